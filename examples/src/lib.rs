@@ -1,0 +1,1 @@
+//! Short programs on real input: see the folder `examples`.

@@ -1,0 +1,2 @@
+//! The porch.
+pub(crate) mod call;

@@ -1,0 +1,60 @@
+//! Every bound in the system, with its unit in the name and the reason beside it.
+
+/// Calls not yet finished before an outside thread has to wait when it submits another. At the 400
+/// bytes or less that a queued call takes this is at most 400 MB.
+pub(crate) const PENDING_TASKS_MAX: usize = 1 << 20;
+
+/// Threads of a node, blocked ones included. Each costs address space for a stack, and memory for the
+/// part of it that was used.
+pub(crate) const THREADS_MAX: usize = 1024;
+
+/// Address space for the stack of a pool thread; memory is taken only where it is touched.
+pub(crate) const STACK_BYTES: usize = 16 << 20;
+
+/// What a task finds free of its stack at the least when it is run inside another one's wait: as much
+/// as a plain thread of std has.
+pub(crate) const STACK_FREE_BYTES_MIN: usize = 4 << 20;
+
+/// Tasks stacked upon each other inside waits on one thread, where the stack would allow more.
+pub(crate) const INLINE_DEPTH_MAX: usize = 512;
+
+/// Entries of a worker's own queue before half of them go to the common one. Bounds what has to be
+/// carried over when the worker turns to another job.
+pub(crate) const LOCAL_QUEUE_LEN_MAX: usize = 256;
+
+/// For how long a worker serves one job while others of the same priority wait.
+pub(crate) const SLICE_US: u64 = 1_000;
+
+/// For how long a thread looks for work before it sleeps: about what waking it would cost.
+pub(crate) const SPIN_US: u64 = 20;
+
+/// For how long a woken task waits for a CPU to come free before it borrows that of a task which has
+/// kept one all the while (and may be waiting for something that the woken task holds, such as a lock).
+pub(crate) const REACQUIRE_MS: u64 = 100;
+
+/// Attempts of a task in all cases, so that `max_retries = u32::MAX` still ends.
+pub(crate) const ATTEMPTS_MAX: u32 = 1 << 20;
+
+/// First pause before a retry; it doubles with each further one.
+pub(crate) const RETRY_PAUSE_MS: u64 = 2;
+
+/// Longest pause before a retry.
+pub(crate) const RETRY_PAUSE_MS_MAX: u64 = 1_000;
+
+/// Text that one error carries, its causes included; the same bound that Ray has.
+pub(crate) const ERROR_TEXT_BYTES_MAX: usize = 512 << 10;
+
+/// Causes that one error carries.
+pub(crate) const ERROR_CAUSES_MAX: usize = 64;
+
+/// Asynchronous tasks that run at once on a node, unless the configuration says otherwise.
+pub(crate) const ASYNC_TASKS_MAX: usize = 1_000;
+
+/// For how long a closing node waits for the functions that are running.
+pub(crate) const GRACE_MS: u64 = 5_000;
+
+/// Nesting of an archive, when it is written as well as when it is opened.
+pub(crate) const ARCHIVE_DEPTH_MAX: usize = 128;
+
+/// Results of one call.
+pub(crate) const RETURNS_MAX: usize = 8;

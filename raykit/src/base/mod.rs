@@ -1,0 +1,14 @@
+//! Words that every room shares: ids, moments, quantities, limits, chance and the primitives of
+//! synchronisation. This floor names nothing but the standard library and, for the locks,
+//! parking_lot (loom stands in for both when the schedules of small cases are enumerated).
+//!
+//! Absent on purpose: tasks, objects, threads. What this room knows can be used anywhere.
+
+pub(crate) mod id;
+pub(crate) mod limits;
+pub(crate) mod quantity;
+pub(crate) mod rng;
+pub(crate) mod shards;
+pub(crate) mod sync;
+
+pub use id::{NodeId, ObjectId, TaskId};

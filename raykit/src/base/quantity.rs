@@ -1,0 +1,155 @@
+//! Amounts of resources in fixed point, so that taking and giving back is exact: 0.1 taken ten times is
+//! 1, and what comes back is what was taken.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// An amount in steps of 1/10,000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Amount(pub(crate) u64);
+
+impl Amount {
+    const STEPS: f64 = 10_000.0;
+    /// The largest amount of one resource.
+    pub(crate) const MAX: f64 = 1e12;
+    pub(crate) const ZERO: Amount = Amount(0);
+    pub(crate) const ONE: Amount = Amount(10_000);
+
+    /// The nearest step. `None` for what is not an amount: negative, not a number, too large, or above
+    /// zero and yet less than a step.
+    pub(crate) fn from_f64(value: f64) -> Option<Amount> {
+        if !(0.0..=Self::MAX).contains(&value) {
+            return None;
+        }
+        let steps = (value * Self::STEPS).round() as u64;
+        (steps > 0 || value == 0.0).then_some(Amount(steps))
+    }
+
+    pub(crate) fn as_f64(self) -> f64 {
+        self.0 as f64 / Self::STEPS
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.as_f64())
+    }
+}
+
+/// What a node has, or what a task holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Resources {
+    pub(crate) cpu: Amount,
+    pub(crate) gpu: Amount,
+    pub(crate) memory: u64,
+    pub(crate) named: Vec<(Cow<'static, str>, Amount)>,
+}
+
+impl Resources {
+    /// Whether nothing but CPU is asked for.
+    pub(crate) fn is_cpu_only(&self) -> bool {
+        self.gpu == Amount::ZERO && self.memory == 0 && self.named.iter().all(|n| n.1 == Amount::ZERO)
+    }
+
+    fn named(&self, name: &str) -> Amount {
+        self.named.iter().find(|held| held.0 == name).map_or(Amount::ZERO, |held| held.1)
+    }
+
+    /// What of `self` is lacking in `have`: name, wanted, had. `None` when all of it fits.
+    pub(crate) fn lacking(&self, have: &Resources) -> Option<(String, String, String)> {
+        let row = |name: &str, want: Amount, had: Amount| {
+            (want > had).then(|| (name.to_owned(), want.to_string(), had.to_string()))
+        };
+        row("num_cpus", self.cpu, have.cpu)
+            .or_else(|| row("num_gpus", self.gpu, have.gpu))
+            .or_else(|| {
+                (self.memory > have.memory)
+                    .then(|| ("memory".into(), self.memory.to_string(), have.memory.to_string()))
+            })
+            .or_else(|| self.named.iter().find_map(|(name, want)| row(name, *want, have.named(name))))
+    }
+
+    /// Takes `want` out of here if all of it is there.
+    pub(crate) fn take(&mut self, want: &Resources) -> bool {
+        if want.lacking(self).is_some() {
+            return false;
+        }
+        self.cpu.0 -= want.cpu.0;
+        self.gpu.0 -= want.gpu.0;
+        self.memory -= want.memory;
+        for (name, amount) in &want.named {
+            if let Some(held) = self.named.iter_mut().find(|held| held.0 == *name) {
+                held.1.0 -= amount.0;
+            }
+        }
+        true
+    }
+
+    /// Gives back what was taken.
+    pub(crate) fn give(&mut self, back: &Resources) {
+        self.cpu.0 += back.cpu.0;
+        self.gpu.0 += back.gpu.0;
+        self.memory += back.memory;
+        for (name, amount) in &back.named {
+            if let Some(held) = self.named.iter_mut().find(|held| held.0 == *name) {
+                held.1.0 += amount.0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact_in_steps() {
+        let table: [(f64, Option<u64>); 9] = [
+            (0.0, Some(0)),
+            (1.0, Some(10_000)),
+            (0.1, Some(1_000)),
+            (0.0001, Some(1)),
+            (0.00001, None),
+            (-1.0, None),
+            (f64::NAN, None),
+            (f64::INFINITY, None),
+            (1e13, None),
+        ];
+        for (value, steps) in table {
+            assert_eq!(Amount::from_f64(value).map(|a| a.0), steps, "{value}");
+        }
+    }
+
+    #[test]
+    fn ten_tenths_are_one() {
+        let mut have = Resources { cpu: Amount::ONE, ..Default::default() };
+        let tenth =
+            Resources { cpu: Amount::from_f64(0.1).expect("an amount"), ..Default::default() };
+        for _ in 0..10 {
+            assert!(have.take(&tenth));
+        }
+        assert!(!have.take(&tenth));
+        for _ in 0..10 {
+            have.give(&tenth);
+        }
+        assert_eq!(have.cpu, Amount::ONE);
+    }
+
+    #[test]
+    fn what_lacks_is_named_and_nothing_is_taken() {
+        let named = |name: &'static str, n| vec![(Cow::Borrowed(name), Amount(n))];
+        let mut have = Resources { cpu: Amount(20_000), named: named("disk", 5), ..Default::default() };
+        let before = have.clone();
+        for (want, lacks) in [
+            (Resources { cpu: Amount(20_001), ..Default::default() }, "num_cpus"),
+            (Resources { gpu: Amount(1), ..Default::default() }, "num_gpus"),
+            (Resources { memory: 1, ..Default::default() }, "memory"),
+            (Resources { cpu: Amount(1), named: named("disk", 6), ..Default::default() }, "disk"),
+            (Resources { named: named("tape", 1), ..Default::default() }, "tape"),
+        ] {
+            assert_eq!(want.lacking(&have).expect("lacks").0, lacks);
+            assert!(!have.take(&want));
+            assert_eq!(have, before);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(loom)`. The one place where
+//! that switch is made.
+
+#[cfg(not(loom))]
+pub(crate) use self::real::*;
+#[cfg(not(loom))]
+mod real {
+    pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
+    pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
+    };
+    pub(crate) use std::sync::{Arc, OnceLock, Weak};
+}
+
+#[cfg(loom)]
+pub(crate) use self::model::*;
+#[cfg(loom)]
+mod model {
+    pub(crate) use loom::hint::spin_loop;
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+        Ordering, fence,
+    };
+    // Counting references is std's work, not ours: `Arc<dyn Trait>` needs std's own.
+    pub(crate) use std::sync::{Arc, Weak};
+
+    /// loom's mutex with parking_lot's face.
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("loom does not poison")
+        }
+    }
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Mutex::new(T::default())
+        }
+    }
+
+    /// loom's condition variable with parking_lot's face.
+    pub(crate) struct Condvar(loom::sync::Condvar);
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Condvar(loom::sync::Condvar::new())
+        }
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    pub(crate) use std::sync::RwLock;
+
+    /// Set once, read by reference; the model leaks nothing because it owns the box.
+    pub(crate) struct OnceLock<T>(AtomicPtr<T>);
+    #[expect(unsafe_code, reason = "a stand-in used by the model checker alone")]
+    impl<T> OnceLock<T> {
+        pub(crate) fn new() -> Self {
+            OnceLock(AtomicPtr::new(std::ptr::null_mut()))
+        }
+        pub(crate) fn get(&self) -> Option<&T> {
+            // SAFETY: the pointer is null or was made by `set` from a box that `drop` alone frees.
+            unsafe { self.0.load(Ordering::Acquire).as_ref() }
+        }
+        pub(crate) fn set(&self, value: T) -> Result<(), T> {
+            let fresh = Box::into_raw(Box::new(value));
+            match self.0.compare_exchange(
+                std::ptr::null_mut(),
+                fresh,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => Ok(()),
+                // SAFETY: the exchange failed, so nobody else saw `fresh`.
+                Err(_) => Err(*unsafe { Box::from_raw(fresh) }),
+            }
+        }
+    }
+    #[expect(unsafe_code, reason = "a stand-in used by the model checker alone")]
+    impl<T> Drop for OnceLock<T> {
+        fn drop(&mut self) {
+            let held = self.0.load(Ordering::Acquire);
+            if !held.is_null() {
+                // SAFETY: `&mut self`: no reader is left, and the box came from `set`.
+                drop(unsafe { Box::from_raw(held) });
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The one error of raykit: opaque, cheap to clone, and the same value that takes a result's place in
+//! the store. It stands on this low floor because options (`retry_on`) and outcomes name it.
+
+use super::value::Value;
+use crate::base::TaskId;
+use crate::base::limits::{ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX};
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+/// `Result` with raykit's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call, a wait or a setting failed.
+///
+/// It is cheap to clone: every reader of a failed object gets the same one. The message (in `Debug`
+/// too, since that is what a failing `main` prints) names the task and the cause.
+///
+/// ```
+/// use raykit::prelude::*;
+///
+/// #[remote]
+/// fn mean(xs: &[f64]) -> Result<f64, String> {
+///     if xs.is_empty() { Err("no numbers".into()) } else { Ok(xs.iter().sum::<f64>() / xs.len() as f64) }
+/// }
+///
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// let error = mean::remote(vec![]).get().unwrap_err();
+/// assert!(error.is_task_error());
+/// assert_eq!(error.message(), "no numbers");
+/// assert!(error.to_string().contains("mean"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+/// The class of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The function returned an `Err`.
+    Task,
+    /// The function panicked.
+    Panic,
+    /// The call was cancelled.
+    Cancelled,
+    /// A timeout passed: of a wait, or of the task itself.
+    TimedOut,
+    /// The wait could never end: its path leads back to itself.
+    Deadlock,
+    /// No node can ever meet what the call asks for.
+    Unschedulable,
+    /// All threads that may block are blocked.
+    ThreadsExhausted,
+    /// No node is running in this thread, task or process.
+    NotRunning,
+    /// A node with another configuration is running.
+    AlreadyRunning,
+    /// The node was closed before the call could finish.
+    ShutDown,
+    /// The function is not in this program's registry, or another one has its name.
+    UnknownFunction,
+    /// A value could not be encoded, or bytes could not be read as the type asked for.
+    Encoding,
+    /// A setting has no meaning.
+    Config,
+    /// The operating system refused something.
+    Io,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    task: Option<(String, TaskId)>,
+    cause: Cause,
+}
+
+enum Cause {
+    None,
+    /// The error as it was made in this process, and its value where that is an object.
+    Here(Box<dyn StdError + Send + Sync>, Option<Value>),
+    /// The texts of the causes, outermost first, as they came from elsewhere.
+    Told(Option<Box<Told>>, Option<Value>),
+    Error(Error),
+}
+
+/// One cause as text, with the next one below it.
+#[derive(Debug)]
+struct Told {
+    text: String,
+    next: Option<Box<Told>>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+impl StdError for Told {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.next.as_deref().map(|next| next as &(dyn StdError + 'static))
+    }
+}
+
+/// An error in a form that is itself an object: what travels, and what `always_encode` sends through
+/// bytes.
+pub(crate) struct Parts {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    pub(crate) task: Option<(String, TaskId)>,
+    pub(crate) causes: Vec<String>,
+    pub(crate) value: Option<Value>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::with_cause(kind, message.into(), Cause::None)
+    }
+
+    fn with_cause(kind: ErrorKind, message: String, cause: Cause) -> Self {
+        Error(Arc::new(Inner { kind, message: bounded(message), task: None, cause }))
+    }
+
+    /// What a remote function returned as its `Err`; `value` where its type is an object.
+    pub(crate) fn returned(error: Box<dyn StdError + Send + Sync>, value: Option<Value>) -> Self {
+        Self::with_cause(ErrorKind::Task, error.to_string(), Cause::Here(error, value))
+    }
+
+    /// The same failure seen from one level up: kind and value stay, the message says where.
+    pub(crate) fn caused_by(kind: ErrorKind, message: impl Into<String>, cause: Error) -> Self {
+        Self::with_cause(kind, message.into(), Cause::Error(cause))
+    }
+
+    /// Names the task, unless one nearer to the cause is named already.
+    pub(crate) fn in_task(self, name: &str, id: TaskId) -> Self {
+        if self.0.task.is_some() {
+            return self;
+        }
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Error(Arc::new(Inner { task: Some((name.to_owned(), id)), ..inner })),
+            Err(shared) => {
+                let mut named = Parts::of(&shared);
+                named.task = Some((name.to_owned(), id));
+                named.into_error()
+            }
+        }
+    }
+
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The name and id of the task that failed, where one did.
+    pub fn task(&self) -> Option<(&str, TaskId)> {
+        self.0.task.as_ref().map(|(name, id)| (name.as_str(), *id))
+    }
+
+    /// What went wrong, without the name of the task: the text of the function's own error, of the
+    /// panic, or raykit's words.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The function's own error, if it is an `E`.
+    ///
+    /// An `E` that is an [`Object`] is found again wherever the function ran; any other error type only
+    /// where function and caller share a process.
+    pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
+        match &self.0.cause {
+            Cause::Here(error, value) => {
+                value.as_ref().and_then(Value::peek::<E>).or_else(|| error.downcast_ref::<E>())
+            }
+            Cause::Told(_, value) => value.as_ref().and_then(Value::peek::<E>),
+            Cause::Error(cause) => cause.downcast_ref::<E>(),
+            Cause::None => None,
+        }
+    }
+
+    /// Whether the function returned an `Err`.
+    pub fn is_task_error(&self) -> bool {
+        self.kind() == ErrorKind::Task
+    }
+    /// Whether the function panicked.
+    pub fn is_panic(&self) -> bool {
+        self.kind() == ErrorKind::Panic
+    }
+    /// Whether the call was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind() == ErrorKind::Cancelled
+    }
+    /// Whether a timeout passed.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::TimedOut
+    }
+    /// Whether the wait could never have ended.
+    pub fn is_deadlock(&self) -> bool {
+        self.kind() == ErrorKind::Deadlock
+    }
+    /// Whether no node can ever meet the request.
+    pub fn is_unschedulable(&self) -> bool {
+        self.kind() == ErrorKind::Unschedulable
+    }
+
+    /// The parts that travel. An error of a type that cannot is told by its text.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts::of(&self.0)
+    }
+}
+
+impl Parts {
+    fn of(inner: &Inner) -> Parts {
+        let mut causes = Vec::new();
+        let mut next = inner.source();
+        while let Some(cause) = next.filter(|_| causes.len() < ERROR_CAUSES_MAX) {
+            causes.push(bounded(cause.to_string()));
+            next = cause.source();
+        }
+        Parts {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            task: inner.task.clone(),
+            causes,
+            value: inner.value().cloned(),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        let chain = self
+            .causes
+            .into_iter()
+            .rev()
+            .fold(None, |next, text| Some(Box::new(Told { text: bounded(text), next })));
+        let inner = Inner {
+            kind: self.kind,
+            message: bounded(self.message),
+            task: self.task,
+            cause: Cause::Told(chain, self.value),
+        };
+        Error(Arc::new(inner))
+    }
+}
+
+impl Inner {
+    fn value(&self) -> Option<&Value> {
+        match &self.cause {
+            Cause::Here(_, value) | Cause::Told(_, value) => value.as_ref(),
+            Cause::Error(cause) => cause.0.value(),
+            Cause::None => None,
+        }
+    }
+
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.cause {
+            // The message is that of the function's own error: its causes follow.
+            Cause::Here(error, _) => error.source(),
+            Cause::Told(told, _) => told.as_deref().map(|t| t as &(dyn StdError + 'static)),
+            Cause::Error(cause) => Some(cause),
+            Cause::None => None,
+        }
+    }
+}
+
+/// `text` cut to what one error may carry.
+fn bounded(mut text: String) -> String {
+    if text.len() > ERROR_TEXT_BYTES_MAX {
+        let mut end = ERROR_TEXT_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str(" [cut]");
+    }
+    text
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((name, id)) = &self.0.task {
+            let verb = match self.0.kind {
+                ErrorKind::Panic => "panicked",
+                ErrorKind::Cancelled => "was cancelled",
+                ErrorKind::TimedOut => "timed out",
+                ErrorKind::Unschedulable => "can never run",
+                _ => "failed",
+            };
+            write!(f, "task `{name}` ({id}) {verb}")?;
+            if self.0.message.is_empty() {
+                return Ok(());
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.to_string();
+        let mut next = StdError::source(self);
+        while let Some(cause) = next {
+            let _ = write!(text, "\n  caused by: {cause}");
+            next = cause.source();
+        }
+        f.write_str(&text)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        let message = error.to_string();
+        Error::with_cause(ErrorKind::Io, message, Cause::Here(Box::new(error), None))
+    }
+}
+
+macro_rules! from_parsing {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                let message = error.to_string();
+                Error::with_cause(ErrorKind::Config, message, Cause::Here(Box::new(error), None))
+            }
+        }
+    )*};
+}
+from_parsing!(
+    std::num::ParseIntError,
+    std::num::ParseFloatError,
+    std::str::Utf8Error,
+    std::string::FromUtf8Error
+);
+
+const _: fn() = || {
+    fn ordinary<T: StdError + Clone + Send + Sync + 'static>() {}
+    ordinary::<Error>();
+};

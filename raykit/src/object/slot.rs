@@ -1,0 +1,166 @@
+//! `Slot`: the life of one object. It is open, then sealed with an outcome, once and for all; who waits
+//! is woken at that moment. The first outcome wins, so that a cancellation, a timeout and a result that
+//! race leave one of them.
+//!
+//! No wake-up is lost: `seal` sets the outcome before it takes the list of waiters, and `watch` looks at
+//! the outcome again while it holds the lock of that list. Whoever comes second sees the other.
+
+use super::error::Error;
+use super::ledger::Ledger;
+use super::value::Payload;
+use crate::base::ObjectId;
+use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering};
+use std::task::Waker;
+
+/// What a slot ends up with.
+pub(crate) type Outcome = Result<Payload, Error>;
+
+/// The place of one object.
+pub(crate) struct Slot {
+    outcome: OnceLock<Outcome>,
+    waiters: Mutex<Waiters>,
+    bytes: AtomicU64,
+    ledger: &'static Ledger,
+    id: ObjectId,
+}
+
+/// Nearly always there is one waiter or none.
+#[derive(Default)]
+enum Waiters {
+    #[default]
+    None,
+    One(Waker),
+    Many(Box<Vec<Waker>>),
+}
+
+/// Whether a waker was kept.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Watched {
+    /// It will be called when the slot is sealed.
+    Kept,
+    /// The slot is sealed already; the waker was not kept.
+    Ready,
+}
+
+impl Slot {
+    pub(crate) fn new(id: ObjectId, ledger: &'static Ledger) -> Slot {
+        ledger.opened();
+        Slot {
+            outcome: OnceLock::new(),
+            waiters: Mutex::new(Waiters::None),
+            bytes: AtomicU64::new(0),
+            ledger,
+            id,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// The outcome, once there is one.
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+
+    /// Gives the slot its outcome and wakes who waits. `false` if it had one: then this one is dropped.
+    pub(crate) fn seal(&self, outcome: Outcome) -> bool {
+        let bytes = outcome.as_ref().map_or(0, Payload::bytes) as u64;
+        let failed = outcome.is_err();
+        if self.outcome.set(outcome).is_err() {
+            return false;
+        }
+        if bytes > 0 {
+            self.bytes.store(bytes, Ordering::Relaxed);
+            self.ledger.charged(bytes);
+        }
+        let waiters = std::mem::take(&mut *self.waiters.lock());
+        match waiters {
+            Waiters::None => {}
+            Waiters::One(waker) => waker.wake(),
+            Waiters::Many(wakers) => wakers.into_iter().for_each(Waker::wake),
+        }
+        if failed {
+            Failures::tell();
+        }
+        true
+    }
+
+    /// Has `waker` called when the slot is sealed. The same waker is kept once.
+    pub(crate) fn watch(&self, waker: &Waker) -> Watched {
+        let mut waiters = self.waiters.lock();
+        if self.outcome.get().is_some() {
+            return Watched::Ready;
+        }
+        *waiters = match std::mem::take(&mut *waiters) {
+            Waiters::None => Waiters::One(waker.clone()),
+            Waiters::One(first) if first.will_wake(waker) => Waiters::One(first),
+            Waiters::One(first) => Waiters::Many(Box::new(vec![first, waker.clone()])),
+            Waiters::Many(mut all) => {
+                if !all.iter().any(|kept| kept.will_wake(waker)) {
+                    all.push(waker.clone());
+                }
+                Waiters::Many(all)
+            }
+        };
+        Watched::Kept
+    }
+
+    /// Takes `waker` off the list, if it is there.
+    pub(crate) fn unwatch(&self, waker: &Waker) {
+        let mut waiters = self.waiters.lock();
+        match &mut *waiters {
+            Waiters::One(kept) if kept.will_wake(waker) => *waiters = Waiters::None,
+            Waiters::Many(all) => all.retain(|kept| !kept.will_wake(waker)),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.ledger.closed(self.bytes.load(Ordering::Relaxed));
+    }
+}
+
+/// Who waits for many objects sleeps until a later one of them is there, and still wants to hear of a
+/// failure at once. Failures are rare, so all of the process are told to all who listen.
+pub(crate) struct Failures;
+
+#[cfg(not(loom))]
+mod failures {
+    use super::*;
+
+    static LISTENING: AtomicUsize = AtomicUsize::new(0);
+    static LISTENERS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
+
+    impl Failures {
+        pub(super) fn tell() {
+            if LISTENING.load(Ordering::SeqCst) > 0 {
+                LISTENERS.lock().iter().for_each(Waker::wake_by_ref);
+            }
+        }
+
+        /// From now until `mute`, a failure anywhere in the process wakes `waker`.
+        pub(crate) fn listen(waker: &Waker) {
+            LISTENERS.lock().push(waker.clone());
+            LISTENING.fetch_add(1, Ordering::SeqCst);
+        }
+
+        pub(crate) fn mute(waker: &Waker) {
+            let mut listeners = LISTENERS.lock();
+            if let Some(at) = listeners.iter().position(|kept| kept.will_wake(waker)) {
+                listeners.swap_remove(at);
+                LISTENING.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+#[cfg(loom)]
+impl Failures {
+    fn tell() {}
+    pub(crate) fn listen(_: &Waker) {}
+    pub(crate) fn mute(_: &Waker) {}
+}

@@ -1,0 +1,186 @@
+//! Arguments: how what a caller writes becomes an `Input`, and how a list of inputs is kept.
+
+use crate::object::reference::{ObjectRef, RawRef};
+use crate::object::value::Value;
+use crate::object::{Object, View};
+use std::sync::Arc;
+
+/// One argument without its type: a value, or a reference that stands for one.
+#[derive(Clone)]
+#[doc(hidden)]
+pub struct Input(pub(crate) Given);
+
+#[derive(Clone)]
+pub(crate) enum Given {
+    Value(Value),
+    Ref(RawRef),
+}
+
+/// What can be passed where a remote function takes a `T`: the value, a reference to one, and the
+/// borrowed forms of it. `M` keeps the forms apart for the compiler; nobody names it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be passed where the remote function takes `{T}`",
+    label = "expected `{T}`, `ObjectRef<{T}>`, or a borrowed form of one",
+    note = "a value made by `.into()` or `.collect()` needs its type spelled out here"
+)]
+pub trait IntoArg<T, M> {
+    /// This argument, without its type.
+    #[doc(hidden)]
+    fn into_arg(self) -> Input;
+}
+
+/// The forms of an argument; markers for [`IntoArg`].
+#[doc(hidden)]
+pub mod form {
+    pub struct Own;
+    pub struct Borrowed;
+    pub struct Shared;
+    pub struct Reference;
+    pub struct ReferenceBorrowed;
+    pub struct Text;
+    pub struct Slice;
+    pub struct Array;
+    pub struct ArrayBorrowed;
+}
+
+fn value<T: Object>(value: T) -> Input {
+    Input(Given::Value(Value::new(value)))
+}
+
+impl<T: Object> IntoArg<T, form::Own> for T {
+    fn into_arg(self) -> Input {
+        value(self)
+    }
+}
+impl<T: Object> IntoArg<T, form::Borrowed> for &T {
+    fn into_arg(self) -> Input {
+        value(self.clone())
+    }
+}
+impl<T: Object> IntoArg<T, form::Shared> for Arc<T> {
+    fn into_arg(self) -> Input {
+        Input(Given::Value(Value::from_shared(self)))
+    }
+}
+impl<T: Object> IntoArg<T, form::Reference> for ObjectRef<T> {
+    fn into_arg(self) -> Input {
+        Input(Given::Ref(self.0))
+    }
+}
+impl<T: Object> IntoArg<T, form::ReferenceBorrowed> for &ObjectRef<T> {
+    fn into_arg(self) -> Input {
+        Input(Given::Ref(self.0.clone()))
+    }
+}
+impl IntoArg<String, form::Text> for &str {
+    fn into_arg(self) -> Input {
+        value(self.to_owned())
+    }
+}
+impl<T> IntoArg<Vec<T>, form::Slice> for &[T]
+where
+    Vec<T>: Object,
+    T: Clone,
+{
+    fn into_arg(self) -> Input {
+        value(self.to_vec())
+    }
+}
+impl<T, const N: usize> IntoArg<Vec<T>, form::Array> for [T; N]
+where
+    Vec<T>: Object,
+{
+    fn into_arg(self) -> Input {
+        value(Vec::from(self))
+    }
+}
+impl<T, const N: usize> IntoArg<Vec<T>, form::ArrayBorrowed> for &[T; N]
+where
+    Vec<T>: Object,
+    T: Clone,
+{
+    fn into_arg(self) -> Input {
+        value(self.to_vec())
+    }
+}
+
+/// A parameter that is not a reference: a value of its own, or a view of one.
+#[diagnostic::on_unimplemented(
+    message = "a remote function cannot take a parameter of type `{Self}`",
+    label = "neither an `Object` nor a `View<..>` of one",
+    note = "put `#[raykit::object]` on your own type, or wrap one that has serde in `raykit::Serde<..>`"
+)]
+#[doc(hidden)]
+pub trait Param: Sized {
+    /// The type of the argument in the store.
+    type Stored: Object;
+    /// The parameter, out of the call.
+    fn take(call: &mut super::call::Call, at: usize) -> crate::Result<Self>;
+}
+
+impl<T: Object> Param for T {
+    type Stored = T;
+    fn take(call: &mut super::call::Call, at: usize) -> crate::Result<T> {
+        call.own(at)
+    }
+}
+impl<T: Object> Param for View<T> {
+    type Stored = T;
+    fn take(call: &mut super::call::Call, at: usize) -> crate::Result<View<T>> {
+        call.view(at)
+    }
+}
+
+/// The arguments of one call. Two lie in place, since most calls have no more.
+#[derive(Clone, Default)]
+pub(crate) enum Inputs {
+    #[default]
+    None,
+    One([Input; 1]),
+    Two([Input; 2]),
+    Many(Box<[Input]>),
+}
+
+impl Inputs {
+    pub(crate) fn new<const N: usize>(inputs: [Input; N]) -> Inputs {
+        let mut inputs = inputs.into_iter();
+        match N {
+            0 => Inputs::None,
+            1 => match inputs.next() {
+                Some(first) => Inputs::One([first]),
+                None => Inputs::None,
+            },
+            2 => match (inputs.next(), inputs.next()) {
+                (Some(first), Some(second)) => Inputs::Two([first, second]),
+                _ => Inputs::None,
+            },
+            _ => Inputs::Many(inputs.collect()),
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Input] {
+        match self {
+            Inputs::None => &[],
+            Inputs::One(inputs) => inputs,
+            Inputs::Two(inputs) => inputs,
+            Inputs::Many(inputs) => inputs,
+        }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Input] {
+        match self {
+            Inputs::None => &mut [],
+            Inputs::One(inputs) => inputs,
+            Inputs::Two(inputs) => inputs,
+            Inputs::Many(inputs) => inputs,
+        }
+    }
+
+    /// The references among the arguments.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &RawRef> {
+        self.as_slice().iter().filter_map(|input| match &input.0 {
+            Given::Ref(reference) => Some(reference),
+            Given::Value(_) => None,
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! What one call asks for beside its arguments: a plain value, given by the attribute as the function's
+//! defaults and changed by `options()` for one call.
+
+use crate::base::quantity::{Amount, Resources};
+use crate::object::{Error, ErrorKind};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Which failures of a function are tried again, within `max_retries`.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub enum RetryOn {
+    /// None: an `Err` or a panic is the result. Lost processes are still tried again.
+    #[default]
+    Nothing,
+    /// Every `Err` and every panic.
+    All,
+    /// The errors that the function says yes to. Panics are not asked about.
+    When(fn(&Error) -> bool),
+}
+
+/// Where a call should run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Here first, then where there is room.
+    #[default]
+    Default,
+    /// Evenly over all nodes. On one node, the same as the default.
+    Spread,
+}
+
+/// The options of one call. Written by the macro and by `options()`; not named by users.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct Options {
+    pub num_cpus: f64,
+    pub num_gpus: f64,
+    pub memory: u64,
+    pub resources: Cow<'static, [(Cow<'static, str>, f64)]>,
+    pub max_retries: u32,
+    pub retry_on: RetryOn,
+    pub name: Option<Cow<'static, str>>,
+    pub timeout: Option<Duration>,
+    pub priority: Option<i32>,
+    pub strategy: Strategy,
+}
+
+impl Options {
+    /// The options of a function that says nothing: one CPU, three retries of lost processes.
+    pub const fn new() -> Options {
+        Options {
+            num_cpus: 1.0,
+            num_gpus: 0.0,
+            memory: 0,
+            resources: Cow::Borrowed(&[]),
+            max_retries: 3,
+            retry_on: RetryOn::Nothing,
+            name: None,
+            timeout: None,
+            priority: None,
+            strategy: Strategy::Default,
+        }
+    }
+
+    /// Whether the call asks for one CPU and nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.num_cpus == 1.0
+            && self.num_gpus == 0.0
+            && self.memory == 0
+            && self.resources.is_empty()
+    }
+
+    /// What the call holds while it runs.
+    pub(crate) fn request(&self) -> Result<Resources, Error> {
+        let amount = |name: &str, value: f64| {
+            Amount::from_f64(value).ok_or_else(|| {
+                let text = format!(
+                    "{name} = {value}: an amount is a number from 0 to {}, in steps of 0.0001",
+                    Amount::MAX
+                );
+                Error::new(ErrorKind::Config, text)
+            })
+        };
+        let mut named = Vec::with_capacity(self.resources.len());
+        for (name, value) in self.resources.iter() {
+            named.push((name.clone(), amount(name, *value)?));
+        }
+        Ok(Resources {
+            cpu: amount("num_cpus", self.num_cpus)?,
+            gpu: amount("num_gpus", self.num_gpus)?,
+            memory: self.memory,
+            named,
+        })
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::new()
+    }
+}
+
+/// The methods of `f::options()`, for the type that the macro makes beside each function. `$self_` is
+/// the field that holds the [`Options`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __option_methods {
+    ($field:tt) => {
+        /// CPUs the call is charged while it runs: 1 unless said otherwise, fractions allowed.
+        pub fn num_cpus(mut self, n: f64) -> Self {
+            self.$field.num_cpus = n;
+            self
+        }
+        /// GPUs the call holds while it runs.
+        pub fn num_gpus(mut self, n: f64) -> Self {
+            self.$field.num_gpus = n;
+            self
+        }
+        /// Bytes of memory the call reserves while it runs.
+        pub fn memory(mut self, bytes: u64) -> Self {
+            self.$field.memory = bytes;
+            self
+        }
+        /// An amount of a resource that the nodes' configuration names.
+        pub fn resource(
+            mut self,
+            name: impl Into<::std::borrow::Cow<'static, str>>,
+            amount: f64,
+        ) -> Self {
+            self.$field.resources.to_mut().push((name.into(), amount));
+            self
+        }
+        /// Further attempts after a lost process, and after the failures that `retry_on` names.
+        pub fn max_retries(mut self, n: u32) -> Self {
+            self.$field.max_retries = n;
+            self
+        }
+        /// Which failures of the function itself are tried again.
+        pub fn retry_on(mut self, which: $crate::RetryOn) -> Self {
+            self.$field.retry_on = which;
+            self
+        }
+        /// The name that messages, traces and `context()` show.
+        pub fn name(mut self, name: impl Into<::std::borrow::Cow<'static, str>>) -> Self {
+            self.$field.name = Some(name.into());
+            self
+        }
+        /// From the call to its result; then the reference resolves to a timeout error.
+        pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
+            self.$field.timeout = Some(limit);
+            self
+        }
+        /// Tasks of a higher priority start first; children inherit it. 0 unless said otherwise.
+        pub fn priority(mut self, priority: i32) -> Self {
+            self.$field.priority = Some(priority);
+            self
+        }
+        /// Where the call should run.
+        pub fn strategy(mut self, strategy: $crate::Strategy) -> Self {
+            self.$field.strategy = strategy;
+            self
+        }
+    };
+}

@@ -1,0 +1,83 @@
+//! All remote functions of the program, gathered by the linker. The only file that names linkme.
+
+use super::function::Function;
+use crate::object::{Error, ErrorKind, Result};
+use linkme::distributed_slice;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// One entry for each `#[remote]` function that was linked in.
+#[doc(hidden)]
+#[distributed_slice]
+pub static FUNCTIONS: [&'static Function];
+
+/// The functions by key, or the collision that was found.
+fn table() -> &'static Result<BTreeMap<String, &'static Function>> {
+    static TABLE: OnceLock<Result<BTreeMap<String, &'static Function>>> = OnceLock::new();
+    TABLE.get_or_init(|| build(&FUNCTIONS))
+}
+
+fn build(functions: &[&'static Function]) -> Result<BTreeMap<String, &'static Function>> {
+    let mut table = BTreeMap::new();
+    for function in functions {
+        if let Some(other) = table.insert(function.key(), *function) {
+            let place = |f: &Function| format!("{}:{}", f.file, f.line);
+            let text = format!(
+                "two remote functions have the key `{}`: {} and {}; rename one of them, or put it in a \
+                 module of its own",
+                function.key(),
+                place(other),
+                place(function)
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+    }
+    Ok(table)
+}
+
+/// Refuses a program in which two functions have one key.
+pub(crate) fn check() -> Result<()> {
+    table().as_ref().map(|_| ()).map_err(Error::clone)
+}
+
+/// The function with this key.
+pub(crate) fn find(key: &str) -> Result<&'static Function> {
+    let table = table().as_ref().map_err(Error::clone)?;
+    table.get(key).copied().ok_or_else(|| {
+        let krate = key.split(['@', ':']).next().unwrap_or(key);
+        let text = format!(
+            "function `{key}` is not in this program; if its crate is a dependency that the binary never \
+             names, the linker leaves it out: write `use {krate} as _;` in the binary"
+        );
+        Error::new(ErrorKind::UnknownFunction, text)
+    })
+}
+
+/// The remote functions of this program, sorted by key.
+///
+/// ```
+/// use raykit::prelude::*;
+///
+/// #[remote]
+/// fn double(x: i64) -> i64 {
+///     2 * x
+/// }
+///
+/// let double = raykit::functions().into_iter().find(|f| f.name() == "double").unwrap();
+/// assert_eq!(double.signature(), "fn double(x: i64) -> i64");
+/// ```
+pub fn functions() -> Vec<&'static Function> {
+    match table() {
+        Ok(table) => table.values().copied().collect(),
+        Err(_) => FUNCTIONS.iter().copied().collect(),
+    }
+}
+
+/// The remote function with this key, as a node finds one that it is asked to run.
+///
+/// # Errors
+///
+/// [`ErrorKind::UnknownFunction`] when the program has none; [`ErrorKind::Config`] when two have it.
+pub fn function(key: &str) -> Result<&'static Function> {
+    find(key)
+}
