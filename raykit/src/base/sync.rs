@@ -1,9 +1,9 @@
-//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(loom)`. The one place where
+//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(raykit_loom)`. The one place where
 //! that switch is made.
 
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 pub(crate) use self::real::*;
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 mod real {
     pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
     pub(crate) use std::hint::spin_loop;
@@ -14,9 +14,9 @@ mod real {
     pub(crate) use std::sync::{Arc, OnceLock, Weak};
 }
 
-#[cfg(loom)]
+#[cfg(raykit_loom)]
 pub(crate) use self::model::*;
-#[cfg(loom)]
+#[cfg(raykit_loom)]
 mod model {
     pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{
