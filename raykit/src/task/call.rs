@@ -4,7 +4,7 @@
 use super::arg::{Given, Input, Inputs};
 use crate::object::reference::RawRef;
 use crate::object::value::{Payload, Value};
-use crate::object::{Error, ErrorKind, Object, Result, View};
+use crate::object::{Error, ErrorKind, Object, Result, View, schema};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -88,7 +88,9 @@ fn sealed(reference: &RawRef) -> Result<&Payload> {
     match reference.slot().outcome() {
         Some(Ok(payload)) => Ok(payload),
         Some(Err(error)) => Err(error.clone()),
-        None => Err(Error::new(ErrorKind::Encoding, "an argument was not there when the call began")),
+        None => {
+            Err(Error::new(ErrorKind::Encoding, "an argument was not there when the call began"))
+        }
     }
 }
 
@@ -172,6 +174,7 @@ pub trait Tuple {
     /// The same tuple, of references.
     type Refs;
     const LEN: usize;
+    const SCHEMA: u64;
     fn into_refs(refs: Vec<RawRef>) -> Self::Refs;
     #[expect(private_interfaces, reason = "called by raykit alone")]
     fn into_values(self) -> Vec<Value>;
@@ -182,6 +185,7 @@ macro_rules! tuple {
         impl<$($name: Object),+> Tuple for ($($name,)+) {
             type Refs = ($(crate::ObjectRef<$name>,)+);
             const LEN: usize = $len;
+            const SCHEMA: u64 = schema::signature(&[$($name::SCHEMA),+], $len);
             fn into_refs(refs: Vec<RawRef>) -> Self::Refs {
                 let mut refs = refs.into_iter();
                 ($(crate::ObjectRef::<$name>::new(
