@@ -2,7 +2,7 @@
 
 use crate::check::Refusals;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -83,7 +83,7 @@ impl Options {
             "retry_on" => retry_on(raykit, entry.expression()?),
             "name" => {
                 let name = entry.expression()?;
-                some(quote!(::std::borrow::Cow::Borrowed(#name)))
+                some(code!(::std::borrow::Cow::Borrowed(#name)))
             }
             "timeout" => some(duration(entry.expression()?)?),
             "priority" => some(entry.expression()?.to_token_stream()),
@@ -171,7 +171,7 @@ impl Entry {
 }
 
 fn some(value: TokenStream) -> TokenStream {
-    quote!(::core::option::Option::Some(#value))
+    code!(::core::option::Option::Some(#value))
 }
 
 /// A number from 0, fractions allowed. Other expressions are looked at when they have a value.
@@ -221,15 +221,15 @@ fn duration(value: &Expr) -> syn::Result<TokenStream> {
 fn retry_on(raykit: &Path, value: &Expr) -> TokenStream {
     let which = quote_spanned!(located(value)=> #raykit::RetryOn);
     match bare(value) {
-        Some(word) if word == "nothing" => quote!(#which::Nothing),
-        Some(word) if word == "all" => quote!(#which::All),
-        _ => quote!(#which::When(#value)),
+        Some(word) if word == "nothing" => code!(#which::Nothing),
+        Some(word) if word == "all" => code!(#which::All),
+        _ => code!(#which::When(#value)),
     }
 }
 
 fn strategy(raykit: &Path, value: &Expr) -> syn::Result<TokenStream> {
     match bare(value) {
-        Some(word) if word == "Spread" || word == "Default" => Ok(quote!(#raykit::Strategy::#word)),
+        Some(word) if word == "Spread" || word == "Default" => Ok(code!(#raykit::Strategy::#word)),
         _ => Err(syn::Error::new_spanned(value, "`strategy` is `Default` or `Spread`")),
     }
 }
@@ -250,9 +250,9 @@ fn resources(raykit: &Path, entry: &Entry) -> syn::Result<TokenStream> {
     let mut pairs = Vec::new();
     for Named { name, value } in list {
         let value = amount(raykit, &name.value(), value)?;
-        pairs.push(quote!((::std::borrow::Cow::Borrowed(#name), #value)));
+        pairs.push(code!((::std::borrow::Cow::Borrowed(#name), #value)));
     }
-    Ok(quote!(::std::borrow::Cow::Borrowed({
+    Ok(code!(::std::borrow::Cow::Borrowed({
         const __RESOURCES: &[(
             ::std::borrow::Cow<'static, ::core::primitive::str>,
             ::core::primitive::f64,

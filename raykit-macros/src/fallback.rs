@@ -3,7 +3,7 @@
 use crate::expand::{conditions, handle};
 use crate::item::{Function, Value};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::format_ident;
 use syn::Ident;
 
 /// The function as it is, and a `remote` that takes anything.
@@ -17,10 +17,10 @@ pub(crate) fn function(function: &Function) -> TokenStream {
     let types: Vec<Ident> =
         (0..names.len()).map(|at| format_ident!("__A{at}", span = Span::mixed_site())).collect();
     let value = match &function.output.value {
-        Value::Named(ty) if source.sig.generics.params.is_empty() && !borrows(ty) => quote!(#ty),
-        _ => quote!(()),
+        Value::Named(ty) if source.sig.generics.params.is_empty() && !borrows(ty) => code!(#ty),
+        _ => code!(()),
     };
-    quote! {
+    code! {
         #source
         #handle
         #(#conditions)*

@@ -5,6 +5,13 @@
 //! done, `item` and `param` hold what was understood, `expand` writes the code, and `fallback` writes
 //! what must exist beside an error.
 
+/// `quote!` in the macro's own hygiene: the names of locals cannot meet the user's.
+macro_rules! code {
+    ($($tokens:tt)*) => {
+        quote::quote_spanned!(proc_macro2::Span::mixed_site()=> $($tokens)*)
+    };
+}
+
 mod attr;
 mod check;
 mod expand;

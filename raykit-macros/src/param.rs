@@ -32,15 +32,23 @@ impl Param {
             FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
         });
-        typed.enumerate().map(|(at, typed)| Param::new(at, &typed.pat, &typed.ty)).collect()
+        let mut params: Vec<Param> = Vec::new();
+        for typed in typed {
+            let mut name = name(params.len(), &typed.pat);
+            while params.iter().any(|param| param.name == name) {
+                name = format_ident!("{name}_");
+            }
+            params.push(Param { name, taken: Taken::new(plain(&typed.ty)), span: typed.ty.span() });
+        }
+        params
     }
+}
 
-    fn new(at: usize, pattern: &Pat, ty: &Type) -> Param {
-        let name = match pattern {
-            Pat::Ident(pattern) => written(&pattern.ident),
-            _ => format_ident!("arg{at}", span = Span::mixed_site().located_at(pattern.span())),
-        };
-        Param { name, taken: Taken::new(plain(ty)), span: ty.span() }
+/// The user's own name for a parameter, or one for a pattern.
+fn name(at: usize, pattern: &Pat) -> Ident {
+    match pattern {
+        Pat::Ident(pattern) => written(&pattern.ident),
+        _ => format_ident!("arg{at}", span = Span::mixed_site().located_at(pattern.span())),
     }
 }
 

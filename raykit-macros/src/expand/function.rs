@@ -4,7 +4,7 @@ use super::register;
 use crate::item::{Function, Value};
 use crate::param::{Param, Taken};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, Visibility};
 
@@ -16,7 +16,7 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     let calls = calls(function);
     let options = options(function);
     let registration = register::expand(function);
-    quote! {
+    code! {
         #source
         #handle
         #(#conditions)*
@@ -38,7 +38,7 @@ pub(crate) fn handle(function: &Function) -> TokenStream {
     });
     let words =
         format!("The remote form of the function: `{name}::remote(..)` calls it as a task.");
-    quote! {
+    code! {
         #(#kept)*
         #[doc = ""]
         #[doc = #words]
@@ -57,20 +57,20 @@ pub(crate) fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = &Attr
 /// The function's visibility. Lints that look at `pub` have seen the user's already.
 fn visibility(given: &Visibility) -> TokenStream {
     match given {
-        Visibility::Public(_) => quote!(pub),
-        other => quote!(#other),
+        Visibility::Public(_) => code!(pub),
+        other => code!(#other),
     }
 }
 
 /// `remote` and `map` of the function itself.
 fn calls(function: &Function) -> TokenStream {
     let name = function.name();
-    let options = quote!(::core::option::Option::None);
+    let options = code!(::core::option::Option::None);
     let docs = format!("Calls `{name}` as a task and returns at once.");
-    let remote = remote(function, &docs, &quote!(), &options);
+    let remote = remote(function, &docs, &code!(), &options);
     let docs = format!("Calls `{name}` as a task for each item, and returns at once.");
-    let map = map(function, &docs, &quote!(), &quote!(#name::remote));
-    quote! {
+    let map = map(function, &docs, &code!(), &code!(#name::remote));
+    code! {
         impl #name {
             #remote
             #map
@@ -82,14 +82,14 @@ fn calls(function: &Function) -> TokenStream {
 fn options(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let name = function.name();
-    let mine = quote!(::core::option::Option::Some(self.options));
+    let mine = code!(::core::option::Option::Some(self.options));
     let docs = format!("Calls `{name}` as a task under these options and returns at once.");
-    let remote = remote(function, &docs, &quote!(self,), &mine);
+    let remote = remote(function, &docs, &code!(self,), &mine);
     let docs = format!("Calls `{name}` as a task for each item under these options.");
-    let again = quote!(::core::clone::Clone::clone(&self).remote);
-    let map = map(function, &docs, &quote!(self,), &again);
+    let again = code!(::core::clone::Clone::clone(&self).remote);
+    let map = map(function, &docs, &code!(self,), &again);
     let words = format!("Options for calls of `{name}` other than its own.");
-    quote! {
+    code! {
         impl #name {
             #[doc = #words]
             pub fn options() -> __RaykitOptions {
@@ -135,7 +135,7 @@ fn remote(
         let name = &param.name;
         quote_spanned!(name.span()=> #raykit::__private::IntoArg::into_arg(#name))
     });
-    quote! {
+    code! {
         #[doc = #docs]
         pub fn remote<#(#forms),*>(#receiver #(#names: impl #types),*) -> #references {
             #submit(
@@ -158,10 +158,10 @@ fn map(function: &Function, docs: &str, receiver: &TokenStream, call: &TokenStre
     let references = references(function);
     let (item, pattern) = match params.len() {
         0 => return TokenStream::new(),
-        1 => (quote!(#(#items)*), quote!(#(#names)*)),
-        _ => (quote!((#(#items),*)), quote!((#(#names),*))),
+        1 => (code!(#(#items)*), code!(#(#names)*)),
+        _ => (code!((#(#items),*)), code!((#(#names),*))),
     };
-    quote! {
+    code! {
         #[doc = #docs]
         pub fn map<#(#items,)* #(#forms),*>(
             #receiver
@@ -187,9 +187,9 @@ fn forms(params: &[Param]) -> Vec<Ident> {
 fn into_arg(function: &Function, param: &Param, form: &Ident) -> TokenStream {
     let raykit = &function.options.raykit;
     let stored = match &param.taken {
-        Taken::Own(ty) | Taken::Borrow(ty) => quote!(#ty),
-        Taken::Slice { stored, .. } => quote!(#stored),
-        Taken::View(ty) => quote!(<#ty as #raykit::__private::Param>::Stored),
+        Taken::Own(ty) | Taken::Borrow(ty) => code!(#ty),
+        Taken::Slice { stored, .. } => code!(#stored),
+        Taken::View(ty) => code!(<#ty as #raykit::__private::Param>::Stored),
     };
     quote_spanned!(at(param.span)=> #raykit::IntoArg<#stored, #form>)
 }
@@ -200,8 +200,8 @@ fn submit(function: &Function) -> TokenStream {
     let value = value(function);
     let span = at(function.output.whole.span());
     let submit = match function.options.num_returns {
-        None => quote!(submit),
-        Some(_) => quote!(submit_many),
+        None => code!(submit),
+        Some(_) => code!(submit_many),
     };
     quote_spanned!(span=> #raykit::__private::#submit::<#value, _>)
 }
@@ -211,9 +211,9 @@ fn references(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let value = value(function);
     match (&function.options.num_returns, function.output.tuple()) {
-        (None, _) => quote!(#raykit::ObjectRef<#value>),
-        (Some(_), Some(fields)) => quote!((#(#raykit::ObjectRef<#fields>),*)),
-        (Some(_), None) => quote!(<#value as #raykit::__private::Tuple>::Refs),
+        (None, _) => code!(#raykit::ObjectRef<#value>),
+        (Some(_), Some(fields)) => code!((#(#raykit::ObjectRef<#fields>),*)),
+        (Some(_), None) => code!(<#value as #raykit::__private::Tuple>::Refs),
     }
 }
 
@@ -222,8 +222,8 @@ pub(crate) fn value(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let whole = &function.output.whole;
     match &function.output.value {
-        Value::Named(ty) => quote!(#ty),
-        Value::OkOfWhole => quote!(<#whole as #raykit::__private::Fails>::Ok),
+        Value::Named(ty) => code!(#ty),
+        Value::OkOfWhole => code!(<#whole as #raykit::__private::Fails>::Ok),
     }
 }
 

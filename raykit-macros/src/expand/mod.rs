@@ -11,7 +11,6 @@ use crate::check::{self, Refusals};
 use crate::fallback;
 use crate::item::Function;
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::{Item, parse2};
 
 /// What `#[remote(options)] item` becomes.
@@ -30,7 +29,7 @@ pub(crate) fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     let errors = refusals.into_error().map(|error| error.to_compile_error());
-    quote!(#errors #code)
+    code!(#errors #code)
 }
 
 /// An option that was refused leaves the rest as it is; a signature that was refused leaves only what

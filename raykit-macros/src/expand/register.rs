@@ -5,7 +5,7 @@ use super::signature;
 use crate::item::Function;
 use crate::param::{Param, Taken};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote_spanned};
 use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -17,7 +17,7 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     let body = body(function);
     let entry = entry(function);
     let agreement = agreement(function);
-    quote! {
+    code! {
         #agreement
         #body
 
@@ -47,13 +47,13 @@ fn entry(function: &Function) -> TokenStream {
     });
     let value = value(function);
     let result = match function.options.num_returns {
-        None => quote!(<#value as #raykit::Object>::SCHEMA),
-        Some(_) => quote!(<#value as #raykit::__private::Tuple>::SCHEMA),
+        None => code!(<#value as #raykit::Object>::SCHEMA),
+        Some(_) => code!(<#value as #raykit::__private::Tuple>::SCHEMA),
     };
     let returns = function.options.num_returns.as_ref().map_or(1, |returns| returns.count as u32);
     let defaults = defaults(function);
-    let kind = if function.is_async() { quote!(Async) } else { quote!(Sync) };
-    quote! {
+    let kind = if function.is_async() { code!(Async) } else { code!(Sync) };
+    code! {
         #raykit::Function {
             name: #shown,
             krate: #raykit::__private::krate(::core::module_path!()),
@@ -75,16 +75,16 @@ fn defaults(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let mut fields = function.options.fields.clone();
     if function.is_async() && fields.iter().all(|(field, _)| *field != "num_cpus") {
-        fields.push(("num_cpus", quote!(0.0)));
+        fields.push(("num_cpus", code!(0.0)));
     }
     if fields.is_empty() {
-        return quote!(#raykit::__private::Options::new());
+        return code!(#raykit::__private::Options::new());
     }
     let steps = fields.iter().map(|(field, value)| {
         let field = Ident::new(field, Span::mixed_site());
-        quote!(::core::mem::forget(::core::mem::replace(&mut options.#field, #value));)
+        code!(::core::mem::forget(::core::mem::replace(&mut options.#field, #value));)
     });
-    quote!({
+    code!({
         let mut options = #raykit::__private::Options::new();
         #(#steps)*
         options
@@ -117,14 +117,14 @@ fn body(function: &Function) -> TokenStream {
         .enumerate()
         .map(|(at, (param, local))| take(function, param, local, at));
     let passed = function.params.iter().zip(&locals).map(|(param, local)| match param.taken {
-        Taken::Own(_) | Taken::View(_) => quote!(#local),
-        Taken::Borrow(_) | Taken::Slice { .. } => quote!(&#local),
+        Taken::Own(_) | Taken::View(_) => code!(#local),
+        Taken::Borrow(_) | Taken::Slice { .. } => code!(&#local),
     });
-    let awaited = function.is_async().then(|| quote!(.await));
-    let outcome = outcome(function, &quote!(#name(#(#passed),*) #awaited));
-    let call = if function.params.is_empty() { quote!(_call) } else { quote!(mut call) };
+    let awaited = function.is_async().then(|| code!(.await));
+    let outcome = outcome(function, &code!(#name(#(#passed),*) #awaited));
+    let call = if function.params.is_empty() { code!(_call) } else { code!(mut call) };
     if function.is_async() {
-        quote! {
+        code! {
             fn __raykit_body(#call: #raykit::__private::Call) -> #raykit::__private::Running {
                 ::std::boxed::Box::pin(async move {
                     #(#takes)*
@@ -133,7 +133,7 @@ fn body(function: &Function) -> TokenStream {
             }
         }
     } else {
-        quote! {
+        code! {
             fn __raykit_body(
                 #call: #raykit::__private::Call,
             ) -> #raykit::Result<#raykit::__private::Returns> {
@@ -149,10 +149,10 @@ fn take(function: &Function, param: &Param, local: &Ident, index: usize) -> Toke
     let raykit = &function.options.raykit;
     let taken = match &param.taken {
         Taken::Own(ty) | Taken::View(ty) => {
-            quote!(<#ty as #raykit::__private::Param>::take(&mut call, #index)?)
+            code!(<#ty as #raykit::__private::Param>::take(&mut call, #index)?)
         }
-        Taken::Borrow(ty) => quote!(call.borrow::<#ty>(#index)?),
-        Taken::Slice { element, .. } => quote!(call.slice::<#element>(#index)?),
+        Taken::Borrow(ty) => code!(call.borrow::<#ty>(#index)?),
+        Taken::Slice { element, .. } => code!(call.slice::<#element>(#index)?),
     };
     quote_spanned!(at(param.span)=> let #local = #taken;)
 }
@@ -161,9 +161,9 @@ fn take(function: &Function, param: &Param, local: &Ident, index: usize) -> Toke
 fn stored(function: &Function, param: &Param) -> TokenStream {
     let raykit = &function.options.raykit;
     match &param.taken {
-        Taken::Own(ty) | Taken::View(ty) => quote!(<#ty as #raykit::__private::Param>::Stored),
-        Taken::Borrow(ty) => quote!(#ty),
-        Taken::Slice { stored, .. } => quote!(#stored),
+        Taken::Own(ty) | Taken::View(ty) => code!(<#ty as #raykit::__private::Param>::Stored),
+        Taken::Borrow(ty) => code!(#ty),
+        Taken::Slice { stored, .. } => code!(#stored),
     }
 }
 
@@ -173,19 +173,19 @@ fn outcome(function: &Function, made: &TokenStream) -> TokenStream {
     let value = value(function);
     let span = at(function.output.whole.span());
     let returns = match function.options.num_returns {
-        None => quote!(one),
-        Some(_) => quote!(many),
+        None => code!(one),
+        Some(_) => code!(many),
     };
     let wrap = quote_spanned!(span=> #raykit::__private::Returns::#returns::<#value>);
     if !function.output.fallible {
-        return quote!(::core::result::Result::Ok(#wrap(#made)));
+        return code!(::core::result::Result::Ok(#wrap(#made)));
     }
     let whole = &function.output.whole;
     let into = quote_spanned!(span=> <#whole as #raykit::__private::Fails>::into_result);
     let raise = quote_spanned! {span=>
         (&&&#raykit::__private::Raised::new(#raykit::__private::raise(error))).error()
     };
-    quote! {
+    code! {
         match #into(#made) {
             ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrap(value)),
             ::core::result::Result::Err(error) => {
