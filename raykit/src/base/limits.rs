@@ -58,3 +58,10 @@ pub(crate) const ARCHIVE_DEPTH_MAX: usize = 128;
 
 /// Results of one call.
 pub(crate) const RETURNS_MAX: usize = 8;
+
+/// Nesting of a user's types up to which an archive is certainly within `ARCHIVE_DEPTH_MAX`, even if
+/// each level takes eight pointers; deeper ones are checked when they are written.
+pub(crate) const DEPTH_TRUSTED_MAX: usize = 16;
+
+/// Scratch memory that a thread keeps between encodings.
+pub(crate) const ARENA_BYTES_MAX: usize = 1 << 20;

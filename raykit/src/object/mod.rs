@@ -23,7 +23,8 @@
 //! # }
 //! ```
 
-pub(crate) mod schema;
+pub mod schema;
+mod buffer;
 pub(crate) mod codec;
 pub(crate) mod impls;
 mod serde;
