@@ -43,7 +43,7 @@ pub(crate) struct Output {
 
 pub(crate) enum Value {
     /// This type.
-    Named(Type),
+    Named(Box<Type>),
     /// The `Ok` of the whole type, which hides it behind an alias.
     OkOfWhole,
 }
@@ -55,9 +55,9 @@ impl Output {
             ReturnType::Type(_, whole) => plain(whole).clone(),
         };
         let (fallible, value) = match result(&whole) {
-            Some(Some(ok)) => (true, Value::Named(ok)),
+            Some(Some(ok)) => (true, Value::Named(Box::new(ok))),
             Some(None) => (true, Value::OkOfWhole),
-            None => (false, Value::Named(whole.clone())),
+            None => (false, Value::Named(Box::new(whole.clone()))),
         };
         Output { whole, value, fallible }
     }
@@ -65,8 +65,11 @@ impl Output {
     /// The fields of the value where the source shows that it is a tuple.
     pub(crate) fn tuple(&self) -> Option<Vec<&Type>> {
         match &self.value {
-            Value::Named(Type::Tuple(tuple)) => Some(tuple.elems.iter().collect()),
-            _ => None,
+            Value::Named(value) => match &**value {
+                Type::Tuple(tuple) => Some(tuple.elems.iter().collect()),
+                _ => None,
+            },
+            Value::OkOfWhole => None,
         }
     }
 }

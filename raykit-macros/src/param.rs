@@ -23,7 +23,7 @@ pub(crate) enum Taken {
     /// `&T`.
     Borrow(Type),
     /// `&[T]`, with the type that is in the store.
-    Slice { element: Type, stored: Type },
+    Slice { element: Box<Type>, stored: Box<Type> },
 }
 
 impl Param {
@@ -60,8 +60,8 @@ impl Taken {
         let span = reference.span();
         match plain(&reference.elem) {
             Type::Slice(slice) => {
-                let element = (*slice.elem).clone();
-                let stored = parse_quote_spanned!(span=> ::std::vec::Vec<#element>);
+                let element = slice.elem.clone();
+                let stored = Box::new(parse_quote_spanned!(span=> ::std::vec::Vec<#element>));
                 Taken::Slice { element, stored }
             }
             Type::Path(path) if path.path.is_ident("str") => {

@@ -31,7 +31,7 @@ pub mod __private {
     pub use crate::task::call::{Call, Held, HeldSlice, Returns, Tuple};
     pub use crate::task::failure::{Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise};
     pub use crate::task::function::{Body, Function, Running, krate, major};
-    pub use crate::task::options::{Options, amount};
+    pub use crate::task::options::{Options, amount, set};
     pub use crate::task::registry::FUNCTIONS;
     pub use crate::api::call::{submit, submit_many};
     pub use {linkme, rkyv};

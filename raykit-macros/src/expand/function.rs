@@ -16,17 +16,28 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     let calls = calls(function);
     let options = options(function);
     let registration = register::expand(function);
+    let allowances = allowances(function);
     code! {
         #source
         #handle
         #(#conditions)*
-        #[allow(deprecated, reason = "the function itself carries the note")]
+        #allowances
         const _: () = {
             #calls
             #options
             #registration
         };
     }
+}
+
+/// The lints that look through macros and that the function itself has answered for.
+fn allowances(function: &Function) -> TokenStream {
+    let deprecated = function.source.attrs.iter().any(|attr| attr.path().is_ident("deprecated"));
+    let old = deprecated.then(|| code!(#[allow(deprecated, reason = "callers are told")]));
+    let crowded = function.params.len() > 7;
+    let many = crowded
+        .then(|| code!(#[allow(clippy::too_many_arguments, reason = "the function has as many")]));
+    code!(#old #many)
 }
 
 /// The type of the function's name. It is never made: it only gives its functions a place.
@@ -42,7 +53,6 @@ pub(crate) fn handle(function: &Function) -> TokenStream {
         #(#kept)*
         #[doc = ""]
         #[doc = #words]
-        #[allow(non_camel_case_types, dead_code, reason = "named like its function, and never made")]
         #visibility struct #name {
             never: ::core::convert::Infallible,
         }

@@ -70,7 +70,7 @@ fn entry(function: &Function) -> TokenStream {
     }
 }
 
-/// The function's own options. `forget` because a constant cannot run the drop of what was there.
+/// The function's own options.
 fn defaults(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let mut fields = function.options.fields.clone();
@@ -82,7 +82,7 @@ fn defaults(function: &Function) -> TokenStream {
     }
     let steps = fields.iter().map(|(field, value)| {
         let field = Ident::new(field, Span::mixed_site());
-        code!(::core::mem::forget(::core::mem::replace(&mut options.#field, #value));)
+        code!(#raykit::__private::set(&mut options.#field, #value);)
     });
     code!({
         let mut options = #raykit::__private::Options::new();

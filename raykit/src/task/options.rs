@@ -108,6 +108,12 @@ pub const fn amount(value: f64) -> f64 {
     value
 }
 
+/// Puts a value into a field while compiling, when the drop of what was there cannot run.
+#[doc(hidden)]
+pub const fn set<T>(field: &mut T, value: T) {
+    std::mem::forget(std::mem::replace(field, value));
+}
+
 /// The methods of `f::options()`, for the type that the macro makes beside each function. `$self_` is
 /// the field that holds the [`Options`].
 #[doc(hidden)]

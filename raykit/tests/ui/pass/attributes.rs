@@ -4,20 +4,20 @@
 use raykit::remote;
 
 #[remote]
-#[cfg(any())]
+#[cfg(all(unix, windows))]
 fn absent(x: NoSuchType) {}
 
 #[remote]
-#[cfg(all())]
+#[cfg(any(unix, windows))]
 fn present() {}
 
-#[cfg(any())]
+#[cfg(all(unix, windows))]
 #[remote]
 fn absent_before(x: NoSuchType) {}
 
 #[remote]
-#[cfg_attr(all(), inline)]
-#[cfg_attr(any(), no_such_attribute)]
+#[cfg_attr(unix, inline)]
+#[cfg_attr(windows, no_such_attribute)]
 #[doc = "Documented."]
 fn conditional() {}
 

@@ -134,6 +134,10 @@ fn main() {
         let _ = (inside::remote(1, "e", true, 2, 3), many::remote((1, 2), 3));
         let _ = (shadowed::function::remote(1, "", [1]), renamed::function::remote(1));
         let _: raykit::ObjectRef<i64> = whole::aliased::remote();
-        let _ = (add_i64::remote(1, 2), add_f64::map([(1.0, 2.0)]), shadowed::other::remote(1, "", vec![]));
+        let _ = (
+            add_i64::remote(1, 2),
+            add_f64::map([(1.0, 2.0)]),
+            shadowed::other::remote(1, "", vec![]),
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! No lint fires inside what the attribute writes.
-#![forbid(unsafe_code)]
+#![forbid(unsafe_code, nonstandard_style)]
 #![deny(warnings, missing_docs, unreachable_pub, missing_debug_implementations)]
-#![deny(rust_2018_idioms, unused, nonstandard_style, single_use_lifetimes, unused_qualifications)]
+#![deny(rust_2018_idioms, unused, single_use_lifetimes, unused_qualifications)]
 #![deny(clippy::all, clippy::pedantic)]
 
 use raykit::prelude::*;
@@ -20,10 +20,23 @@ pub fn idle() {}
 /// One of each kind of parameter.
 #[remote(name = "all kinds", timeout = std::time::Duration::from_secs(10), priority = -1)]
 #[must_use]
-pub fn kinds(a: i64, b: &str, c: &[f64], mut d: Vec<u8>, e: &String, (f, g): (i64, i64), _: bool) -> usize {
-    d.push(1);
-    b.len() + c.len() + d.len() + e.len() + usize::from(a + f + g > 0)
+pub fn kinds(
+    plain: i64,
+    text: &str,
+    slice: &[f64],
+    mut own: Vec<u8>,
+    borrowed: &(i64, i64),
+    (left, right): (i64, i64),
+    _: bool,
+) -> usize {
+    own.push(1);
+    text.len() + slice.len() + own.len() + usize::from(plain + left + right > borrowed.0)
 }
+
+/// As many as clippy lets pass.
+#[remote]
+#[expect(clippy::too_many_arguments, reason = "to see what becomes of the attribute's own")]
+pub fn crowd(_a: u8, _b: u8, _c: u8, _d: u8, _e: u8, _f: u8, _g: u8, _h: u8) {}
 
 /// Can fail.
 ///
@@ -82,10 +95,10 @@ fn main() {
     if std::env::args().count() > 100 {
         let _: ObjectRef<i64> = double::remote(3);
         let _: Vec<ObjectRef<i64>> = double::map(0..3);
-        let _: ObjectRef<i64> = double::options().num_cpus(0.5).name("two").remote(&double::remote(4));
+        let _: ObjectRef<i64> =
+            double::options().num_cpus(0.5).name("two").remote(&double::remote(4));
         let _: ObjectRef<()> = idle::remote();
-        let _: ObjectRef<usize> =
-            kinds::remote(1, "b", &[1.0], vec![], String::new(), (1, 2), true);
+        let _: ObjectRef<usize> = kinds::remote(1, "b", &[1.0], vec![], (1, 2), (1, 2), true);
         let _: ObjectRef<u64> = size::remote("/");
         let _: Vec<ObjectRef<String>> = later::map([("a", 1), ("b", 2)]);
         let _: (ObjectRef<String>, ObjectRef<usize>) = split::remote("a");
