@@ -10,6 +10,9 @@ use syn::Ident;
 pub(crate) fn function(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let source = &function.source;
+    if source.sig.receiver().is_some() {
+        return code!(#source); // a method: nothing can stand beside it
+    }
     let name = function.name();
     let handle = handle(function);
     let conditions = conditions(&source.attrs);

@@ -10,20 +10,12 @@ use syn::{FnArg, Pat, PathArguments, Token, Type, parse_quote_spanned};
 pub(crate) struct Param {
     /// The name that callers of `remote` see.
     pub(crate) name: Ident,
-    pub(crate) taken: Taken,
-    /// Where the type stands.
-    pub(crate) span: Span,
-}
-
-pub(crate) enum Taken {
-    /// By value.
-    Own(Type),
-    /// As a `View` of what is in the store.
-    View(Type),
-    /// `&T`.
-    Borrow(Type),
-    /// `&[T]`, with the type that is in the store.
-    Slice { element: Box<Type>, stored: Box<Type> },
+    /// The type, without the `&` of a borrowed one.
+    pub(crate) ty: Type,
+    /// Whether the function takes it as `&T`.
+    pub(crate) lent: bool,
+    /// The type in the store, where the source shows it: not for a `View`.
+    pub(crate) stored: Option<Type>,
 }
 
 impl Param {
@@ -38,9 +30,29 @@ impl Param {
             while params.iter().any(|param| param.name == name) {
                 name = format_ident!("{name}_");
             }
-            params.push(Param { name, taken: Taken::new(plain(&typed.ty)), span: typed.ty.span() });
+            params.push(Param::new(name, plain(&typed.ty)));
         }
         params
+    }
+
+    fn new(name: Ident, ty: &Type) -> Param {
+        let Type::Reference(reference) = ty else {
+            let stored = (!is_view(ty)).then(|| ty.clone());
+            return Param { name, ty: ty.clone(), lent: false, stored };
+        };
+        let ty = plain(&reference.elem).clone();
+        let span = ty.span();
+        let stored = match &ty {
+            Type::Slice(slice) => {
+                let element = &slice.elem;
+                parse_quote_spanned!(span=> ::std::vec::Vec<#element>)
+            }
+            Type::Path(path) if path.path.is_ident("str") => {
+                parse_quote_spanned!(span=> ::std::string::String)
+            }
+            other => other.clone(),
+        };
+        Param { name, ty, lent: true, stored: Some(stored) }
     }
 }
 
@@ -49,26 +61,6 @@ fn name(at: usize, pattern: &Pat) -> Ident {
     match pattern {
         Pat::Ident(pattern) => written(&pattern.ident),
         _ => format_ident!("arg{at}", span = Span::mixed_site().located_at(pattern.span())),
-    }
-}
-
-impl Taken {
-    fn new(ty: &Type) -> Taken {
-        let Type::Reference(reference) = ty else {
-            return if is_view(ty) { Taken::View(ty.clone()) } else { Taken::Own(ty.clone()) };
-        };
-        let span = reference.span();
-        match plain(&reference.elem) {
-            Type::Slice(slice) => {
-                let element = slice.elem.clone();
-                let stored = Box::new(parse_quote_spanned!(span=> ::std::vec::Vec<#element>));
-                Taken::Slice { element, stored }
-            }
-            Type::Path(path) if path.path.is_ident("str") => {
-                Taken::Borrow(parse_quote_spanned!(span=> ::std::string::String))
-            }
-            other => Taken::Borrow(other.clone()),
-        }
     }
 }
 

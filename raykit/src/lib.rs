@@ -27,8 +27,8 @@ pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any release.
     pub use crate::object::codec::{Decode, Door, Encode, nested, read, write}; 
     pub use crate::object::schema;
-    pub use crate::task::arg::{Input, IntoArg, Param, form};
-    pub use crate::task::call::{Call, Held, HeldSlice, Returns, Tuple};
+    pub use crate::task::arg::{Input, IntoArg, Lend, Param, form};
+    pub use crate::task::call::{Call, Held, HeldSlice, Returns, Single, Tuple};
     pub use crate::task::failure::{Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise};
     pub use crate::task::function::{Body, Function, Running, krate, major};
     pub use crate::task::options::{Options, amount, set};

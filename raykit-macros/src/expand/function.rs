@@ -1,11 +1,11 @@
 //! The type that stands beside a remote function, with `remote`, `options` and `map`.
 
+use super::place::Place;
 use super::register;
 use crate::item::{Function, Value};
-use crate::param::{Param, Taken};
+use crate::param::Param;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote_spanned};
-use syn::spanned::Spanned;
 use syn::{Attribute, Ident, Visibility};
 
 /// The function as it is, the type, and what the type can do.
@@ -195,25 +195,46 @@ fn forms(params: &[Param]) -> Vec<Ident> {
 
 /// The bound on what is passed for a parameter.
 fn into_arg(function: &Function, param: &Param, form: &Ident) -> TokenStream {
-    let raykit = &function.options.raykit;
-    let stored = match &param.taken {
-        Taken::Own(ty) | Taken::Borrow(ty) => code!(#ty),
-        Taken::Slice { stored, .. } => code!(#stored),
-        Taken::View(ty) => code!(<#ty as #raykit::__private::Param>::Stored),
+    let place = Place::of(&param.ty);
+    let raykit = place.path(&function.options.raykit);
+    let stored = match &param.stored {
+        Some(stored) => code!(#stored),
+        None => {
+            let through = through(function, param);
+            code!(#through::Stored)
+        }
     };
-    quote_spanned!(at(param.span)=> #raykit::IntoArg<#stored, #form>)
+    quote_spanned!(place.end()=> #raykit::IntoArg<#stored, #form>)
+}
+
+/// A parameter's type seen as a `Param`, or as something to `Lend`.
+pub(crate) fn through(function: &Function, param: &Param) -> TokenStream {
+    let name = if param.lent { "Lend" } else { "Param" };
+    Place::of(&param.ty).seen_as(&param.ty, &function.options.raykit, name)
+}
+
+/// The function's value seen as a `Single` result, or as a `Tuple` of several.
+pub(crate) fn given(function: &Function) -> TokenStream {
+    let name = if function.options.num_returns.is_some() { "Tuple" } else { "Single" };
+    value_place(function).seen_as(&value(function), &function.options.raykit, name)
+}
+
+/// Where the type of the function's value stands.
+pub(crate) fn value_place(function: &Function) -> Place {
+    match &function.output.value {
+        Value::Named(ty) => Place::of(ty),
+        Value::OkOfWhole => Place::of(&function.output.whole),
+    }
 }
 
 /// The function that submits, with its type argument.
 fn submit(function: &Function) -> TokenStream {
-    let raykit = &function.options.raykit;
-    let value = value(function);
-    let span = at(function.output.whole.span());
-    let submit = match function.options.num_returns {
-        None => code!(submit),
-        Some(_) => code!(submit_many),
-    };
-    quote_spanned!(span=> #raykit::__private::#submit::<#value, _>)
+    let given = given(function);
+    let place = value_place(function);
+    let raykit = place.path(&function.options.raykit);
+    let name = if function.options.num_returns.is_some() { "submit_many" } else { "submit" };
+    let name = Ident::new(name, place.end());
+    quote_spanned!(place.end()=> #raykit::__private::#name::<#given::Checked, _>)
 }
 
 /// What `remote` returns.
@@ -223,21 +244,21 @@ fn references(function: &Function) -> TokenStream {
     match (&function.options.num_returns, function.output.tuple()) {
         (None, _) => code!(#raykit::ObjectRef<#value>),
         (Some(_), Some(fields)) => code!((#(#raykit::ObjectRef<#fields>),*)),
-        (Some(_), None) => code!(<#value as #raykit::__private::Tuple>::Refs),
+        (Some(_), None) => {
+            let given = given(function);
+            code!(#given::Refs)
+        }
     }
 }
 
 /// The type of the function's value.
 pub(crate) fn value(function: &Function) -> TokenStream {
-    let raykit = &function.options.raykit;
     let whole = &function.output.whole;
     match &function.output.value {
         Value::Named(ty) => code!(#ty),
-        Value::OkOfWhole => code!(<#whole as #raykit::__private::Fails>::Ok),
+        Value::OkOfWhole => {
+            let fails = Place::of(whole).seen_as(whole, &function.options.raykit, "Fails");
+            code!(#fails::Ok)
+        }
     }
-}
-
-/// The macro's hygiene at a place of the user's.
-pub(crate) fn at(place: Span) -> Span {
-    Span::mixed_site().located_at(place)
 }

@@ -1,6 +1,7 @@
 //! From an attribute and an item to code.
 
 mod function;
+mod place;
 mod register;
 mod signature;
 

@@ -1,14 +1,14 @@
 //! The entry in the program's list of functions, and the body that a worker runs.
 
-use super::function::{at, value};
+use super::function::{given, through, value_place};
+use super::place::Place;
 use super::signature;
 use crate::item::Function;
-use crate::param::{Param, Taken};
+use crate::param::Param;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::Ident;
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 
 /// `RemoteFunction` for the function's type, with everything that it needs inside.
 pub(crate) fn expand(function: &Function) -> TokenStream {
@@ -42,14 +42,11 @@ fn entry(function: &Function) -> TokenStream {
     let shown = function.source.sig.ident.unraw().to_string();
     let signature = signature::text(&function.source.sig);
     let schemas = function.params.iter().map(|param| {
-        let stored = stored(function, param);
-        quote_spanned!(at(param.span)=> <#stored as #raykit::Object>::SCHEMA)
+        let through = through(function, param);
+        quote_spanned!(Place::of(&param.ty).end()=> #through::SCHEMA)
     });
-    let value = value(function);
-    let result = match function.options.num_returns {
-        None => code!(<#value as #raykit::Object>::SCHEMA),
-        Some(_) => code!(<#value as #raykit::__private::Tuple>::SCHEMA),
-    };
+    let given = given(function);
+    let result = quote_spanned!(value_place(function).end()=> #given::SCHEMA);
     let returns = function.options.num_returns.as_ref().map_or(1, |returns| returns.count as u32);
     let defaults = defaults(function);
     let kind = if function.is_async() { code!(Async) } else { code!(Sync) };
@@ -94,12 +91,14 @@ fn defaults(function: &Function) -> TokenStream {
 /// For a tuple that the source does not show: that it has as many fields as the attribute says.
 fn agreement(function: &Function) -> Option<TokenStream> {
     let wanted = function.options.num_returns.as_ref()?;
-    let raykit = &function.options.raykit;
-    let value = value(function);
+    if function.output.tuple().is_some() {
+        return None;
+    }
+    let given = given(function);
     let count = wanted.count;
     let words = format!("`num_returns = {count}`, but the function's tuple has another length");
-    Some(quote_spanned! {at(wanted.place.span())=>
-        const _: () = ::core::assert!(<#value as #raykit::__private::Tuple>::LEN == #count, #words);
+    Some(quote_spanned! {Place::of(&wanted.place).end()=>
+        const _: () = ::core::assert!(#given::LEN == #count, #words);
     })
 }
 
@@ -107,8 +106,11 @@ fn agreement(function: &Function) -> Option<TokenStream> {
 fn body(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let name = function.name();
-    let locals: Vec<Ident> = (0..function.params.len())
-        .map(|at| format_ident!("__a{at}", span = Span::mixed_site()))
+    let locals: Vec<Ident> = function
+        .params
+        .iter()
+        .enumerate()
+        .map(|(at, param)| format_ident!("__a{at}", span = Place::of(&param.ty).end()))
         .collect();
     let takes = function
         .params
@@ -116,9 +118,12 @@ fn body(function: &Function) -> TokenStream {
         .zip(&locals)
         .enumerate()
         .map(|(at, (param, local))| take(function, param, local, at));
-    let passed = function.params.iter().zip(&locals).map(|(param, local)| match param.taken {
-        Taken::Own(_) | Taken::View(_) => code!(#local),
-        Taken::Borrow(_) | Taken::Slice { .. } => code!(&#local),
+    let passed = function.params.iter().zip(&locals).map(|(param, local)| {
+        if !param.lent {
+            return code!(#local);
+        }
+        let through = through(function, param);
+        quote_spanned!(Place::of(&param.ty).end()=> #through::lend(&#local))
     });
     let awaited = function.is_async().then(|| code!(.await));
     let outcome = outcome(function, &code!(#name(#(#passed),*) #awaited));
@@ -146,51 +151,35 @@ fn body(function: &Function) -> TokenStream {
 
 /// One argument, out of the call.
 fn take(function: &Function, param: &Param, local: &Ident, index: usize) -> TokenStream {
-    let raykit = &function.options.raykit;
-    let taken = match &param.taken {
-        Taken::Own(ty) | Taken::View(ty) => {
-            code!(<#ty as #raykit::__private::Param>::take(&mut call, #index)?)
-        }
-        Taken::Borrow(ty) => code!(call.borrow::<#ty>(#index)?),
-        Taken::Slice { element, .. } => code!(call.slice::<#element>(#index)?),
-    };
-    quote_spanned!(at(param.span)=> let #local = #taken;)
-}
-
-/// The type of a parameter in the store.
-fn stored(function: &Function, param: &Param) -> TokenStream {
-    let raykit = &function.options.raykit;
-    match &param.taken {
-        Taken::Own(ty) | Taken::View(ty) => code!(<#ty as #raykit::__private::Param>::Stored),
-        Taken::Borrow(ty) => code!(#ty),
-        Taken::Slice { stored, .. } => code!(#stored),
-    }
+    let through = through(function, param);
+    let end = Place::of(&param.ty).end();
+    let take = Ident::new(if param.lent { "hold" } else { "take" }, end);
+    quote_spanned!(end=> let #local = #through::#take(&mut call, #index)?;)
 }
 
 /// From what the user's function gives to the results of the call.
 fn outcome(function: &Function, made: &TokenStream) -> TokenStream {
     let raykit = &function.options.raykit;
-    let value = value(function);
-    let span = at(function.output.whole.span());
-    let returns = match function.options.num_returns {
-        None => code!(one),
-        Some(_) => code!(many),
-    };
-    let wrap = quote_spanned!(span=> #raykit::__private::Returns::#returns::<#value>);
+    let given = given(function);
+    let end = value_place(function).end();
     if !function.output.fallible {
-        return code!(::core::result::Result::Ok(#wrap(#made)));
+        let wrapped = quote_spanned!(end=> #given::returns(#made));
+        return code!(::core::result::Result::Ok(#wrapped));
     }
-    let whole = &function.output.whole;
-    let into = quote_spanned!(span=> <#whole as #raykit::__private::Fails>::into_result);
-    let raise = quote_spanned! {span=>
-        (&&&#raykit::__private::Raised::new(#raykit::__private::raise(error))).error()
+    let wrapped = quote_spanned!(end=> #given::returns(value));
+    let place = Place::of(&function.output.whole);
+    let fails = place.seen_as(&function.output.whole, raykit, "Fails");
+    let result = quote_spanned!(place.end()=> #fails::into_result(#made));
+    let there = place.path(raykit);
+    let raised = quote_spanned! {place.end()=>
+        (&&&#there::__private::Raised::new(#there::__private::raise(error))).error()
     };
     code! {
-        match #into(#made) {
-            ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrap(value)),
+        match #result {
+            ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrapped),
             ::core::result::Result::Err(error) => {
                 use #raykit::__private::{RaisedNothing as _, RaisedObject as _, RaisedOther as _};
-                ::core::result::Result::Err(#raise)
+                ::core::result::Result::Err(#raised)
             }
         }
     }

@@ -34,8 +34,8 @@ fn parameters() {
     let parts = [
         "x: impl ::raykit::IntoArg<::std::string::String, __M0>",
         "arg1: impl",
-        "call.slice::<f64>(2usize)?",
-        "f(&__a0, __a1, &__a2)",
+        "<[f64] as ::raykit::__private::Lend>::hold(&mut call, 2usize)?",
+        "f(<str as ::raykit::__private::Lend>::lend(&__a0), __a1",
     ];
     holds(quote!(), text, &parts);
 }

@@ -13,6 +13,8 @@ fn single() -> i64 {
 }
 
 #[remote(num_returns = 2)]
-fn nothing() {}
+fn alias() -> Result<Pair, String> {
+    Ok((1, 2))
+}
 
 fn main() {}

@@ -1,3 +1,5 @@
+#![allow(unused_variables)]
+
 use raykit::remote;
 
 #[remote]
@@ -38,8 +40,11 @@ fn behind(x: &dyn std::fmt::Debug) {}
 #[remote]
 fn conditional(#[cfg(unix)] x: i64) {}
 
-#[remote]
-fn method(&self) {}
+struct Type;
+impl Type {
+    #[remote]
+    fn method(&self) {}
+}
 
 fn main() {
     // Callers see no second error.
