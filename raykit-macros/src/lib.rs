@@ -1,9 +1,9 @@
 //! The attributes of raykit. They are documented where they are re-exported: in the crate `raykit`,
 //! which is also the only crate that should depend on this one.
 //!
-//! A macro goes through stages, a file each: `attr` reads the options, `check` refuses what cannot be
+//! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what cannot be
 //! done, `item` and `param` hold what was understood, `expand` writes the code, and `fallback` writes
-//! what must exist beside an error.
+//! what must exist beside an error. `#[object]` has a room of its own.
 
 /// `quote!` in the macro's own hygiene: the names of locals cannot meet the user's.
 macro_rules! code {
@@ -17,6 +17,7 @@ mod check;
 mod expand;
 mod fallback;
 mod item;
+mod object;
 mod param;
 
 use proc_macro::TokenStream;
@@ -27,8 +28,9 @@ pub fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::remote(options.into(), item.into()).into()
 }
 
-/// Stands in until the attribute has its own module.
+/// Makes a type of yours an object: a value that can be an argument, a result, and stored. See
+/// `raykit::object`.
 #[proc_macro_attribute]
-pub fn object(_options: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn object(options: TokenStream, item: TokenStream) -> TokenStream {
+    object::object(options.into(), item.into()).into()
 }

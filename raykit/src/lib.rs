@@ -25,7 +25,8 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any release.
-    pub use crate::object::codec::{Decode, Door, Encode, nested, read, write}; 
+    pub use crate::object::codec::{Decode, Door, Encode, nested, read, write};
+    pub use crate::object::estimate::estimated;
     pub use crate::object::schema;
     pub use crate::task::arg::{Input, IntoArg, Lend, Param, form};
     pub use crate::task::call::{Call, Held, HeldSlice, Returns, Single, Tuple};

@@ -65,3 +65,6 @@ pub(crate) const DEPTH_TRUSTED_MAX: usize = 16;
 
 /// Scratch memory that a thread keeps between encodings.
 pub(crate) const ARENA_BYTES_MAX: usize = 1 << 20;
+
+/// The typed value inside an error that travels; a larger one is told by its text.
+pub(crate) const ERROR_VALUE_BYTES_MAX: usize = 1 << 20;

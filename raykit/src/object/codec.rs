@@ -12,9 +12,8 @@
 #![expect(unsafe_code, reason = "rkyv's contexts and archived references are unsafe traits")]
 
 use super::buffer::Buffer;
-use super::error::{Error, ErrorKind, Parts};
+use super::error::{Error, ErrorKind};
 use super::reference::{ObjectRef, RawRef};
-use super::value::Value;
 use super::{Object, schema};
 use crate::base::limits::{ARCHIVE_DEPTH_MAX, ARENA_BYTES_MAX, DEPTH_TRUSTED_MAX};
 use crate::base::sync::OnceLock;
@@ -32,8 +31,8 @@ use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -69,6 +68,7 @@ pub struct Decoder {
 pub struct Checker<'a> {
     archive: ArchiveValidator<'a>,
     table_len: usize,
+    depth: usize,
 }
 
 /// The references that belong to some bytes; most bytes have none.
@@ -249,10 +249,16 @@ unsafe impl<E: Source> ArchiveContext<E> for Checker<'_> {
         root: *const u8,
         end: *const u8,
     ) -> Result<Range<usize>, E> {
+        // rkyv's validator can count as well, but its error does not say what was too deep.
+        if self.depth == ARCHIVE_DEPTH_MAX {
+            return Err(E::new(TooDeep));
+        }
+        self.depth += 1;
         // SAFETY: the caller's duties are the validator's.
         unsafe { self.archive.push_subtree_range(root, end) }
     }
     unsafe fn pop_subtree_range(&mut self, range: Range<usize>) -> Result<(), E> {
+        self.depth -= 1;
         // SAFETY: the caller's duties are the validator's.
         unsafe { self.archive.pop_subtree_range(range) }
     }
@@ -320,8 +326,14 @@ impl Sealed {
 
     pub(crate) fn decode<T: Object>(&self) -> Result<T, Error> {
         let mut decoder = Decoder { refs: self.refs.clone() };
-        rkyv::api::deserialize_using(self.open::<T>()?, &mut decoder)
+        let archived = self.open::<T>()?;
+        guarded(|| rkyv::api::deserialize_using(archived, &mut decoder))
             .map_err(|error| cannot::<T>("decode", &error))
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -348,17 +360,27 @@ impl Sealed {
     }
 
     fn check<T: Object>(&self) -> Result<(), BoxedError> {
-        // rkyv refuses the level at which its count reaches zero, hence one more.
-        let depth = NonZeroUsize::new(ARCHIVE_DEPTH_MAX + 1);
-        let archive = ArchiveValidator::with_max_depth(&self.bytes, depth);
-        let mut checker = Checker { archive, table_len: self.refs().len() };
+        // Evaluated for what it asserts of keys.
+        let _ = T::SCHEMA;
+        let archive = ArchiveValidator::new(&self.bytes);
+        let mut checker = Checker { archive, table_len: self.refs().len(), depth: 0 };
         let root = rkyv::api::root_position::<T::Archived>(self.bytes.len());
-        rkyv::api::check_pos_with_context::<T::Archived, _, BoxedError>(
-            &self.bytes,
-            root,
-            &mut checker,
-        )
+        guarded(|| {
+            rkyv::api::check_pos_with_context::<T::Archived, _, BoxedError>(
+                &self.bytes,
+                root,
+                &mut checker,
+            )
+        })
     }
+}
+
+/// Reads bytes from elsewhere, which never panic: where overflow is checked rkyv's own arithmetic does
+/// on some hostile lengths, and a type's own serde code may do anything.
+fn guarded<R>(read: impl FnOnce() -> Result<R, BoxedError>) -> Result<R, BoxedError> {
+    // What the closures change is dropped here, and what they read never changes.
+    std::panic::catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(BoxedError::new(Refused("reading it panicked".into()))))
 }
 
 fn cannot<T>(what: &str, reason: &BoxedError) -> Error {

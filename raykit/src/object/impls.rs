@@ -119,12 +119,20 @@ impl<T: Object, const N: usize> Object for [T; N] {
         elements(N, self.iter()).saturating_sub(size_of::<Self>())
     }
 }
+/// Entries without a size would leave rkyv no bound on the length that hostile bytes may claim.
+const fn has_size<T>() {
+    assert!(size_of::<T>() > 0, "a map or set of entries without a size cannot be an object");
+}
+
 impl<K, V> Object for HashMap<K, V>
 where
     K: Object<Archived: Hash + Eq> + Hash + Eq,
     V: Object,
 {
-    const SCHEMA: u64 = schema::applied("HashMap", &[K::SCHEMA, V::SCHEMA]);
+    const SCHEMA: u64 = {
+        has_size::<(K::Archived, V::Archived)>();
+        schema::applied("HashMap", &[K::SCHEMA, V::SCHEMA])
+    };
     fn heap_bytes(&self) -> usize {
         elements(self.len(), self.keys()).saturating_add(elements(self.len(), self.values()))
     }
@@ -140,7 +148,10 @@ where
     }
 }
 impl<T: Object<Archived: Hash + Eq> + Hash + Eq> Object for HashSet<T> {
-    const SCHEMA: u64 = schema::applied("HashSet", &[T::SCHEMA]);
+    const SCHEMA: u64 = {
+        has_size::<T::Archived>();
+        schema::applied("HashSet", &[T::SCHEMA])
+    };
     fn heap_bytes(&self) -> usize {
         elements(self.len(), self.iter())
     }

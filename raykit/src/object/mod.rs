@@ -26,6 +26,7 @@
 pub mod schema;
 mod buffer;
 pub(crate) mod codec;
+pub(crate) mod estimate;
 pub(crate) mod impls;
 mod serde;
 mod view;
@@ -34,6 +35,9 @@ pub(crate) mod error;
 pub(crate) mod ledger;
 pub(crate) mod slot;
 pub(crate) mod reference;
+pub(crate) mod told;
+#[cfg(test)]
+mod tests;
 
 pub use self::serde::Serde;
 pub use error::{Error, ErrorKind, Result};

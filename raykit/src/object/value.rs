@@ -13,6 +13,8 @@ pub(crate) trait Stored: Any + Send + Sync {
     fn seal(&self) -> Result<Sealed, Error>;
     fn bytes(&self) -> usize;
     fn type_name(&self) -> &'static str;
+    /// Another value of the same type.
+    fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error>;
 }
 
 impl<T: Object> Stored for T {
@@ -24,6 +26,9 @@ impl<T: Object> Stored for T {
     }
     fn type_name(&self) -> &'static str {
         std::any::type_name::<T>()
+    }
+    fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error> {
+        sealed.decode::<T>().map(Value::new)
     }
 }
 
@@ -118,6 +123,15 @@ impl Value {
                 Ok(Arc::try_unwrap(shared).unwrap_or_else(|shared| T::clone(&shared)))
             }
             Value::Sealed(sealed) => sealed.decode(),
+        }
+    }
+
+    /// The value in `sealed`, of the same type as this one; as it is where this one has no type.
+    pub(crate) fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error> {
+        match self {
+            Value::Small(small) => small.stored().decode_alike(sealed),
+            Value::Shared(stored) => stored.decode_alike(sealed),
+            Value::Sealed(untyped) => Ok(Value::Sealed(Arc::clone(untyped))),
         }
     }
 
