@@ -1,17 +1,36 @@
-//! The attributes of raykit.
+//! The attributes of raykit. They are documented where they are re-exported: in the crate `raykit`,
+//! which is also the only crate that should depend on this one.
+//!
+//! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what cannot be
+//! done, `item` and `param` hold what was understood, `expand` writes the code, and `fallback` writes
+//! what must exist beside an error. `#[object]` has a room of its own.
 
+/// `quote!` in the macro's own hygiene: the names of locals cannot meet the user's.
+macro_rules! code {
+    ($($tokens:tt)*) => {
+        quote::quote_spanned!(proc_macro2::Span::mixed_site()=> $($tokens)*)
+    };
+}
+
+mod attr;
+mod check;
+mod expand;
+mod fallback;
+mod item;
 mod object;
+mod param;
 
 use proc_macro::TokenStream;
 
-/// Makes a type of yours an object: a value that can be an argument, a result, and stored.
+/// Makes a function one that can be called as a task. See `raykit::remote`.
 #[proc_macro_attribute]
-pub fn object(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    object::object(arguments.into(), item.into()).into()
+pub fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::remote(options.into(), item.into()).into()
 }
 
-/// Stub.
+/// Makes a type of yours an object: a value that can be an argument, a result, and stored. See
+/// `raykit::object`.
 #[proc_macro_attribute]
-pub fn remote(_arguments: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn object(options: TokenStream, item: TokenStream) -> TokenStream {
+    object::object(options.into(), item.into()).into()
 }

@@ -18,7 +18,7 @@ pub use base::{NodeId, ObjectId, TaskId};
 pub use object::{Error, ErrorKind, Object, ObjectRef, Result, Serde, View};
 pub use raykit_macros::{object, remote};
 pub use task::arg::IntoArg;
-pub use task::function::Function;
+pub use task::function::{Function, RemoteFunction};
 pub use task::options::{RetryOn, Strategy};
 pub use task::registry::{function, functions};
 
@@ -44,11 +44,11 @@ pub mod __private {
     pub use crate::object::codec::{Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;
-    pub use crate::task::arg::{Input, IntoArg, Param, form};
-    pub use crate::task::call::{Call, Held, HeldSlice, Returns, Tuple};
-    pub use crate::task::failure::{Fails, Raised, RaisedObject, RaisedOther};
-    pub use crate::task::function::{Body, Function, Running};
-    pub use crate::task::options::Options;
+    pub use crate::task::arg::{Input, IntoArg, Lend, Param, form};
+    pub use crate::task::call::{Call, Held, HeldSlice, Returns, Single, Tuple};
+    pub use crate::task::failure::{Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise};
+    pub use crate::task::function::{Body, Function, Running, krate, major};
+    pub use crate::task::options::{Options, amount, set};
     pub use crate::task::registry::FUNCTIONS;
     pub use crate::api::call::{submit, submit_many};
     pub use {linkme, rkyv};

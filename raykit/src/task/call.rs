@@ -4,7 +4,7 @@
 use super::arg::{Given, Input, Inputs};
 use crate::object::reference::RawRef;
 use crate::object::value::{Payload, Value};
-use crate::object::{Error, ErrorKind, Object, Result, View};
+use crate::object::{Error, ErrorKind, Object, Result, View, schema};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -88,7 +88,9 @@ fn sealed(reference: &RawRef) -> Result<&Payload> {
     match reference.slot().outcome() {
         Some(Ok(payload)) => Ok(payload),
         Some(Err(error)) => Err(error.clone()),
-        None => Err(Error::new(ErrorKind::Encoding, "an argument was not there when the call began")),
+        None => {
+            Err(Error::new(ErrorKind::Encoding, "an argument was not there when the call began"))
+        }
     }
 }
 
@@ -150,15 +152,24 @@ pub(crate) enum Results {
     Many(Vec<Value>),
 }
 
-impl Returns {
-    /// One result.
-    pub fn one<T: Object>(value: T) -> Returns {
-        Returns(Results::One(Value::new(value)))
-    }
-
-    /// As many results as the tuple has fields.
-    pub fn many<T: Tuple>(values: T) -> Returns {
-        Returns(Results::Many(values.into_values()))
+/// What a remote function can give. `Single` and `Tuple` differ in how the result is kept.
+#[diagnostic::on_unimplemented(
+    message = "a remote function cannot return a `{Self}`",
+    label = "not an `Object`",
+    note = "put `#[raykit::object]` on your own type, or wrap one that has serde in `raykit::Serde<..>`"
+)]
+#[doc(hidden)]
+pub trait Single: Sized {
+    /// The type itself: whoever names it like this has one error for a type that is no object.
+    type Checked: Object;
+    const SCHEMA: u64;
+    fn returns(self) -> Returns;
+}
+impl<T: Object> Single for T {
+    type Checked = T;
+    const SCHEMA: u64 = T::SCHEMA;
+    fn returns(self) -> Returns {
+        Returns(Results::One(Value::new(self)))
     }
 }
 
@@ -171,17 +182,27 @@ impl Returns {
 pub trait Tuple {
     /// The same tuple, of references.
     type Refs;
+    type Checked: Tuple<Refs = Self::Refs>;
     const LEN: usize;
+    const SCHEMA: u64;
     fn into_refs(refs: Vec<RawRef>) -> Self::Refs;
     #[expect(private_interfaces, reason = "called by raykit alone")]
     fn into_values(self) -> Vec<Value>;
+    fn returns(self) -> Returns
+    where
+        Self: Sized,
+    {
+        Returns(Results::Many(self.into_values()))
+    }
 }
 
 macro_rules! tuple {
     ($len:literal: $($name:ident $at:tt),+) => {
         impl<$($name: Object),+> Tuple for ($($name,)+) {
             type Refs = ($(crate::ObjectRef<$name>,)+);
+            type Checked = Self;
             const LEN: usize = $len;
+            const SCHEMA: u64 = schema::signature(&[$($name::SCHEMA),+], $len);
             fn into_refs(refs: Vec<RawRef>) -> Self::Refs {
                 let mut refs = refs.into_iter();
                 ($(crate::ObjectRef::<$name>::new(

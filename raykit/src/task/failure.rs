@@ -25,8 +25,24 @@ impl<T, E> Fails for Result<T, E> {
     }
 }
 
-/// What a function returned as its error. `(&Raised::new(error)).error()` finds the better of the two
-/// traits below: the second takes one more borrow.
+/// An error that a remote function can return.
+#[diagnostic::on_unimplemented(
+    message = "a remote function cannot return `{Self}` as its error",
+    label = "does not convert into `Box<dyn Error + Send + Sync>`",
+    note = "implement `std::error::Error` for it, or return `String` or `anyhow::Error`"
+)]
+#[doc(hidden)]
+pub trait Raise: Into<Box<dyn StdError + Send + Sync>> {}
+impl<E: Into<Box<dyn StdError + Send + Sync>>> Raise for E {}
+
+/// Says in one place, and in words, what an error has to be.
+#[doc(hidden)]
+pub fn raise<E: Raise>(error: E) -> E {
+    error
+}
+
+/// What a function returned as its error. `(&&&Raised::new(error)).error()` finds the best of the
+/// three traits below, the one that takes the most borrows.
 #[doc(hidden)]
 pub struct Raised<E>(Cell<Option<E>>);
 
@@ -39,11 +55,12 @@ impl<E> Raised<E> {
     }
 }
 
+/// An error that is an object is kept as it is, for `downcast_ref`.
 #[doc(hidden)]
 pub trait RaisedObject {
     fn error(&self) -> Error;
 }
-impl<E: Object + Into<Box<dyn StdError + Send + Sync>>> RaisedObject for Raised<E> {
+impl<E: Object + Into<Box<dyn StdError + Send + Sync>>> RaisedObject for &&Raised<E> {
     fn error(&self) -> Error {
         let error = self.take();
         let value = Value::new(error.clone());
@@ -51,6 +68,7 @@ impl<E: Object + Into<Box<dyn StdError + Send + Sync>>> RaisedObject for Raised<
     }
 }
 
+/// Of any other, the message and the sources are kept.
 #[doc(hidden)]
 pub trait RaisedOther {
     fn error(&self) -> Error;
@@ -58,5 +76,16 @@ pub trait RaisedOther {
 impl<E: Into<Box<dyn StdError + Send + Sync>>> RaisedOther for &Raised<E> {
     fn error(&self) -> Error {
         Error::returned(self.take().into(), None)
+    }
+}
+
+/// What `raise` has refused already: it is here so that the compiler does not complain twice.
+#[doc(hidden)]
+pub trait RaisedNothing {
+    fn error(&self) -> Error;
+}
+impl<E> RaisedNothing for Raised<E> {
+    fn error(&self) -> Error {
+        unreachable!("`raise` lets no such error through")
     }
 }

@@ -19,7 +19,6 @@ pub enum Body {
 }
 
 /// A remote function of this program, as [`functions`](crate::functions) lists it.
-#[non_exhaustive]
 pub struct Function {
     #[doc(hidden)]
     pub name: &'static str,
@@ -45,6 +44,51 @@ pub struct Function {
     pub file: &'static str,
     #[doc(hidden)]
     pub line: u32,
+}
+
+/// The type that stands beside a remote function: it names the function where a type is wanted.
+///
+/// ```
+/// use raykit::RemoteFunction;
+/// use raykit::prelude::*;
+///
+/// #[remote]
+/// fn double(x: i64) -> i64 {
+///     2 * x
+/// }
+///
+/// fn name_of<F: RemoteFunction>() -> &'static str {
+///     F::function().name()
+/// }
+/// assert_eq!(name_of::<double>(), "double");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a remote function",
+    note = "put `#[remote]` on the function of this name, and pass it as a type: `of::<name>()`"
+)]
+pub trait RemoteFunction: 'static {
+    /// What the program knows of the function.
+    fn function() -> &'static Function;
+}
+
+/// The crate in a module path.
+#[doc(hidden)]
+pub const fn krate(module_path: &'static str) -> &'static str {
+    let bytes = module_path.as_bytes();
+    let mut end = 0;
+    while end < bytes.len() && bytes[end] != b':' {
+        end += 1;
+    }
+    module_path.split_at(end).0
+}
+
+/// The major version, where cargo tells it.
+#[doc(hidden)]
+pub const fn major(version: Option<&'static str>) -> &'static str {
+    match version {
+        Some(version) => version,
+        None => "0",
+    }
 }
 
 impl Function {

@@ -101,6 +101,19 @@ impl Default for Options {
     }
 }
 
+/// An amount that an attribute gives as an expression: refused while compiling if it is none.
+#[doc(hidden)]
+pub const fn amount(value: f64) -> f64 {
+    assert!(value >= 0.0 && value < f64::INFINITY, "an amount is a number from 0 up");
+    value
+}
+
+/// Puts a value into a field while compiling, when the drop of what was there cannot run.
+#[doc(hidden)]
+pub const fn set<T>(field: &mut T, value: T) {
+    std::mem::forget(std::mem::replace(field, value));
+}
+
 /// The methods of `f::options()`, for the type that the macro makes beside each function. `$self_` is
 /// the field that holds the [`Options`].
 #[doc(hidden)]
@@ -108,31 +121,31 @@ impl Default for Options {
 macro_rules! __option_methods {
     ($field:tt) => {
         /// CPUs the call is charged while it runs: 1 unless said otherwise, fractions allowed.
-        pub fn num_cpus(mut self, n: f64) -> Self {
+        pub fn num_cpus(mut self, n: ::core::primitive::f64) -> Self {
             self.$field.num_cpus = n;
             self
         }
         /// GPUs the call holds while it runs.
-        pub fn num_gpus(mut self, n: f64) -> Self {
+        pub fn num_gpus(mut self, n: ::core::primitive::f64) -> Self {
             self.$field.num_gpus = n;
             self
         }
         /// Bytes of memory the call reserves while it runs.
-        pub fn memory(mut self, bytes: u64) -> Self {
+        pub fn memory(mut self, bytes: ::core::primitive::u64) -> Self {
             self.$field.memory = bytes;
             self
         }
         /// An amount of a resource that the nodes' configuration names.
         pub fn resource(
             mut self,
-            name: impl Into<::std::borrow::Cow<'static, str>>,
-            amount: f64,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+            amount: ::core::primitive::f64,
         ) -> Self {
-            self.$field.resources.to_mut().push((name.into(), amount));
+            self.$field.resources.to_mut().push((::core::convert::Into::into(name), amount));
             self
         }
         /// Further attempts after a lost process, and after the failures that `retry_on` names.
-        pub fn max_retries(mut self, n: u32) -> Self {
+        pub fn max_retries(mut self, n: ::core::primitive::u32) -> Self {
             self.$field.max_retries = n;
             self
         }
@@ -142,18 +155,21 @@ macro_rules! __option_methods {
             self
         }
         /// The name that messages, traces and `context()` show.
-        pub fn name(mut self, name: impl Into<::std::borrow::Cow<'static, str>>) -> Self {
-            self.$field.name = Some(name.into());
+        pub fn name(
+            mut self,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+        ) -> Self {
+            self.$field.name = ::core::option::Option::Some(::core::convert::Into::into(name));
             self
         }
         /// From the call to its result; then the reference resolves to a timeout error.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
-            self.$field.timeout = Some(limit);
+            self.$field.timeout = ::core::option::Option::Some(limit);
             self
         }
         /// Tasks of a higher priority start first; children inherit it. 0 unless said otherwise.
-        pub fn priority(mut self, priority: i32) -> Self {
-            self.$field.priority = Some(priority);
+        pub fn priority(mut self, priority: ::core::primitive::i32) -> Self {
+            self.$field.priority = ::core::option::Option::Some(priority);
             self
         }
         /// Where the call should run.

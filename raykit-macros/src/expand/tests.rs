@@ -1,0 +1,68 @@
+use super::remote;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// What the attribute makes of this, as text without white space.
+fn made(options: TokenStream, item: TokenStream) -> String {
+    remote(options, item).to_string().split_whitespace().collect()
+}
+
+fn holds(options: TokenStream, item: TokenStream, parts: &[&str]) {
+    let made = made(options, item);
+    for part in parts {
+        let part: String = part.split_whitespace().collect();
+        assert!(made.contains(&part), "no `{part}` in\n{made}");
+    }
+}
+
+#[test]
+fn parameters() {
+    let own = quote!(
+        fn f(x: i64) {}
+    );
+    holds(
+        quote!(),
+        own,
+        &[
+            "x: impl ::raykit::IntoArg<i64, __M0>",
+            "<i64 as ::raykit::__private::Param>::take(&mut call, 0usize)?",
+        ],
+    );
+    let text = quote!(
+        fn f(x: &str, (a, b): (i64, i64), call: &[f64]) {}
+    );
+    let parts = [
+        "x: impl ::raykit::IntoArg<::std::string::String, __M0>",
+        "arg1: impl",
+        "<[f64] as ::raykit::__private::Lend>::hold(&mut call, 2usize)?",
+        "f(<str as ::raykit::__private::Lend>::lend(&__a0), __a1",
+    ];
+    holds(quote!(), text, &parts);
+}
+
+#[test]
+fn results() {
+    let fallible = quote!(
+        fn f() -> std::io::Result<i64> {}
+    );
+    holds(
+        quote!(),
+        fallible,
+        &[
+            "ObjectRef<i64>",
+            "<std::io::Result<i64> as ::raykit::__private::Fails>::into_result(f())",
+        ],
+    );
+    let alias = quote!(
+        fn f() -> Result {}
+    );
+    holds(quote!(), alias, &["ObjectRef<<Result as ::raykit::__private::Fails>::Ok>"]);
+    let two = quote!(
+        fn f() -> (A, B) {}
+    );
+    holds(
+        quote!(num_returns = 2),
+        two,
+        &["(::raykit::ObjectRef<A>, ::raykit::ObjectRef<B>)", "returns: 2u32"],
+    );
+}

@@ -1,0 +1,104 @@
+//! A remote function as the macro understands it.
+
+use crate::attr::Options;
+use crate::param::Param;
+use proc_macro2::{Ident, Span};
+use syn::{GenericArgument, ItemFn, PathArguments, ReturnType, Type, parse_quote};
+
+pub(crate) struct Function {
+    /// The function as the user wrote it.
+    pub(crate) source: ItemFn,
+    pub(crate) options: Options,
+    pub(crate) params: Vec<Param>,
+    pub(crate) output: Output,
+}
+
+impl Function {
+    pub(crate) fn new(source: ItemFn, options: Options) -> Function {
+        let params = Param::all(&source.sig.inputs);
+        let output = Output::new(&source.sig.output);
+        Function { source, options, params, output }
+    }
+
+    /// The function's name where the macro writes it: it points to the user's, and lints know that a
+    /// macro wrote it.
+    pub(crate) fn name(&self) -> Ident {
+        written(&self.source.sig.ident)
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.source.sig.asyncness.is_some()
+    }
+}
+
+/// What a function returns.
+pub(crate) struct Output {
+    /// The return type.
+    pub(crate) whole: Type,
+    /// What the caller's reference is to: the return type, or what stands in its `Ok`.
+    pub(crate) value: Value,
+    /// Whether the return type is spelled `Result`.
+    pub(crate) fallible: bool,
+}
+
+pub(crate) enum Value {
+    /// This type.
+    Named(Box<Type>),
+    /// The `Ok` of the whole type, which hides it behind an alias.
+    OkOfWhole,
+}
+
+impl Output {
+    fn new(output: &ReturnType) -> Output {
+        let whole: Type = match output {
+            ReturnType::Default => parse_quote!(()),
+            ReturnType::Type(_, whole) => plain(whole).clone(),
+        };
+        let (fallible, value) = match result(&whole) {
+            Some(Some(ok)) => (true, Value::Named(Box::new(ok))),
+            Some(None) => (true, Value::OkOfWhole),
+            None => (false, Value::Named(Box::new(whole.clone()))),
+        };
+        Output { whole, value, fallible }
+    }
+
+    /// The fields of the value where the source shows that it is a tuple.
+    pub(crate) fn tuple(&self) -> Option<Vec<&Type>> {
+        match &self.value {
+            Value::Named(value) => match &**value {
+                Type::Tuple(tuple) => Some(tuple.elems.iter().collect()),
+                _ => None,
+            },
+            Value::OkOfWhole => None,
+        }
+    }
+}
+
+/// For a type spelled `Result`: what stands first between its angle brackets, if anything does.
+fn result(whole: &Type) -> Option<Option<Type>> {
+    let Type::Path(path) = whole else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(None) };
+    Some(arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ok) => Some(plain(ok).clone()),
+        _ => None,
+    }))
+}
+
+/// The type without the invisible groups and the parentheses around it.
+pub(crate) fn plain(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            _ => return ty,
+        };
+    }
+}
+
+/// The same name, in the place of the user's and in the hygiene of the macro.
+pub(crate) fn written(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::mixed_site().located_at(name.span()));
+    name
+}

@@ -1,0 +1,9 @@
+use raykit::RemoteFunction;
+
+struct Plain;
+
+fn of<F: RemoteFunction>() {}
+
+fn main() {
+    of::<Plain>();
+}

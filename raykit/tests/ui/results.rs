@@ -1,0 +1,49 @@
+#![allow(unused_variables)]
+
+use raykit::remote;
+
+#[remote]
+fn borrows(x: &str) -> &str {
+    x
+}
+
+#[remote]
+fn borrows_inside(x: &[i64]) -> Result<Option<&i64>, String> {
+    Ok(x.first())
+}
+
+#[remote]
+fn streams() -> impl Iterator<Item = i64> {
+    0..3
+}
+
+#[remote]
+fn hides() -> impl Clone {
+    3
+}
+
+#[remote]
+fn boxes() -> Box<dyn std::any::Any> {
+    Box::new(3)
+}
+
+#[remote]
+fn never() -> ! {
+    loop {}
+}
+
+#[remote(num_returns = 3)]
+fn two() -> (i64, i64) {
+    (1, 2)
+}
+
+#[remote(num_returns = 2)]
+fn three() -> Result<(i64, i64, i64), String> {
+    Ok((1, 2, 3))
+}
+
+fn main() {
+    // Callers see no second error.
+    borrows::remote("a");
+    streams::remote();
+}
