@@ -105,10 +105,15 @@ impl<T> ObjectRef<T> {
 
 /// Reads of a reference with a time limit, made by [`ObjectRef::timeout`].
 #[must_use = "call `get`, `shared` or `view`"]
-#[derive(Debug)]
 pub struct Timed<'a, T> {
     reference: &'a ObjectRef<T>,
     limit: Duration,
+}
+
+impl<T> std::fmt::Debug for Timed<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Timed({:?}, {:?})", self.reference, self.limit)
+    }
 }
 
 impl<T: Object> Timed<'_, T> {
@@ -275,7 +280,6 @@ fn get_by<G: Gather>(refs: G, deadline: Option<Instant>) -> Result<G::Values> {
 
 /// The future of a reference: an owned copy of the value, once it is there.
 #[must_use = "futures do nothing unless awaited"]
-#[derive(Debug)]
 pub struct Getting<T> {
     reference: ObjectRef<T>,
     watch: Option<Waiting>,
@@ -288,9 +292,9 @@ struct Waiting {
     _edge: Option<graph::Registered>,
 }
 
-impl std::fmt::Debug for Waiting {
+impl<T> std::fmt::Debug for Getting<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Waiting")
+        write!(f, "Getting({:?})", self.reference)
     }
 }
 

@@ -151,7 +151,7 @@ fn timed_out(progress: &Progress<'_>) -> Error {
             missing.len(),
             progress.refs.len(),
             super::graph::describe(first)
-        )
+        ),
         None => "the time limit passed".to_owned(),
     };
     Error::new(ErrorKind::TimedOut, text)

@@ -134,7 +134,7 @@ impl Node {
             Err(error) => {
                 let error = error.in_task(task.name(), task.id());
                 let error = match self.config.always_encode {
-                    true => crate::object::codec::error_through_bytes(&error),
+                    true => crate::object::told::error_through_bytes(&error),
                     false => error,
                 };
                 task.slots().for_each(|slot| {
