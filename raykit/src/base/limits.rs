@@ -32,6 +32,10 @@ pub(crate) const SPIN_US: u64 = 20;
 /// kept one all the while (and may be waiting for something that the woken task holds, such as a lock).
 pub(crate) const REACQUIRE_MS: u64 = 100;
 
+/// How often a wait that is written down looks again whether it can ever end. It did when it began; what
+/// has changed since then may have closed a circle that no single step could see.
+pub(crate) const LOOK_AGAIN_MS: u64 = 1_000;
+
 /// Attempts of a task in all cases, so that `max_retries = u32::MAX` still ends.
 pub(crate) const ATTEMPTS_MAX: u32 = 1 << 20;
 
@@ -56,8 +60,6 @@ pub(crate) const GRACE_MS: u64 = 5_000;
 /// Nesting of an archive, when it is written as well as when it is opened.
 pub(crate) const ARCHIVE_DEPTH_MAX: usize = 128;
 
-/// Results of one call.
-pub(crate) const RETURNS_MAX: usize = 8;
 
 /// Nesting of a user's types up to which an archive is certainly within `ARCHIVE_DEPTH_MAX`, even if
 /// each level takes eight pointers; deeper ones are checked when they are written.

@@ -44,11 +44,14 @@ mod model {
         pub(crate) fn new() -> Self {
             Condvar(loom::sync::Condvar::new())
         }
+        pub(crate) fn wait<'a, T>(
+            &self,
+            guard: loom::sync::MutexGuard<'a, T>,
+        ) -> loom::sync::MutexGuard<'a, T> {
+            self.0.wait(guard).expect("loom does not poison")
+        }
         pub(crate) fn notify_one(&self) {
             self.0.notify_one();
-        }
-        pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
         }
     }
 

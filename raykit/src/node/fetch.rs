@@ -9,13 +9,13 @@
 use super::graph::Wait;
 use super::task::{State, producer};
 use super::{Node, current};
-use crate::base::limits::{INLINE_DEPTH_MAX, SPIN_US, STACK_FREE_BYTES_MIN};
+use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::reference::RawRef;
 use crate::object::slot::{Failures, Watched};
 use crate::sched::parker::{self, Parker};
-use crate::sched::{Job, Worker};
+use crate::sched::{Exhausted, Job, Worker};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -113,34 +113,57 @@ fn spin(progress: &mut Progress<'_>, limit_us: u64, deadline: Option<Instant>) -
     }
 }
 
-/// Sleeps until the goal is reached, having told the graph of waits what this thread waits for.
+/// Sleeps until the goal is reached.
 fn sleep(
     progress: &mut Progress<'_>,
     worker: Option<&Worker>,
     deadline: Option<Instant>,
 ) -> Result<(), Error> {
-    let node = current::node().ok();
-    let _registered = match (&node, deadline) {
-        (Some(node), None) => Some(node.register_wait(progress.missing(), progress.wait_kind())?),
-        _ => None,
-    };
-    let mut parked = || park(progress, deadline);
-    let ended = match (worker, &node) {
-        (Some(worker), _) => worker.block(parked).map_err(|exhausted| {
-            let text = format!(
-                "all {} threads of the node are waiting, and one more would leave nobody to work; \
-                 wait for fewer things at once, or raise `Config::threads_max`",
-                exhausted.threads
-            );
-            Error::new(ErrorKind::ThreadsExhausted, text)
-        })?,
-        (None, Some(node)) if node.is_own_runtime_thread() => tokio::task::block_in_place(parked),
-        _ => parked(),
-    };
-    match ended {
+    let (missing, kind) = (progress.missing(), progress.wait_kind());
+    match sleep_until(missing, kind, worker, deadline, |until| park(progress, until))? {
         true => Ok(()),
         false => Err(timed_out(progress)),
     }
+}
+
+/// Calls `parked`, which sleeps until what it waits for is there (`true`) or the given time has come, on
+/// a thread that has given its CPU back and told the graph of waits what it waits for.
+pub(crate) fn sleep_until(
+    missing: Vec<RawRef>,
+    kind: Wait,
+    worker: Option<&Worker>,
+    deadline: Option<Instant>,
+    mut parked: impl FnMut(Option<Instant>) -> bool,
+) -> Result<bool, Error> {
+    let node = current::node().ok();
+    let registered = match (&node, deadline) {
+        (Some(node), None) => node.register_wait(missing, kind)?,
+        _ => None,
+    };
+    let mut whole = || match &registered {
+        None => Ok(parked(deadline)),
+        Some(registered) => loop {
+            let next = Instant::now() + Duration::from_millis(LOOK_AGAIN_MS);
+            if parked(Some(next)) {
+                break Ok(true);
+            }
+            registered.check()?;
+        },
+    };
+    match (worker, &node) {
+        (Some(worker), _) => worker.block(whole).unwrap_or_else(|exhausted| Err(spent(&exhausted))),
+        (None, Some(node)) if node.is_own_runtime_thread() => tokio::task::block_in_place(whole),
+        _ => whole(),
+    }
+}
+
+fn spent(exhausted: &Exhausted) -> Error {
+    let text = format!(
+        "all {} threads of the node are waiting, and one more would leave nobody to work; wait for \
+         fewer things at once, or raise `Config::threads_max`",
+        exhausted.threads
+    );
+    Error::new(ErrorKind::ThreadsExhausted, text)
 }
 
 fn timed_out(progress: &Progress<'_>) -> Error {

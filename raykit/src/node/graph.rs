@@ -65,6 +65,17 @@ impl Drop for Registered {
     }
 }
 
+impl Registered {
+    /// Looks once more whether the wait can end.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let waits = self.node.graph.waits.lock();
+        match never_ends(&waits, &self.edge, self.node.pool.budget().total()) {
+            None => Ok(()),
+            Some(path) => Err(Error::new(ErrorKind::Deadlock, path)),
+        }
+    }
+}
+
 impl Node {
     /// Writes down that the tasks of this thread wait for `refs`.
     ///
@@ -85,16 +96,11 @@ impl Node {
         for task in &edge.tasks {
             waits.insert(task.id(), Arc::clone(&edge));
         }
-        let found = never_ends(&waits, &edge, self.pool.budget().total());
         drop(waits);
         let registered = Registered { node: Arc::clone(self), edge };
-        match found {
-            None => Ok(Some(registered)),
-            Some(path) => {
-                drop(registered);
-                Err(Error::new(ErrorKind::Deadlock, path))
-            }
-        }
+        // Two waits that close a circle between them: the one that looks second sees both.
+        registered.check()?;
+        Ok(Some(registered))
     }
 }
 

@@ -81,6 +81,10 @@ impl Node {
     /// Runs a claimed task on this thread.
     pub(crate) fn execute(self: &Arc<Node>, task: Arc<Task>) {
         let Body::Sync(body) = task.function.body else { return };
+        if task.is_cancelled() {
+            // Between two attempts; what is cancelled is not tried again.
+            return self.settle(&task, Err(task.error(ErrorKind::Cancelled, "")));
+        }
         let inputs = task.inputs_for_attempt();
         let started = self.timeline.as_ref().map(|timeline| timeline.now());
         let result = {

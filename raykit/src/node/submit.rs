@@ -110,7 +110,9 @@ impl Node {
             Some(priority) => (self.pool.lane_at(lane, priority).id, None),
             None => (lane, own_lane),
         };
-        let waits = inputs.references().any(|reference| reference.slot().outcome().is_none());
+        let referring = inputs.references().next().is_some();
+        let waits =
+            referring && inputs.references().any(|reference| reference.slot().outcome().is_none());
         let call = NewTask {
             id: TaskId { node: self.id, sequence: next_sequence() },
             ledger: self.ledger,
@@ -130,8 +132,10 @@ impl Node {
         }
         if waits {
             self.await_arguments(&task);
-        } else {
+        } else if referring {
             self.ready(Arc::clone(&task), own_lane.as_deref());
+        } else if task.make_ready() {
+            self.enqueue(Arc::clone(&task), own_lane.as_deref());
         }
         if outside && current::should_look_at_backlog() {
             self.wait_for_room();

@@ -83,7 +83,6 @@ enum Cause {
     Here(Box<dyn StdError + Send + Sync>, Option<Value>),
     /// The texts of the causes, outermost first, as they came from elsewhere.
     Told(Option<Box<Told>>, Option<Value>),
-    Error(Error),
 }
 
 /// One cause as text, with the next one below it.
@@ -128,11 +127,6 @@ impl Error {
         Self::with_cause(ErrorKind::Task, error.to_string(), Cause::Here(error, value))
     }
 
-    /// The same failure seen from one level up: kind and value stay, the message says where.
-    pub(crate) fn caused_by(kind: ErrorKind, message: impl Into<String>, cause: Error) -> Self {
-        Self::with_cause(kind, message.into(), Cause::Error(cause))
-    }
-
     /// Names the task, unless one nearer to the cause is named already.
     pub(crate) fn in_task(self, name: &str, id: TaskId) -> Self {
         if self.0.task.is_some() {
@@ -174,7 +168,6 @@ impl Error {
                 value.as_ref().and_then(Value::peek::<E>).or_else(|| error.downcast_ref::<E>())
             }
             Cause::Told(_, value) => value.as_ref().and_then(Value::peek::<E>),
-            Cause::Error(cause) => cause.downcast_ref::<E>(),
             Cause::None => None,
         }
     }
@@ -247,7 +240,6 @@ impl Inner {
     fn value(&self) -> Option<&Value> {
         match &self.cause {
             Cause::Here(_, value) | Cause::Told(_, value) => value.as_ref(),
-            Cause::Error(cause) => cause.0.value(),
             Cause::None => None,
         }
     }
@@ -257,7 +249,6 @@ impl Inner {
             // The message is that of the function's own error: its causes follow.
             Cause::Here(error, _) => error.source(),
             Cause::Told(told, _) => told.as_deref().map(|t| t as &(dyn StdError + 'static)),
-            Cause::Error(cause) => Some(cause),
             Cause::None => None,
         }
     }

@@ -31,8 +31,8 @@ impl Ledger {
     }
 
     /// The node is closed: nothing is opened here from now on.
-    #[cfg(not(raykit_loom))]
     pub(crate) fn retire(&'static self) {
+        #[cfg(not(raykit_loom))]
         RETIRED.lock().push(self);
     }
 

@@ -161,3 +161,62 @@ impl Failures {
     pub(crate) fn listen(_: &Waker) {}
     pub(crate) fn mute(_: &Waker) {}
 }
+
+#[cfg(all(test, raykit_loom))]
+mod loom_tests {
+    use super::*;
+    use crate::base::{NodeId, TaskId};
+    use crate::object::error::ErrorKind;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize as Count;
+    use std::task::Wake;
+
+    struct Counting(Count);
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    fn slot() -> Arc<Slot> {
+        let id = TaskId { node: NodeId(1), sequence: 1 }.result(0);
+        Arc::new(Slot::new(id, Ledger::open()))
+    }
+
+    fn failed() -> Outcome {
+        Err(Error::new(ErrorKind::Cancelled, ""))
+    }
+
+    /// Whoever watches while the slot is being sealed is either called or told that it is ready.
+    #[test]
+    fn loom_a_watcher_is_called_or_told() {
+        loom::model(|| {
+            let slot = slot();
+            let sealer = {
+                let slot = Arc::clone(&slot);
+                loom::thread::spawn(move || slot.seal(failed()))
+            };
+            let counting = Arc::new(Counting(Count::new(0)));
+            let watched = slot.watch(&Waker::from(Arc::clone(&counting)));
+            assert!(sealer.join().expect("the sealer ends"));
+            let called = counting.0.load(std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(called, usize::from(watched == Watched::Kept));
+            assert!(slot.outcome().is_some());
+        });
+    }
+
+    /// Of two outcomes that race one stays. (C10)
+    #[test]
+    fn loom_one_outcome_wins() {
+        loom::model(|| {
+            let slot = slot();
+            let other = {
+                let slot = Arc::clone(&slot);
+                loom::thread::spawn(move || slot.seal(failed()))
+            };
+            let mine = slot.seal(failed());
+            let others = other.join().expect("the other ends");
+            assert!(mine != others);
+        });
+    }
+}

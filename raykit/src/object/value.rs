@@ -12,7 +12,6 @@ use std::sync::Arc;
 pub(crate) trait Stored: Any + Send + Sync {
     fn seal(&self) -> Result<Sealed, Error>;
     fn bytes(&self) -> usize;
-    fn type_name(&self) -> &'static str;
     /// Another value of the same type.
     fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error>;
 }
@@ -23,9 +22,6 @@ impl<T: Object> Stored for T {
     }
     fn bytes(&self) -> usize {
         size_of::<T>() + self.heap_bytes()
-    }
-    fn type_name(&self) -> &'static str {
-        std::any::type_name::<T>()
     }
     fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error> {
         sealed.decode::<T>().map(Value::new)

@@ -194,12 +194,6 @@ impl Pool {
         (crew.seats.len(), crew.blocked)
     }
 
-    /// What runs now.
-    pub(crate) fn running(&self) -> Vec<Tag> {
-        let crew = self.shared.crew.lock();
-        crew.seats.iter().map(|seat| seat.tag()).filter(|tag| *tag != Tag::default()).collect()
-    }
-
     /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for which
     /// the threads are left to themselves.
     pub(crate) fn close(&self, grace: Duration) -> Vec<Tag> {
@@ -208,14 +202,18 @@ impl Pool {
         shared.sleep.wake_all();
         shared.abandon_queued();
         let deadline = Instant::now() + grace;
+        // A task that closes its own node cannot wait for itself.
+        let own = self.worker().map(|worker| Arc::clone(&worker.seat));
+        let is_own = |seat: &Arc<Seat>| own.as_ref().is_some_and(|own| Arc::ptr_eq(own, seat));
         let mut crew = shared.crew.lock();
-        while !crew.seats.is_empty() {
+        while crew.seats.iter().any(|seat| !is_own(seat)) {
             shared.sleep.wake_all();
             if shared.ended.wait_until(&mut crew, deadline).timed_out() {
                 break;
             }
         }
-        let stuck: Vec<Tag> = crew.seats.iter().map(|seat| seat.tag()).collect();
+        let stuck: Vec<Tag> =
+            crew.seats.iter().filter(|seat| !is_own(seat)).map(|seat| seat.tag()).collect();
         let threads = std::mem::take(&mut crew.threads);
         drop(crew);
         let me = std::thread::current().id();

@@ -102,11 +102,10 @@ impl Sleep {
         if !look() {
             return true;
         }
-        // Whoever took us off the list in between has counted us as looking and given a permit.
+        // Whoever took us off the list in between has counted us as looking. The permit that comes with
+        // it ends some later sleep at once; every sleeper looks again when it wakes.
         if self.get_up(parker) {
             self.searching.fetch_add(1, Ordering::SeqCst);
-        } else {
-            parker.park();
         }
         false
     }
@@ -121,8 +120,89 @@ impl Sleep {
         }
         found.is_some()
     }
+}
 
-    pub(crate) fn anyone_asleep(&self) -> bool {
-        self.sleeping.load(Ordering::SeqCst) > 0
+#[cfg(all(test, raykit_loom))]
+mod loom_tests {
+    use super::*;
+    use crate::base::sync::{AtomicUsize, Ordering};
+
+    /// A worker that looks, lies down and looks again; a submitter that queues and notifies. Whatever
+    /// the order of their steps, the worker comes to the work: a lost wake-up would show as a deadlock.
+    #[test]
+    fn loom_no_wake_up_is_lost() {
+        loom::model(|| {
+            let sleep = Arc::new(Sleep::new());
+            let work = Arc::new(AtomicUsize::new(0));
+            let worker = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                loom::thread::spawn(move || {
+                    let parker = Parker::new();
+                    let mut searching = sleep.start_searching(1);
+                    while work.swap(0, Ordering::SeqCst) == 0 {
+                        let look = || work.load(Ordering::SeqCst) > 0;
+                        if sleep.lie_down(&parker, std::mem::take(&mut searching), look) {
+                            parker.park();
+                            searching = !sleep.get_up(&parker);
+                        } else {
+                            searching = true;
+                        }
+                    }
+                    if searching {
+                        let _ = sleep.stop_searching();
+                    }
+                })
+            };
+            work.store(1, Ordering::SeqCst);
+            let _ = sleep.notify();
+            worker.join().expect("the worker ends");
+            assert_eq!(sleep.searching.load(Ordering::SeqCst), 0, "nobody is counted twice");
+        });
+    }
+
+    /// Two submitters and one sleeper: it is woken once for both or for each, and the count of those
+    /// that search comes out even.
+    #[test]
+    fn loom_two_submitters_one_sleeper() {
+        loom::model(|| {
+            let sleep = Arc::new(Sleep::new());
+            let work = Arc::new(AtomicUsize::new(0));
+            let submitter = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                loom::thread::spawn(move || {
+                    work.fetch_add(1, Ordering::SeqCst);
+                    let _ = sleep.notify();
+                })
+            };
+            let worker = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                loom::thread::spawn(move || {
+                    let parker = Parker::new();
+                    let mut left = 2;
+                    let mut searching = false;
+                    while left > 0 {
+                        left -= work.swap(0, Ordering::SeqCst);
+                        if left == 0 {
+                            break;
+                        }
+                        let look = || work.load(Ordering::SeqCst) > 0;
+                        if sleep.lie_down(&parker, std::mem::take(&mut searching), look) {
+                            parker.park();
+                            searching = !sleep.get_up(&parker);
+                        } else {
+                            searching = true;
+                        }
+                    }
+                    if searching {
+                        let _ = sleep.stop_searching();
+                    }
+                })
+            };
+            work.fetch_add(1, Ordering::SeqCst);
+            let _ = sleep.notify();
+            submitter.join().expect("the submitter ends");
+            worker.join().expect("the worker ends");
+            assert_eq!(sleep.searching.load(Ordering::SeqCst), 0, "nobody is counted twice");
+        });
     }
 }

@@ -319,19 +319,18 @@ impl Worker {
             self.searching.set(true);
             return true;
         }
-        if self.spare {
-            let woken = self.parker.park_until(Instant::now() + SPARE_IDLE);
-            if !woken && shared.sleep.get_up(&self.parker) {
-                return false;
-            }
-            if !woken {
+        let woken = match self.spare {
+            true => self.parker.park_until(Instant::now() + SPARE_IDLE),
+            false => {
                 self.parker.park();
+                true
             }
-        } else {
-            self.parker.park();
-        }
-        self.searching.set(true);
-        true
+        };
+        // A permit may be left over from a wait of a task on this thread: whoever is still on the list
+        // was not woken by a submitter, and is not counted as searching.
+        let nobody_woke_us = shared.sleep.get_up(&self.parker);
+        self.searching.set(!nobody_woke_us);
+        woken || !nobody_woke_us
     }
 
     /// Queues `job` on this thread if it belongs to what runs here; gives it back if not.
