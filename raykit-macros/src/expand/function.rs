@@ -246,7 +246,7 @@ fn references(function: &Function) -> TokenStream {
         (Some(_), Some(fields)) => code!((#(#raykit::ObjectRef<#fields>),*)),
         (Some(_), None) => {
             let given = given(function);
-            code!(#given::Refs)
+            quote_spanned!(value_place(function).end()=> #given::Refs)
         }
     }
 }
