@@ -9,6 +9,11 @@ mod sched;
 mod node;
 mod api;
 
+pub use api::cluster::{Context, Stats, context, explain, stats};
+pub use api::get::{Gather, Getting, Timed, get, get_timeout, put};
+pub use api::init::{Config, Entered, Guard, Node, init};
+pub use api::progress::progress;
+pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 pub use base::{NodeId, ObjectId, TaskId};
 pub use object::{Error, ErrorKind, Object, ObjectRef, Result, Serde, View};
 pub use raykit_macros::object;
@@ -23,6 +28,17 @@ pub use task::registry::{function, functions};
 pub mod prelude {
     //! What most programs use: `use raykit::prelude::*;`.
     pub use crate::{Object, ObjectRef, Serde, View, object, remote};
+    use std::time::Duration;
+
+    /// So many seconds.
+    pub const fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    /// So many milliseconds.
+    pub const fn millis(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
 }
 
 #[doc(hidden)]

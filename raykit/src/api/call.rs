@@ -1,25 +1,30 @@
 //! What `f::remote(..)` expands to.
 
-use crate::object::{Object, ObjectRef};
-use crate::task::arg::Input;
+use crate::node::submit;
+use crate::object::ObjectRef;
+use crate::object::reference::{Holder, RawRef};
+use crate::task::arg::{Input, Inputs};
 use crate::task::call::Tuple;
 use crate::task::function::Function;
 use crate::task::options::Options;
+use std::sync::Arc;
 
 /// Submits a call with one result.
-pub fn submit<T: Object, const N: usize>(
-    _function: &'static Function,
-    _options: Option<Options>,
-    _inputs: [Input; N],
+pub fn submit<T, const N: usize>(
+    function: &'static Function,
+    options: Option<Options>,
+    inputs: [Input; N],
 ) -> ObjectRef<T> {
-    unreachable!("the runtime comes next")
+    let task = submit::submit(function, options, Inputs::new(inputs));
+    ObjectRef::new(RawRef(task as Arc<dyn Holder>))
 }
 
 /// Submits a call with several results.
 pub fn submit_many<T: Tuple, const N: usize>(
-    _function: &'static Function,
-    _options: Option<Options>,
-    _inputs: [Input; N],
+    function: &'static Function,
+    options: Option<Options>,
+    inputs: [Input; N],
 ) -> T::Refs {
-    unreachable!("the runtime comes next")
+    let task = submit::submit(function, options, Inputs::new(inputs));
+    T::into_refs(task.references())
 }

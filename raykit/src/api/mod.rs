@@ -1,2 +1,23 @@
-//! The porch.
+//! The porch: the words that a user says. Each file is one of them; none of them decides anything.
+//!
+//! ```
+//! use raykit::prelude::*;
+//!
+//! #[remote]
+//! fn hello_world() -> String {
+//!     "Hello, world!".into()
+//! }
+//!
+//! fn main() -> raykit::Result<()> {
+//!     let _ray = raykit::init()?;
+//!     println!("{}", hello_world::remote().get()?);
+//!     Ok(())
+//! }
+//! ```
+
 pub(crate) mod call;
+pub(crate) mod init;
+pub(crate) mod get;
+pub(crate) mod wait;
+pub(crate) mod cluster;
+pub(crate) mod progress;

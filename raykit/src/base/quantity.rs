@@ -85,6 +85,18 @@ impl Resources {
         true
     }
 
+    /// Lowers what is here by `want`, to nothing at the least.
+    pub(crate) fn keep_from(&mut self, want: &Resources) {
+        self.cpu.0 = self.cpu.0.saturating_sub(want.cpu.0);
+        self.gpu.0 = self.gpu.0.saturating_sub(want.gpu.0);
+        self.memory = self.memory.saturating_sub(want.memory);
+        for (name, amount) in &want.named {
+            if let Some(held) = self.named.iter_mut().find(|held| held.0 == *name) {
+                held.1.0 = held.1.0.saturating_sub(amount.0);
+            }
+        }
+    }
+
     /// Gives back what was taken.
     pub(crate) fn give(&mut self, back: &Resources) {
         self.cpu.0 += back.cpu.0;

@@ -1,30 +1,26 @@
-//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(loom)`. The one place where
+//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(raykit_loom)`. The one place where
 //! that switch is made.
 
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 pub(crate) use self::real::*;
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 mod real {
-    pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
-    pub(crate) use std::hint::spin_loop;
+    pub(crate) use parking_lot::Mutex;
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-        fence,
+        AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering, fence,
     };
-    pub(crate) use std::sync::{Arc, OnceLock, Weak};
+    pub(crate) use std::sync::{Arc, OnceLock};
 }
 
-#[cfg(loom)]
+#[cfg(raykit_loom)]
 pub(crate) use self::model::*;
-#[cfg(loom)]
+#[cfg(raykit_loom)]
 mod model {
-    pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
-        Ordering, fence,
+        AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
     };
     // Counting references is std's work, not ours: `Arc<dyn Trait>` needs std's own.
-    pub(crate) use std::sync::{Arc, Weak};
+    pub(crate) use std::sync::Arc;
 
     /// loom's mutex with parking_lot's face.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
@@ -55,8 +51,6 @@ mod model {
             self.0.notify_all();
         }
     }
-
-    pub(crate) use std::sync::RwLock;
 
     /// Set once, read by reference; the model leaks nothing because it owns the box.
     pub(crate) struct OnceLock<T>(AtomicPtr<T>);

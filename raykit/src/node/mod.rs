@@ -1,1 +1,94 @@
-//! The stairwell.
+//! The stairwell: the one place where objects, tasks and workers meet. A `Node` is a process's (or a
+//! test's) part in the work: a pool, an account of objects, a graph of waits, a timer.
+//!
+//! A call goes: `submit` (is it admissible, are its arguments there) → the pool's queue → `run` (call
+//! the function, catch its panic, try again if allowed) → its slots, by the one door `settle`. A wait
+//! goes through `fetch`, which runs what nobody has begun, and through `graph`, which knows who waits
+//! for whom. There is nothing else that a task passes.
+//!
+//! Absent on purpose: names that users see (`api`), and any decision about other nodes.
+//!
+//! ```
+//! use raykit::prelude::*;
+//!
+//! #[remote]
+//! fn greet(name: &str) -> String {
+//!     format!("hello, {name}")
+//! }
+//!
+//! # fn main() -> raykit::Result<()> {
+//! let node = raykit::Config::new().num_cpus(1).start()?; // a node beside the process's own
+//! let _here = node.enter();
+//! assert_eq!(greet::remote("node").get()?, "hello, node");
+//! # Ok(())
+//! # }
+//! ```
+
+pub(crate) mod task;
+pub(crate) mod timer;
+pub(crate) mod timeline;
+pub(crate) mod graph;
+pub(crate) mod future;
+pub(crate) mod current;
+pub(crate) mod run;
+pub(crate) mod submit;
+pub(crate) mod fetch;
+pub(crate) mod start;
+
+use crate::base::NodeId;
+use crate::base::shards::Sharded;
+use crate::object::error::{Error, ErrorKind};
+use crate::object::ledger::Ledger;
+use crate::sched::Pool;
+use parking_lot::{Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One node.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) config: start::Settings,
+    pub(crate) pool: Pool,
+    pub(crate) ledger: &'static Ledger,
+    pub(crate) graph: graph::Graph,
+    pub(crate) timer: timer::Timer,
+    pub(crate) futures: future::Futures,
+    pub(crate) timeline: Option<timeline::Timeline>,
+    pub(crate) counters: Counters,
+    /// Whether the node has a CPU for a task that asks for one.
+    has_whole_cpu: bool,
+    closed: AtomicBool,
+    /// A thread waits for the backlog to shrink.
+    throttled: AtomicBool,
+    room: Mutex<()>,
+    room_made: Condvar,
+}
+
+/// Tasks since the node began.
+pub(crate) struct Counters {
+    pub(crate) submitted: Sharded,
+    pub(crate) finished: Sharded,
+}
+
+impl Node {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn closed_error(&self) -> Error {
+        Error::new(ErrorKind::NotRunning, "the node that this thread belongs to was closed")
+    }
+
+    /// Tasks submitted and not yet done.
+    pub(crate) fn pending(&self) -> i64 {
+        // Finished first: what is counted there was counted as submitted before.
+        let finished = self.counters.finished.sum();
+        self.counters.submitted.sum() - finished
+    }
+
+    pub(crate) fn count_finished(&self) {
+        self.counters.finished.add(1);
+        if self.throttled.load(Ordering::Relaxed) {
+            self.room_made.notify_all();
+        }
+    }
+}

@@ -11,11 +11,11 @@ pub(crate) struct Ledger {
     bytes: Sharded,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 static RETIRED: Mutex<Vec<&'static Ledger>> = Mutex::new(Vec::new());
 
 impl Ledger {
-    #[cfg(not(loom))]
+    #[cfg(not(raykit_loom))]
     pub(crate) fn open() -> &'static Ledger {
         let mut retired = RETIRED.lock();
         if let Some(at) = retired.iter().position(|ledger| ledger.objects() == 0) {
@@ -25,13 +25,13 @@ impl Ledger {
         Box::leak(Box::new(Ledger { objects: Sharded::new(), bytes: Sharded::new() }))
     }
 
-    #[cfg(loom)]
+    #[cfg(raykit_loom)]
     pub(crate) fn open() -> &'static Ledger {
         Box::leak(Box::new(Ledger { objects: Sharded::new(), bytes: Sharded::new() }))
     }
 
     /// The node is closed: nothing is opened here from now on.
-    #[cfg(not(loom))]
+    #[cfg(not(raykit_loom))]
     pub(crate) fn retire(&'static self) {
         RETIRED.lock().push(self);
     }

@@ -87,7 +87,7 @@ impl Slot {
         true
     }
 
-    /// Has `waker` called when the slot is sealed. The same waker is kept once.
+    /// Has `waker` called when the slot is sealed: as often as it was kept.
     pub(crate) fn watch(&self, waker: &Waker) -> Watched {
         let mut waiters = self.waiters.lock();
         if self.outcome.get().is_some() {
@@ -95,19 +95,16 @@ impl Slot {
         }
         *waiters = match std::mem::take(&mut *waiters) {
             Waiters::None => Waiters::One(waker.clone()),
-            Waiters::One(first) if first.will_wake(waker) => Waiters::One(first),
             Waiters::One(first) => Waiters::Many(Box::new(vec![first, waker.clone()])),
             Waiters::Many(mut all) => {
-                if !all.iter().any(|kept| kept.will_wake(waker)) {
-                    all.push(waker.clone());
-                }
+                all.push(waker.clone());
                 Waiters::Many(all)
             }
         };
         Watched::Kept
     }
 
-    /// Takes `waker` off the list, if it is there.
+    /// Takes `waker` off the list, however often it is there.
     pub(crate) fn unwatch(&self, waker: &Waker) {
         let mut waiters = self.waiters.lock();
         match &mut *waiters {
@@ -128,7 +125,7 @@ impl Drop for Slot {
 /// failure at once. Failures are rare, so all of the process are told to all who listen.
 pub(crate) struct Failures;
 
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 mod failures {
     use super::*;
 
@@ -158,7 +155,7 @@ mod failures {
     }
 }
 
-#[cfg(loom)]
+#[cfg(raykit_loom)]
 impl Failures {
     fn tell() {}
     pub(crate) fn listen(_: &Waker) {}

@@ -1,1 +1,363 @@
-//! Who works.
+//! Who works: a pool of threads with work-stealing queues, and the exact account of what they may use.
+//!
+//! `Pool::push` queues a `Job`; a worker finds it in its own queue, in a lane that all share, or with
+//! another worker. A job of one CPU runs on the CPU that its worker holds; any other is first granted
+//! what it asks for by the `Budget`. A job that waits for another gives its CPU back (`Worker::block`),
+//! and a spare thread takes its place.
+//!
+//! Absent on purpose: tasks, objects, actors, networks, and tokio.
+//!
+//! Closing goes in this order:
+//! 1. `closing` is set: no worker begins another job.
+//! 2. All sleepers are woken; each worker ends after the job it is in.
+//! 3. What is queued is taken out and abandoned.
+//! 4. The closer waits for the threads, for a time of grace; those that have not ended by then are
+//!    reported by what they run.
+//!
+//! ```
+//! use raykit::prelude::*;
+//!
+//! #[remote]
+//! fn fib(n: u64) -> Result<u64, raykit::Error> {
+//!     if n < 2 {
+//!         return Ok(n);
+//!     }
+//!     let (a, b) = (fib::remote(n - 1), fib::remote(n - 2));
+//!     Ok(a.get()? + b.get()?) // the thread runs what it waits for
+//! }
+//!
+//! # fn main() -> raykit::Result<()> {
+//! let _ray = raykit::init()?;
+//! assert_eq!(fib::remote(10).get()?, 55);
+//! # Ok(())
+//! # }
+//! ```
+
+pub(crate) mod job;
+pub(crate) mod parker;
+pub(crate) mod lanes;
+pub(crate) mod sleep;
+pub(crate) mod budget;
+pub(crate) mod worker;
+mod wait;
+
+pub(crate) use job::{Job, LaneId, Tag};
+pub(crate) use lanes::Lane;
+pub(crate) use wait::Exhausted;
+pub(crate) use worker::Worker;
+
+use crate::base::limits::STACK_BYTES;
+use crate::base::quantity::Resources;
+use budget::Budget;
+use crossbeam_deque::{Injector, Steal};
+use lanes::Lanes;
+use parking_lot::{Condvar, Mutex};
+use sleep::{Sleep, Woken};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use worker::Seat;
+
+/// What all workers of a pool share.
+pub(crate) struct Shared {
+    lanes: Lanes,
+    /// Jobs that were granted what they asked for.
+    granted: Injector<Arc<dyn Job>>,
+    granted_running: AtomicUsize,
+    sleep: Sleep,
+    budget: Budget,
+    crew: Mutex<Crew>,
+    /// Raised when the crew's seats change.
+    seats_version: AtomicUsize,
+    ended: Condvar,
+    closing: AtomicBool,
+    basic_threads: usize,
+    threads_max: usize,
+    name: String,
+    /// Called first on every thread.
+    on_start: Box<dyn Fn() + Send + Sync>,
+    /// Weak, so that threads can be started from anywhere without keeping the pool alive.
+    this: std::sync::Weak<Shared>,
+}
+
+#[derive(Default)]
+struct Crew {
+    seats: Vec<Arc<Seat>>,
+    blocked: usize,
+    born: usize,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+/// A pool of worker threads.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+/// How a pool is made.
+pub(crate) struct PoolConfig {
+    pub(crate) resources: Resources,
+    pub(crate) threads: usize,
+    pub(crate) threads_max: usize,
+    pub(crate) name: String,
+    pub(crate) on_start: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Pool {
+    /// A pool without threads; `open` starts them.
+    pub(crate) fn new(config: PoolConfig) -> Pool {
+        let shared = Arc::new_cyclic(|this| Shared {
+            lanes: Lanes::new(),
+            granted: Injector::new(),
+            granted_running: AtomicUsize::new(0),
+            sleep: Sleep::new(),
+            budget: Budget::new(config.resources),
+            crew: Mutex::new(Crew::default()),
+            seats_version: AtomicUsize::new(1),
+            ended: Condvar::new(),
+            closing: AtomicBool::new(false),
+            basic_threads: config.threads,
+            threads_max: config.threads_max.max(config.threads + 1),
+            name: config.name,
+            on_start: config.on_start,
+            this: std::sync::Weak::clone(this),
+        });
+        Pool { shared }
+    }
+
+    /// Starts the basic threads.
+    pub(crate) fn open(&self) -> std::io::Result<()> {
+        let mut crew = self.shared.crew.lock();
+        (0..self.shared.basic_threads).try_for_each(|_| self.shared.hire(&mut crew))
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.shared.budget
+    }
+
+    /// The lane of a new job.
+    pub(crate) fn open_lane(&self) -> Arc<Lane> {
+        self.shared.lanes.open()
+    }
+
+    /// The lane of `id`'s job at another priority.
+    pub(crate) fn lane_at(&self, id: LaneId, priority: i32) -> Arc<Lane> {
+        self.shared.lanes.at_priority(id, priority)
+    }
+
+    /// The calling thread's worker, if it belongs to this pool.
+    pub(crate) fn worker(&self) -> Option<std::rc::Rc<Worker>> {
+        worker::current().filter(|worker| Arc::ptr_eq(&worker.shared, &self.shared))
+    }
+
+    /// Queues a job of one CPU. `lane` is the job's own, where the caller has it at hand.
+    pub(crate) fn push(&self, job: Arc<dyn Job>, lane: Option<&Lane>) {
+        let shared = &self.shared;
+        let left = match lane {
+            Some(lane) => {
+                lane.push(job);
+                None
+            }
+            None => worker::with(|worker| match worker {
+                Some(worker) if Arc::ptr_eq(&worker.shared, shared) => worker.push(job).err(),
+                _ => Some(job),
+            }),
+        };
+        if let Some(job) = left {
+            shared.lanes.get(job.lane()).push(job);
+        }
+        if shared.sleep.notify() == Woken::Nobody {
+            shared.hire_for_plain();
+        }
+        if shared.is_closing() {
+            shared.abandon_queued();
+        }
+    }
+
+    /// Queues a job that first has to be granted `want`.
+    pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) {
+        let jobs = self.shared.budget.request(want, job);
+        self.shared.run_granted(jobs);
+        if self.shared.is_closing() {
+            self.shared.abandon_queued();
+        }
+    }
+
+    /// Gives back what a job was granted.
+    pub(crate) fn give(&self, back: &Resources) {
+        let jobs = self.shared.budget.give(back);
+        self.shared.run_granted(jobs);
+    }
+
+    /// Threads alive, and how many of them wait.
+    pub(crate) fn threads(&self) -> (usize, usize) {
+        let crew = self.shared.crew.lock();
+        (crew.seats.len(), crew.blocked)
+    }
+
+    /// What runs now.
+    pub(crate) fn running(&self) -> Vec<Tag> {
+        let crew = self.shared.crew.lock();
+        crew.seats.iter().map(|seat| seat.tag()).filter(|tag| *tag != Tag::default()).collect()
+    }
+
+    /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for which
+    /// the threads are left to themselves.
+    pub(crate) fn close(&self, grace: Duration) -> Vec<Tag> {
+        let shared = &self.shared;
+        shared.closing.store(true, Ordering::SeqCst);
+        shared.sleep.wake_all();
+        shared.abandon_queued();
+        let deadline = Instant::now() + grace;
+        let mut crew = shared.crew.lock();
+        while !crew.seats.is_empty() {
+            shared.sleep.wake_all();
+            if shared.ended.wait_until(&mut crew, deadline).timed_out() {
+                break;
+            }
+        }
+        let stuck: Vec<Tag> = crew.seats.iter().map(|seat| seat.tag()).collect();
+        let threads = std::mem::take(&mut crew.threads);
+        drop(crew);
+        let me = std::thread::current().id();
+        for thread in threads {
+            if (stuck.is_empty() || thread.is_finished()) && thread.thread().id() != me {
+                // A panic outside a task is a fault of the pool; it was printed when it happened.
+                let _ = thread.join();
+            }
+        }
+        shared.abandon_queued();
+        stuck
+    }
+}
+
+impl Shared {
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn seats(&self) -> Arc<[Arc<Seat>]> {
+        Arc::from(self.crew.lock().seats.clone())
+    }
+
+    fn pop_granted(&self) -> Option<Arc<dyn Job>> {
+        loop {
+            match self.granted.steal() {
+                Steal::Success(job) => return Some(job),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Whether a job of one CPU is queued anywhere.
+    fn has_plain(&self) -> bool {
+        self.lanes.any() || self.crew.lock().seats.iter().any(|seat| !seat.stealer.is_empty())
+    }
+
+    /// Whether a worker that looks now would find something that it may do.
+    fn may_find(&self) -> bool {
+        !self.granted.is_empty() || (self.budget.could_lease() && self.has_plain())
+    }
+
+    /// Queues jobs that were granted what they asked for, and calls workers for them and for plain jobs
+    /// that may have been waiting for the same CPUs.
+    fn run_granted(&self, jobs: Vec<Arc<dyn Job>>) {
+        for job in jobs {
+            self.granted.push(job);
+            if self.sleep.notify() == Woken::Nobody {
+                self.hire_up_to(4 * self.basic_threads);
+            }
+        }
+        self.call();
+    }
+
+    /// Calls one more worker if there is work that it could do.
+    fn call(&self) {
+        if self.may_find() && self.sleep.notify() == Woken::Nobody {
+            if !self.granted.is_empty() {
+                self.hire_up_to(4 * self.basic_threads);
+            }
+            self.hire_for_plain();
+        }
+    }
+
+    /// Starts a thread if a CPU is free and no thread is there to use it.
+    fn hire_for_plain(&self) {
+        if self.budget.could_lease() {
+            self.hire_up_to(self.basic_threads + self.granted_running.load(Ordering::Relaxed));
+        }
+    }
+
+    fn hire_up_to(&self, awake: usize) {
+        let mut crew = self.crew.lock();
+        if crew.seats.len() - crew.blocked < awake && crew.seats.len() < self.threads_max {
+            if let Err(error) = self.hire(&mut crew) {
+                tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
+            }
+        }
+    }
+
+    fn hire(&self, crew: &mut Crew) -> std::io::Result<()> {
+        let Some(shared) = self.this.upgrade().filter(|shared| !shared.is_closing()) else {
+            return Ok(());
+        };
+        let (deque, seat) = Worker::seat();
+        let number = crew.born;
+        let mine = Arc::clone(&seat);
+        let thread = std::thread::Builder::new()
+            .name(format!("{}-{number}", self.name))
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                (shared.on_start)();
+                Worker::run(Arc::clone(&shared), deque, Arc::clone(&mine), number);
+                shared.leave(&mine);
+            })?;
+        crew.born += 1;
+        crew.threads.retain(|thread| !thread.is_finished());
+        crew.threads.push(thread);
+        crew.seats.push(seat);
+        self.seats_version.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn leave(&self, seat: &Arc<Seat>) {
+        let mut crew = self.crew.lock();
+        crew.seats.retain(|other| !Arc::ptr_eq(other, seat));
+        self.seats_version.fetch_add(1, Ordering::Release);
+        self.ended.notify_all();
+    }
+
+    /// One more thread is about to wait; refused if nobody would be left to work.
+    fn crew_blocks(&self) -> Result<(), Exhausted> {
+        let mut crew = self.crew.lock();
+        if crew.seats.len() >= self.threads_max && crew.blocked + 1 >= crew.seats.len() {
+            return Err(Exhausted { threads: crew.seats.len() });
+        }
+        crew.blocked += 1;
+        Ok(())
+    }
+
+    fn crew_unblocks(&self) {
+        self.crew.lock().blocked -= 1;
+    }
+
+    fn abandon_queued(&self) {
+        let mut jobs = self.lanes.drain();
+        jobs.extend(std::iter::from_fn(|| self.pop_granted()));
+        for seat in self.seats().iter() {
+            jobs.extend(std::iter::from_fn(|| steal_one(seat)));
+        }
+        jobs.extend(self.budget.drain());
+        jobs.iter().for_each(|job| job.abandon());
+    }
+}
+
+fn steal_one(seat: &Seat) -> Option<Arc<dyn Job>> {
+    loop {
+        match seat.stealer.steal() {
+            Steal::Success(job) => return Some(job),
+            Steal::Empty => return None,
+            Steal::Retry => {}
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What one may know of the running node: the context of this task, counts, and what a reference waits
+//! for.
+
+use crate::base::{NodeId, TaskId};
+use crate::node::task::Task;
+use crate::node::{current, graph};
+use crate::object::ObjectRef;
+use crate::object::error::Result;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Where this code runs: in which task, which attempt of it, on which node. Outside a task all of these
+/// are `None` but perhaps the node.
+///
+/// ```
+/// use raykit::prelude::*;
+///
+/// #[remote(name = "who")]
+/// fn who_am_i() -> String {
+///     let context = raykit::context();
+///     format!("{} attempt {}", context.task_name().unwrap_or("?"), context.attempt())
+/// }
+///
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// assert_eq!(who_am_i::remote().get()?, "who attempt 0");
+/// assert!(raykit::context().task_id().is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub fn context() -> Context {
+    Context { task: current::task(), node: current::with_node(|node| node.id).ok() }
+}
+
+/// The answer of [`context`].
+#[derive(Clone)]
+pub struct Context {
+    task: Option<Arc<Task>>,
+    node: Option<NodeId>,
+}
+
+impl Context {
+    /// The id of the task.
+    pub fn task_id(&self) -> Option<TaskId> {
+        self.task.as_ref().map(|task| task.id())
+    }
+
+    /// The task's name: its function's, unless the call was given one.
+    pub fn task_name(&self) -> Option<&str> {
+        self.task.as_ref().map(|task| task.name())
+    }
+
+    /// How often the task was tried before: 0 in the first attempt.
+    pub fn attempt(&self) -> u32 {
+        self.task.as_ref().map_or(0, |task| task.attempt.load(Ordering::Relaxed))
+    }
+
+    /// The node.
+    pub fn node_id(&self) -> Option<NodeId> {
+        self.node
+    }
+
+    /// Whether the result is not wanted any more: the task was cancelled, or its time is up. A long
+    /// function looks now and then, and returns.
+    pub fn is_cancelled(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.is_cancelled())
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("task", &self.task_id())
+            .field("name", &self.task_name())
+            .field("attempt", &self.attempt())
+            .field("node", &self.node)
+            .finish()
+    }
+}
+
+/// Counts of the node in force. Each is exact; together they are not a snapshot while work goes on.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Calls submitted since the node began.
+    pub tasks_submitted: u64,
+    /// Calls that are not done.
+    pub tasks_pending: u64,
+    /// Objects that exist or are being made.
+    pub objects: u64,
+    /// Bytes of the objects that exist, about.
+    pub object_bytes: u64,
+    /// Threads that run tasks.
+    pub threads: usize,
+    /// How many of these wait for an object.
+    pub threads_waiting: usize,
+    /// CPUs that no task and no worker holds.
+    pub cpus_free: f64,
+    /// GPUs that no task holds.
+    pub gpus_free: f64,
+    /// Bytes of memory that no task has reserved.
+    pub memory_free: u64,
+    /// Named resources that no task holds.
+    pub resources_free: Vec<(String, f64)>,
+}
+
+/// Counts of the node in force.
+///
+/// # Errors
+///
+/// [`ErrorKind::NotRunning`](crate::ErrorKind::NotRunning) without a node.
+pub fn stats() -> Result<Stats> {
+    current::with_node(|node| {
+        let free = node.pool.budget().free();
+        let (threads, threads_waiting) = node.pool.threads();
+        Stats {
+            tasks_submitted: node.counters.submitted.sum().max(0) as u64,
+            tasks_pending: node.pending().max(0) as u64,
+            objects: node.ledger.objects().max(0) as u64,
+            object_bytes: node.ledger.bytes().max(0) as u64,
+            threads,
+            threads_waiting,
+            cpus_free: free.cpu.as_f64(),
+            gpus_free: free.gpu.as_f64(),
+            memory_free: free.memory,
+            resources_free: free
+                .named
+                .into_iter()
+                .map(|(name, amount)| (name.into_owned(), amount.as_f64()))
+                .collect(),
+        }
+    })
+}
+
+/// Says in words what `reference` is waiting for, down the chain of what that waits for.
+///
+/// ```
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// let stored = raykit::put(1)?;
+/// assert!(raykit::explain(&stored).ends_with("is ready"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn explain<T>(reference: &ObjectRef<T>) -> String {
+    let node = current::node().ok();
+    graph::explain(node.as_ref(), &reference.0)
+}

@@ -1,0 +1,332 @@
+//! Starting and ending: `init`, `Config`, and the guards that close a node when they go.
+
+use crate::node::start::Settings;
+use crate::node::{Node as Core, current};
+use crate::object::error::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Starts the process's node with all cores, or joins the one that runs already.
+///
+/// The settings are those of [`Config`], with what the `RAYKIT_*` variables of the environment say. The
+/// node runs until the last guard is dropped. There is no daemon and no port; it takes less than a
+/// millisecond.
+///
+/// # Errors
+///
+/// [`ErrorKind::AlreadyRunning`] when a node with other settings runs in this process,
+/// [`ErrorKind::Config`] when a variable has no meaning or two functions have one key, and
+/// [`ErrorKind::Io`] when the system gives no threads.
+///
+/// ```
+/// fn main() -> raykit::Result<()> {
+///     let _ray = raykit::init()?;
+///     let stored = raykit::put(42)?;
+///     assert_eq!(stored.get()?, 42);
+///     Ok(())
+/// }
+/// ```
+pub fn init() -> Result<Guard> {
+    Config::new().init()
+}
+
+/// The settings of a node.
+///
+/// What is said here comes first, then the variables of the environment, then the standard.
+///
+/// | method | variable | standard |
+/// |---|---|---|
+/// | [`num_cpus`](Self::num_cpus) | `RAYKIT_NUM_CPUS` | all cores |
+/// | [`num_gpus`](Self::num_gpus) | `RAYKIT_NUM_GPUS` | 0 |
+/// | [`memory`](Self::memory) | `RAYKIT_MEMORY` | that of the machine, bytes |
+/// | [`resource`](Self::resource) | | none |
+/// | [`max_pending`](Self::max_pending) | `RAYKIT_MAX_PENDING` | 1,048,576 calls |
+/// | [`async_tasks_max`](Self::async_tasks_max) | `RAYKIT_ASYNC_TASKS_MAX` | 1,000 |
+/// | [`threads_max`](Self::threads_max) | `RAYKIT_THREADS_MAX` | 1,024 |
+/// | [`grace`](Self::grace) | `RAYKIT_GRACE_MS` | 5 s |
+/// | [`always_encode`](Self::always_encode) | `RAYKIT_ALWAYS_ENCODE` | no |
+/// | [`timeline`](Self::timeline) | `RAYKIT_TIMELINE` | none |
+///
+/// ```
+/// let _ray = raykit::Config::new().num_cpus(2).resource("disk", 1.0).init()?;
+/// # Ok::<(), raykit::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Config {
+    num_cpus: Option<usize>,
+    num_gpus: Option<f64>,
+    memory: Option<u64>,
+    resources: Vec<(String, f64)>,
+    max_pending: Option<usize>,
+    async_tasks_max: Option<usize>,
+    threads_max: Option<usize>,
+    grace: Option<Duration>,
+    always_encode: Option<bool>,
+    timeline: Option<PathBuf>,
+}
+
+impl Config {
+    /// Settings that say nothing yet.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// CPUs that tasks are charged against, and the number of threads that serve them.
+    pub fn num_cpus(mut self, n: usize) -> Config {
+        self.num_cpus = Some(n);
+        self
+    }
+
+    /// GPUs that tasks may ask for. raykit counts them; it does not look for them.
+    pub fn num_gpus(mut self, n: f64) -> Config {
+        self.num_gpus = Some(n);
+        self
+    }
+
+    /// Bytes of memory that tasks may reserve.
+    pub fn memory(mut self, bytes: u64) -> Config {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// An amount of something that tasks may ask for by this name.
+    pub fn resource(mut self, name: impl Into<String>, amount: f64) -> Config {
+        self.resources.push((name.into(), amount));
+        self
+    }
+
+    /// Calls that are not done, before a thread outside the node's own has to wait when it submits
+    /// another. A queued call takes less than 400 bytes. Tasks never wait for this.
+    pub fn max_pending(mut self, calls: usize) -> Config {
+        self.max_pending = Some(calls);
+        self
+    }
+
+    /// `async` tasks that run at once.
+    pub fn async_tasks_max(mut self, n: usize) -> Config {
+        self.async_tasks_max = Some(n);
+        self
+    }
+
+    /// Threads, those that wait included.
+    pub fn threads_max(mut self, n: usize) -> Config {
+        self.threads_max = Some(n);
+        self
+    }
+
+    /// For how long a closing node waits for functions that are running.
+    pub fn grace(mut self, grace: Duration) -> Config {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Sends every argument and result through bytes, as if it came from another node: a test that
+    /// sharing here and copying there mean the same.
+    pub fn always_encode(mut self, yes: bool) -> Config {
+        self.always_encode = Some(yes);
+        self
+    }
+
+    /// Writes a trace of the run to this file when the node closes, in the format that Chrome's
+    /// `about:tracing` and Perfetto open.
+    pub fn timeline(mut self, path: impl Into<PathBuf>) -> Config {
+        self.timeline = Some(path.into());
+        self
+    }
+
+    fn settings(self) -> Result<Settings> {
+        let standard = Settings::standard();
+        Ok(Settings {
+            num_cpus: decide(self.num_cpus, "RAYKIT_NUM_CPUS", standard.num_cpus)?,
+            num_gpus: decide(self.num_gpus, "RAYKIT_NUM_GPUS", standard.num_gpus)?,
+            memory: decide(self.memory, "RAYKIT_MEMORY", standard.memory)?,
+            resources: self.resources,
+            max_pending: decide(self.max_pending, "RAYKIT_MAX_PENDING", standard.max_pending)?,
+            async_tasks_max: decide(
+                self.async_tasks_max,
+                "RAYKIT_ASYNC_TASKS_MAX",
+                standard.async_tasks_max,
+            )?,
+            threads_max: decide(self.threads_max, "RAYKIT_THREADS_MAX", standard.threads_max)?,
+            grace: match self.grace {
+                Some(grace) => grace,
+                None => {
+                    let standard = standard.grace.as_millis() as u64;
+                    Duration::from_millis(decide(None, "RAYKIT_GRACE_MS", standard)?)
+                }
+            },
+            always_encode: match self.always_encode {
+                Some(yes) => yes,
+                None => variable("RAYKIT_ALWAYS_ENCODE").is_some_and(|v| v == "1" || v == "true"),
+            },
+            timeline: self.timeline.or_else(|| variable("RAYKIT_TIMELINE").map(PathBuf::from)),
+        })
+    }
+
+    /// Starts the process's node with these settings, or joins the one that runs already.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`].
+    pub fn init(self) -> Result<Guard> {
+        let settings = self.settings()?;
+        let mut guards = GUARDS.lock();
+        let running = current::change_process(|process| process.clone());
+        let core = match running {
+            Some(core) if core.config == settings => core,
+            Some(core) => {
+                let text = format!(
+                    "a node with other settings runs in this process: it has {:?}, asked for was \
+                     {settings:?}; drop its guard first, or use `Config::start` for a node of its own",
+                    core.config
+                );
+                return Err(Error::new(ErrorKind::AlreadyRunning, text));
+            }
+            None => {
+                let core = Core::start(settings)?;
+                current::change_process(|process| *process = Some(Arc::clone(&core)));
+                core
+            }
+        };
+        *guards += 1;
+        Ok(Guard { core: Some(core) })
+    }
+
+    /// Starts a node of its own beside the process's, for a test or a part of a program that should not
+    /// share threads. It is in force where it was [entered](Node::enter), and in its own tasks.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`], but never [`ErrorKind::AlreadyRunning`].
+    pub fn start(self) -> Result<Node> {
+        Ok(Node { core: Core::start(self.settings()?)? })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What the code says, else the variable, else the standard.
+fn decide<T: std::str::FromStr>(said: Option<T>, name: &str, standard: T) -> Result<T> {
+    match (said, variable(name)) {
+        (Some(said), _) => Ok(said),
+        (None, None) => Ok(standard),
+        (None, Some(value)) => value.parse().map_err(|_| {
+            let kind = std::any::type_name::<T>();
+            Error::new(ErrorKind::Config, format!("{name} = `{value}` is not a number ({kind})"))
+        }),
+    }
+}
+
+/// Guards of the process's node.
+static GUARDS: Mutex<usize> = Mutex::new(0);
+
+/// Keeps the process's node running. The last one dropped closes it: queued calls resolve to an error,
+/// running functions have the [grace](Config::grace) to return.
+#[must_use = "the node is closed when the guard is dropped"]
+pub struct Guard {
+    core: Option<Arc<Core>>,
+}
+
+impl Guard {
+    /// Closes the node if this is the last guard, and says whether all functions returned in time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ShutDown`] naming the tasks that still run when the grace is over.
+    pub fn shutdown(mut self) -> Result<()> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(core) = self.core.take() else { return Ok(()) };
+        let mut guards = GUARDS.lock();
+        *guards -= 1;
+        if *guards > 0 {
+            return Ok(());
+        }
+        current::change_process(|process| *process = None);
+        core.close()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            complain(&error);
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guard({:?})", self.core.as_ref().map(|core| core.id))
+    }
+}
+
+/// A drop cannot return an error, and one that is lost would be a silent failure.
+fn complain(error: &Error) {
+    tracing::error!(%error, "the node did not close cleanly");
+    eprintln!("raykit: {error}");
+}
+
+/// A node of its own, made by [`Config::start`]. Closed when dropped.
+#[must_use = "the node is closed when this is dropped"]
+pub struct Node {
+    core: Arc<Core>,
+}
+
+impl Node {
+    /// Puts the node in force on this thread until the returned guard is dropped.
+    pub fn enter(&self) -> Entered<'_> {
+        current::enter(Arc::clone(&self.core));
+        Entered { _node: PhantomData }
+    }
+
+    /// The id of this node.
+    pub fn id(&self) -> crate::NodeId {
+        self.core.id
+    }
+
+    /// Closes the node.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ShutDown`] naming the tasks that still run when the grace is over.
+    pub fn shutdown(self) -> Result<()> {
+        self.core.close()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Err(error) = self.core.close() {
+            complain(&error);
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.core.id)
+    }
+}
+
+/// While it lives, a [`Node`] is in force on this thread. Guards end in the reverse of their order.
+#[must_use = "the node is in force only while this lives"]
+pub struct Entered<'a> {
+    /// Tied to the node, and to this thread.
+    _node: PhantomData<(&'a Node, *const ())>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        current::leave();
+    }
+}

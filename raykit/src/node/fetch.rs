@@ -1,0 +1,332 @@
+//! Waiting: for one object, for all of many, for some of many. Every wait ends in the objects, in a
+//! timeout, or in an error that says why it could never have ended.
+//!
+//! A worker that waits, first runs what it waits for, as far as that has not begun; it never takes up
+//! anything else, so that it cannot become stuck behind work of others, and never in a timed wait, whose
+//! time could pass meanwhile. Then it looks for a short while, and then it gives its CPU to a spare
+//! thread and sleeps.
+
+use super::graph::Wait;
+use super::task::{State, producer};
+use super::{Node, current};
+use crate::base::limits::{INLINE_DEPTH_MAX, SPIN_US, STACK_FREE_BYTES_MIN};
+use crate::base::quantity::Amount;
+use crate::object::error::{Error, ErrorKind};
+use crate::object::reference::RawRef;
+use crate::object::slot::{Failures, Watched};
+use crate::sched::parker::{self, Parker};
+use crate::sched::{Job, Worker};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// A thread outside the pool looks for longer than a worker: waking it costs as much, and it has nothing
+/// else to do.
+const OUTSIDE_SPIN_US: u64 = 2 * SPIN_US;
+/// How far ahead of the first missing object a wait for many may sleep at the most.
+const STRIDE_MAX: usize = 4096;
+
+/// What a wait is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    /// All of the objects, or the first error in their order.
+    All,
+    /// This many of them, errors included.
+    Some(usize),
+}
+
+/// Waits until the goal is reached. `Ok` says that it is, or (for `All`) that an error stands before the
+/// first object that is missing.
+pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> Result<(), Error> {
+    let mut progress = Progress { refs, goal, first_open: 0, ready: 0 };
+    if progress.reached() {
+        return Ok(());
+    }
+    let worker = crate::sched::worker::current();
+    if let (Some(worker), None) = (&worker, deadline) {
+        if progress.needs_all() {
+            run_inline(worker, refs);
+            if progress.reached() {
+                return Ok(());
+            }
+        }
+    }
+    let limit = if worker.is_some() { SPIN_US } else { OUTSIDE_SPIN_US };
+    if spin(&mut progress, limit, deadline) {
+        return Ok(());
+    }
+    sleep(&mut progress, worker.as_deref(), deadline)
+}
+
+struct Progress<'a> {
+    refs: &'a [&'a RawRef],
+    goal: Goal,
+    /// All objects before this one are there.
+    first_open: usize,
+    ready: usize,
+}
+
+impl Progress<'_> {
+    fn needs_all(&self) -> bool {
+        matches!(self.goal, Goal::All) || matches!(self.goal, Goal::Some(n) if n >= self.refs.len())
+    }
+
+    fn reached(&mut self) -> bool {
+        match self.goal {
+            Goal::All => loop {
+                let Some(reference) = self.refs.get(self.first_open) else { return true };
+                match reference.slot().outcome() {
+                    Some(Ok(_)) => self.first_open += 1,
+                    Some(Err(_)) => return true,
+                    None => return false,
+                }
+            },
+            Goal::Some(want) => {
+                let there = |reference: &&&RawRef| reference.slot().outcome().is_some();
+                self.ready = self.refs.iter().filter(there).take(want).count();
+                self.ready >= want
+            }
+        }
+    }
+
+    fn missing(&self) -> Vec<RawRef> {
+        let open = |reference: &&&RawRef| reference.slot().outcome().is_none();
+        self.refs[self.first_open..].iter().filter(open).map(|r| (*r).clone()).collect()
+    }
+}
+
+fn spin(progress: &mut Progress<'_>, limit_us: u64, deadline: Option<Instant>) -> bool {
+    let mut end = Instant::now() + Duration::from_micros(limit_us);
+    if let Some(deadline) = deadline {
+        end = end.min(deadline);
+    }
+    loop {
+        for _ in 0..16 {
+            std::hint::spin_loop();
+        }
+        if progress.reached() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+    }
+}
+
+/// Sleeps until the goal is reached, having told the graph of waits what this thread waits for.
+fn sleep(
+    progress: &mut Progress<'_>,
+    worker: Option<&Worker>,
+    deadline: Option<Instant>,
+) -> Result<(), Error> {
+    let node = current::node().ok();
+    let _registered = match (&node, deadline) {
+        (Some(node), None) => Some(node.register_wait(progress.missing(), progress.wait_kind())?),
+        _ => None,
+    };
+    let mut parked = || park(progress, deadline);
+    let ended = match (worker, &node) {
+        (Some(worker), _) => worker.block(parked).map_err(|exhausted| {
+            let text = format!(
+                "all {} threads of the node are waiting, and one more would leave nobody to work; \
+                 wait for fewer things at once, or raise `Config::threads_max`",
+                exhausted.threads
+            );
+            Error::new(ErrorKind::ThreadsExhausted, text)
+        })?,
+        (None, Some(node)) if node.is_own_runtime_thread() => tokio::task::block_in_place(parked),
+        _ => parked(),
+    };
+    match ended {
+        true => Ok(()),
+        false => Err(timed_out(progress)),
+    }
+}
+
+fn timed_out(progress: &Progress<'_>) -> Error {
+    let missing = progress.missing();
+    let text = match missing.first() {
+        Some(first) => format!(
+            "the time limit passed: {} of {} objects missing, the first of them {}",
+            missing.len(),
+            progress.refs.len(),
+            super::graph::describe(first)
+        ),
+        None => "the time limit passed".to_owned(),
+    };
+    Error::new(ErrorKind::TimedOut, text)
+}
+
+impl Progress<'_> {
+    fn wait_kind(&self) -> Wait {
+        match self.goal {
+            Goal::All => Wait::All,
+            Goal::Some(want) => Wait::Some(want.saturating_sub(self.ready)),
+        }
+    }
+}
+
+/// Sleeps until the goal is reached (`true`) or the deadline has passed.
+fn park(progress: &mut Progress<'_>, deadline: Option<Instant>) -> bool {
+    let (parker, waker) = parker::of_this_thread();
+    match progress.goal {
+        Goal::All => park_for_all(progress, &parker, &waker, deadline),
+        Goal::Some(_) => park_for_some(progress, &parker, &waker, deadline),
+    }
+}
+
+fn park_once(parker: &Parker, deadline: Option<Instant>) -> bool {
+    match deadline {
+        Some(deadline) => parker.park_until(deadline),
+        None => {
+            parker.park();
+            true
+        }
+    }
+}
+
+/// Sleeps on an object some way ahead of the first missing one, further each time, so that a wait for a
+/// million objects wakes a few hundred times and not a million; a failure anywhere wakes it too.
+fn park_for_all(
+    progress: &mut Progress<'_>,
+    parker: &Arc<Parker>,
+    waker: &Waker,
+    deadline: Option<Instant>,
+) -> bool {
+    let mut stride = 1;
+    let listens = progress.refs.len() > 1;
+    if listens {
+        Failures::listen(waker);
+    }
+    let reached = loop {
+        if progress.reached() {
+            break true;
+        }
+        let last = progress.refs.len() - 1;
+        let target = progress.refs[(progress.first_open + stride - 1).min(last)];
+        stride = (stride * 2).min(STRIDE_MAX);
+        let target = match target.slot().outcome() {
+            None => target,
+            Some(_) => progress.refs[progress.first_open],
+        };
+        if target.slot().watch(waker) == Watched::Kept {
+            let woken = park_once(parker, deadline);
+            target.slot().unwatch(waker);
+            if !woken {
+                break progress.reached();
+            }
+        }
+    };
+    if listens {
+        Failures::mute(waker);
+    }
+    reached
+}
+
+fn park_for_some(
+    progress: &mut Progress<'_>,
+    parker: &Arc<Parker>,
+    waker: &Waker,
+    deadline: Option<Instant>,
+) -> bool {
+    for reference in progress.refs {
+        // What is ready already is counted below.
+        let _ = reference.slot().watch(waker);
+    }
+    let reached = loop {
+        if progress.reached() {
+            break true;
+        }
+        if !park_once(parker, deadline) {
+            break progress.reached();
+        }
+    };
+    progress.refs.iter().for_each(|reference| reference.slot().unwatch(waker));
+    reached
+}
+
+/// Whether this thread may take another task on top of the one that waits.
+fn has_room(worker: &Worker) -> bool {
+    worker.charge() >= Amount::ONE
+        && worker.depth() < INLINE_DEPTH_MAX
+        && worker.stack_left() >= STACK_FREE_BYTES_MIN
+}
+
+/// Runs on this thread what the wait depends on and nobody has begun: the objects' own tasks and those
+/// that make their arguments. The newest first, since that is the order in which they lie at the end of
+/// this worker's queue.
+fn run_inline(worker: &Worker, refs: &[&RawRef]) {
+    for reference in refs.iter().rev() {
+        if reference.slot().outcome().is_none() && !run_inline_one(worker, reference) {
+            return;
+        }
+    }
+}
+
+/// `false` when there is no room for more.
+fn run_inline_one(worker: &Worker, reference: &RawRef) -> bool {
+    let mut open = vec![reference.clone()];
+    let mut seen = 0_usize;
+    while let Some(next) = open.last() {
+        if !has_room(worker) {
+            return false;
+        }
+        let Some(task) = producer(next).filter(|_| next.slot().outcome().is_none()) else {
+            open.pop();
+            continue;
+        };
+        match task.state() {
+            State::Queued if task.plain => {
+                let same = |job: &Arc<dyn Job>| {
+                    std::ptr::addr_eq(Arc::as_ptr(job), Arc::as_ptr(&task))
+                };
+                let job = worker.pop_if(same).unwrap_or_else(|| Arc::clone(&task) as Arc<dyn Job>);
+                worker.run_job(job);
+                open.pop();
+            }
+            State::Waiting if seen < 1 << 16 => {
+                seen += 1;
+                let missing = missing_arguments(&task, &open);
+                match missing.is_empty() {
+                    true => drop(open.pop()),
+                    false => open.extend(missing),
+                }
+            }
+            _ => drop(open.pop()),
+        }
+    }
+    true
+}
+
+/// The arguments that are not there and are not being looked at already.
+fn missing_arguments(task: &super::task::Task, open: &[RawRef]) -> Vec<RawRef> {
+    let inputs = task.inputs.lock();
+    let missing = |reference: &&RawRef| {
+        reference.slot().outcome().is_none()
+            && producer(reference).is_some_and(|task| task.state() <= State::Queued)
+            && !open.iter().any(|other| other.is(reference))
+    };
+    inputs.references().filter(missing).cloned().collect()
+}
+
+impl Node {
+    /// An outside thread that has submitted more than the node should keep waits here until there is
+    /// room. Tasks never do: what they submit may be what makes room.
+    pub(crate) fn wait_for_room(&self) {
+        let max = self.config.max_pending as i64;
+        if self.pending() < max || crate::sched::worker::current().is_some() {
+            return;
+        }
+        let mut lock = self.room.lock();
+        self.throttled.store(true, std::sync::atomic::Ordering::SeqCst);
+        let mut warned = Instant::now();
+        while self.pending() > max - max / 4 && !self.is_closed() {
+            self.room_made.wait_for(&mut lock, Duration::from_millis(10));
+            if warned.elapsed() > Duration::from_secs(10) {
+                tracing::warn!(pending = self.pending(), max, "a thread waits to submit more tasks");
+                warned = Instant::now();
+            }
+        }
+        self.throttled.store(false, std::sync::atomic::Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,307 @@
+//! Who waits for whom. Every untimed wait is written down while it lasts; whoever adds one follows the
+//! paths from it, and if one leads back to itself, or to a request for what only waiting tasks hold,
+//! the wait could never end, and says so at once. The same paths, in words, are what `explain` tells.
+//!
+//! A wait for some of many counts only as far as it cannot do without an object. Timed waits are left
+//! out: they end by themselves.
+
+use super::task::{State, Task, producer};
+use super::{Node, current};
+use crate::base::TaskId;
+use crate::base::quantity::Resources;
+use crate::object::error::{Error, ErrorKind};
+use crate::object::reference::RawRef;
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// How a wait needs its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    All,
+    /// This many of those that are missing.
+    Some(usize),
+}
+
+/// The waits of a node.
+#[derive(Default)]
+pub(crate) struct Graph {
+    waits: Mutex<HashMap<TaskId, Arc<Edge>>>,
+}
+
+/// One thread's or future's wait. The tasks below the waiting one on its stack wait with it.
+struct Edge {
+    refs: Vec<RawRef>,
+    kind: Wait,
+    tasks: Vec<Arc<Task>>,
+}
+
+impl Edge {
+    /// Whether the wait cannot end without each of its objects.
+    fn needs_each(&self) -> bool {
+        match self.kind {
+            Wait::All => true,
+            Wait::Some(want) => want >= self.refs.len(),
+        }
+    }
+}
+
+/// A wait is in the graph for as long as this lives.
+pub(crate) struct Registered {
+    node: Arc<Node>,
+    edge: Arc<Edge>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut waits = self.node.graph.waits.lock();
+        for task in &self.edge.tasks {
+            // An async task that waits for two things at once is entered twice under one id.
+            if waits.get(&task.id()).is_some_and(|edge| Arc::ptr_eq(edge, &self.edge)) {
+                waits.remove(&task.id());
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Writes down that the tasks of this thread wait for `refs`.
+    ///
+    /// # Errors
+    ///
+    /// When the wait could never end.
+    pub(crate) fn register_wait(
+        self: &Arc<Node>,
+        refs: Vec<RawRef>,
+        kind: Wait,
+    ) -> Result<Option<Registered>, Error> {
+        let tasks = current::with_tasks(<[_]>::to_vec);
+        if tasks.is_empty() {
+            return Ok(None);
+        }
+        let edge = Arc::new(Edge { refs, kind, tasks });
+        let mut waits = self.graph.waits.lock();
+        for task in &edge.tasks {
+            waits.insert(task.id(), Arc::clone(&edge));
+        }
+        let found = never_ends(&waits, &edge, self.pool.budget().total());
+        drop(waits);
+        let registered = Registered { node: Arc::clone(self), edge };
+        match found {
+            None => Ok(Some(registered)),
+            Some(path) => {
+                drop(registered);
+                Err(Error::new(ErrorKind::Deadlock, path))
+            }
+        }
+    }
+}
+
+type Waits = HashMap<TaskId, Arc<Edge>>;
+
+/// Why the wait can never end, if it cannot.
+fn never_ends(waits: &Waits, edge: &Arc<Edge>, total: &Resources) -> Option<String> {
+    let dead: Vec<String> =
+        edge.refs.iter().filter_map(|reference| dead_end(waits, edge, reference, total)).collect();
+    let can_do_without = match edge.kind {
+        Wait::All => 0,
+        Wait::Some(want) => edge.refs.len().saturating_sub(want),
+    };
+    if dead.len() <= can_do_without { None } else { dead.into_iter().next() }
+}
+
+/// The path from `edge` through `reference` back to a task of `edge`, or to a request that only waiting
+/// tasks could make room for.
+fn dead_end(
+    waits: &Waits,
+    edge: &Arc<Edge>,
+    reference: &RawRef,
+    total: &Resources,
+) -> Option<String> {
+    let mut seen = HashSet::new();
+    let start = edge.tasks.last()?;
+    let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
+    while let Some((reference, path)) = open.pop() {
+        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none()) else {
+            continue;
+        };
+        if edge.tasks.iter().any(|own| Arc::ptr_eq(own, &task)) {
+            return Some(format!("a wait that can never end: {}", told(&path, &task)));
+        }
+        if !seen.insert(task.id()) {
+            continue;
+        }
+        let mut longer = path.clone();
+        longer.push(Arc::clone(&task));
+        match task.state() {
+            State::Waiting => {
+                let inputs = task.inputs.lock();
+                open.extend(inputs.references().map(|next| (next.clone(), longer.clone())));
+            }
+            State::Queued => {
+                if let Some(text) = starved(waits, &task, total) {
+                    return Some(format!("{}, {text}", told(&path, &task)));
+                }
+            }
+            State::Running => {
+                if let Some(next) = waits.get(&task.id()).filter(|edge| edge.needs_each()) {
+                    open.extend(next.refs.iter().map(|next| (next.clone(), longer.clone())));
+                }
+            }
+            State::Done => {}
+        }
+    }
+    None
+}
+
+/// `a` waits for `b` waits for `c`.
+fn told(path: &[Arc<Task>], last: &Arc<Task>) -> String {
+    let mut text = String::new();
+    for task in path {
+        let _ = write!(text, "task {} waits for ", task.label());
+    }
+    let _ = write!(text, "task {}", last.label());
+    text
+}
+
+/// Why a queued task can never be granted what it asks for: too much of it is held by tasks that wait,
+/// directly or not, for this very task. A waiting task gives back its CPU and keeps the rest.
+fn starved(waits: &Waits, queued: &Arc<Task>, total: &Resources) -> Option<String> {
+    let want = queued.options().request().ok().filter(|want| !want.is_cpu_only())?;
+    let mut left = total.clone();
+    let mut holders = Vec::new();
+    let mut counted = HashSet::new();
+    for edge in waits.values() {
+        if !leads_to(waits, edge, queued) {
+            continue;
+        }
+        for task in edge.tasks.iter().filter(|task| counted.insert(task.id())) {
+            let held = task.options().request().unwrap_or_default();
+            if task.state() == State::Running && !held.is_cpu_only() {
+                left.keep_from(&Resources { cpu: Default::default(), ..held });
+                holders.push(task.label());
+            }
+        }
+    }
+    let beside = Resources { cpu: Default::default(), ..want };
+    let (name, wanted, had) = beside.lacking(&left)?;
+    Some(format!(
+        "which asks for {name} = {wanted} and can get {had} at the most while {} wait for it",
+        holders.join(" and ")
+    ))
+}
+
+fn leads_to(waits: &Waits, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
+    let mut seen = HashSet::new();
+    let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
+    while let Some(reference) = open.pop() {
+        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none()) else {
+            continue;
+        };
+        if Arc::ptr_eq(&task, goal) {
+            return true;
+        }
+        if !seen.insert(task.id()) {
+            continue;
+        }
+        match task.state() {
+            State::Waiting => open.extend(task.inputs.lock().references().cloned()),
+            State::Running => {
+                if let Some(next) = waits.get(&task.id()).filter(|edge| edge.needs_each()) {
+                    open.extend(next.refs.iter().cloned());
+                }
+            }
+            State::Queued | State::Done => {}
+        }
+    }
+    false
+}
+
+/// One object, in a few words.
+pub(crate) fn describe(reference: &RawRef) -> String {
+    match producer(reference) {
+        Some(task) => format!("{} of task {}", reference.id(), task.label()),
+        None => reference.id().to_string(),
+    }
+}
+
+/// How many steps of a chain `explain` tells.
+const EXPLAINED_MAX: usize = 32;
+
+/// What an object is waiting for, in words.
+pub(crate) fn explain(node: Option<&Arc<Node>>, reference: &RawRef) -> String {
+    let mut text = String::new();
+    let mut next = Some(reference.clone());
+    for depth in 0..EXPLAINED_MAX {
+        let Some(reference) = next.take() else { return text };
+        if depth > 0 {
+            text.push_str("\n  which waits: ");
+        }
+        let task = producer(&reference);
+        match (reference.slot().outcome(), task) {
+            (Some(Ok(_)), _) => {
+                let _ = write!(text, "{} is ready", describe(&reference));
+            }
+            (Some(Err(error)), _) => {
+                let _ = write!(text, "{} has failed: {error}", describe(&reference));
+            }
+            (None, None) => {
+                let _ = write!(text, "{} is pending", describe(&reference));
+            }
+            (None, Some(task)) => {
+                let _ = write!(text, "task {} ", task.label());
+                next = explain_task(node, &task, &mut text);
+            }
+        }
+    }
+    text
+}
+
+/// Tells where one task stands, and gives the first object that it waits for.
+fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -> Option<RawRef> {
+    match task.state() {
+        State::Waiting => {
+            let inputs = task.inputs.lock();
+            let missing: Vec<&RawRef> =
+                inputs.references().filter(|r| r.slot().outcome().is_none()).collect();
+            let _ = write!(text, "waits for {} of its arguments", missing.len());
+            missing.first().map(|first| (*first).clone())
+        }
+        State::Queued => {
+            let asked = task.options();
+            let free = node.map(|node| node.pool.budget().free());
+            let lacking =
+                asked.request().ok().zip(free).and_then(|(want, free)| want.lacking(&free));
+            let _ = match lacking {
+                Some((name, wanted, had)) => {
+                    write!(text, "is queued: it asks for {name} = {wanted}, and {had} is free")
+                }
+                None if task.attempt.load(std::sync::atomic::Ordering::Relaxed) > 0 => {
+                    write!(text, "is queued for another attempt")
+                }
+                None => write!(text, "is queued and will start when a thread takes it"),
+            };
+            None
+        }
+        State::Running => {
+            let edge = node.and_then(|node| node.graph.waits.lock().get(&task.id()).cloned());
+            match edge {
+                None => {
+                    text.push_str("is running");
+                    None
+                }
+                Some(edge) => {
+                    let open = |r: &&RawRef| r.slot().outcome().is_none();
+                    let missing = edge.refs.iter().filter(open).count();
+                    let _ = write!(text, "is running and waits for {missing} objects");
+                    edge.refs.iter().find(open).cloned()
+                }
+            }
+        }
+        State::Done => {
+            text.push_str("is done");
+            None
+        }
+    }
+}

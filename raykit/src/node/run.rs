@@ -1,0 +1,296 @@
+//! Running a task: take the arguments, call the function with panics caught, try again if allowed, put
+//! the outcome in its slots.
+
+use super::task::{State, Task};
+use super::{Node, current};
+use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
+use crate::base::rng::Rng;
+use crate::object::error::{Error, ErrorKind};
+use crate::object::value::{Payload, Value};
+use crate::sched::{Job, LaneId, Tag};
+use crate::task::call::{Call, Results, Returns};
+use crate::task::function::Body;
+use crate::task::options::RetryOn;
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+impl Job for Task {
+    fn run(self: Arc<Self>) {
+        let mut task = Some(self);
+        let _ = current::with_node(|node| task.take().map(|task| node.run(task)));
+        if let Some(task) = task {
+            task.abandon();
+        }
+    }
+
+    fn abandon(&self) {
+        if self.give_up() {
+            let error = self.error(ErrorKind::ShutDown, "its node was closed before it began");
+            self.slots().for_each(|slot| {
+                slot.seal(Err(error.clone()));
+            });
+        }
+    }
+
+    fn lane(&self) -> LaneId {
+        self.lane
+    }
+
+    fn tag(&self) -> Tag {
+        Tag { what: std::ptr::from_ref(self.function) as usize, which: self.id().sequence }
+    }
+}
+
+/// What came of one attempt.
+pub(crate) enum Attempt {
+    /// The task is done with this.
+    Settled(Result<Returns, Error>),
+    /// Another attempt follows after this pause.
+    Again(Duration),
+}
+
+impl Node {
+    /// A worker's turn of `task`, which somebody else may have begun.
+    fn run(self: &Arc<Node>, task: Arc<Task>) {
+        if task.plain {
+            if task.claim() {
+                self.execute(task);
+            }
+            return;
+        }
+        // The request was granted; whatever becomes of the task, it is given back.
+        let Ok(held) = task.options().request() else { return task.abandon() };
+        if task.is_async() {
+            return self.run_async(task, Some(held));
+        }
+        if task.claim() {
+            let worker = self.pool.worker();
+            let before = worker.as_ref().map(|worker| worker.set_charge(held.cpu));
+            self.execute(task);
+            if let (Some(worker), Some(before)) = (worker, before) {
+                worker.set_charge(before);
+            }
+        }
+        self.pool.give(&held);
+    }
+
+    /// Runs a claimed task on this thread.
+    pub(crate) fn execute(self: &Arc<Node>, task: Arc<Task>) {
+        let Body::Sync(body) = task.function.body else { return };
+        let inputs = task.inputs_for_attempt();
+        let started = self.timeline.as_ref().map(|timeline| timeline.now());
+        let result = {
+            let span = tracing::debug_span!(
+                "task",
+                id = %task.id(),
+                name = task.name(),
+                attempt = task.attempt.load(Ordering::Relaxed)
+            );
+            let _span = span.enter();
+            let _in_task = current::begin(Arc::clone(&task));
+            caught(|| body(Call::new(inputs)))
+        };
+        if let (Some(timeline), Some(started)) = (&self.timeline, started) {
+            timeline.ran(&task, started, result.is_ok());
+        }
+        self.after_attempt(task, result);
+    }
+
+    /// Settles the task, or sees to its next attempt.
+    pub(crate) fn after_attempt(self: &Arc<Node>, task: Arc<Task>, result: Result<Returns, Error>) {
+        match task.judge(result) {
+            Attempt::Settled(result) => self.settle(&task, result),
+            Attempt::Again(pause) => {
+                task.attempt.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(task = %task.id(), name = task.name(), ?pause, "tries again");
+                if task.requeue() {
+                    self.timer.retry(self, task, pause);
+                }
+            }
+        }
+    }
+
+    /// The one door through which a task's outcome enters its slots. A task that was cancelled, or whose
+    /// time was up, has one already: then this one is dropped.
+    pub(crate) fn settle(&self, task: &Task, result: Result<Returns, Error>) {
+        let result = result.and_then(|returns| self.values_of(task, returns));
+        task.finish();
+        drop(std::mem::take(&mut *task.inputs.lock()));
+        match result {
+            Ok(Results::One(value)) => {
+                if let Some(slot) = task.slots().next() {
+                    slot.seal(Ok(Payload::new(value)));
+                }
+            }
+            Ok(Results::Many(values)) => {
+                for (slot, value) in task.slots().zip(values) {
+                    slot.seal(Ok(Payload::new(value)));
+                }
+            }
+            Err(error) => {
+                let error = error.in_task(task.name(), task.id());
+                let error = match self.config.always_encode {
+                    true => crate::object::told::error_through_bytes(&error),
+                    false => error,
+                };
+                task.slots().for_each(|slot| {
+                    slot.seal(Err(error.clone()));
+                });
+            }
+        }
+        self.count_finished();
+    }
+
+    /// The outcome of a task that never began and was given up.
+    pub(crate) fn finish_unrun(&self, task: &Task, error: Error) {
+        task.slots().for_each(|slot| {
+            slot.seal(Err(error.clone()));
+        });
+        self.count_finished();
+    }
+
+    fn values_of(&self, task: &Task, returns: Returns) -> Result<Results, Error> {
+        let (found, wanted) = match &returns.0 {
+            Results::One(_) => (1, task.function.returns.max(1) as usize),
+            Results::Many(values) => (values.len(), task.function.returns.max(1) as usize),
+        };
+        if found != wanted {
+            let text = format!("returned {found} results where {wanted} were declared");
+            return Err(Error::new(ErrorKind::Encoding, text));
+        }
+        if !self.config.always_encode {
+            return Ok(returns.0);
+        }
+        let seal = |value: Value| value.seal().map(Value::Sealed);
+        Ok(match returns.0 {
+            Results::One(value) => Results::One(seal(value)?),
+            Results::Many(values) => {
+                Results::Many(values.into_iter().map(seal).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+}
+
+impl Task {
+    /// Whether a failure of the function could lead to another attempt.
+    fn may_retry(&self) -> bool {
+        let options = self.options();
+        options.max_retries > self.attempt.load(Ordering::Relaxed)
+            && !matches!(options.retry_on, RetryOn::Nothing)
+    }
+
+    /// The arguments: copies of the pointers where another attempt is possible, else themselves.
+    pub(crate) fn inputs_for_attempt(&self) -> crate::task::arg::Inputs {
+        let mut inputs = self.inputs.lock();
+        if self.may_retry() { inputs.clone() } else { std::mem::take(&mut *inputs) }
+    }
+
+    fn judge(&self, result: Result<Returns, Error>) -> Attempt {
+        let Err(error) = result else { return Attempt::Settled(result) };
+        let attempt = self.attempt.load(Ordering::Relaxed);
+        let again = self.may_retry()
+            && attempt < ATTEMPTS_MAX
+            && !self.is_cancelled()
+            && !self.is_settled()
+            && match self.options().retry_on {
+                RetryOn::Nothing => false,
+                RetryOn::All => matches!(error.kind(), ErrorKind::Task | ErrorKind::Panic),
+                RetryOn::When(wanted) => {
+                    error.kind() == ErrorKind::Task
+                        && catch_unwind(AssertUnwindSafe(|| wanted(&error))).unwrap_or(false)
+                }
+            };
+        match again {
+            true => Attempt::Again(pause_before(attempt, self.id().sequence)),
+            false => Attempt::Settled(Err(error)),
+        }
+    }
+}
+
+/// Doubles with each attempt, up to a bound, and differs by up to half between tasks, so that many that
+/// failed together do not come back together.
+fn pause_before(attempt: u32, seed: u64) -> Duration {
+    let full = RETRY_PAUSE_MS.saturating_mul(1 << attempt.min(20)).min(RETRY_PAUSE_MS_MAX) * 1_000;
+    let jitter = Rng::new(seed ^ (u64::from(attempt) << 48)).next() % (full / 2 + 1);
+    Duration::from_micros(full - jitter)
+}
+
+std::thread_local! {
+    /// Where the panic that is being caught on this thread began.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Calls a function's body; a panic becomes an error with message and place.
+pub(crate) fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(panic_error(panic)))
+}
+
+pub(crate) fn panic_error(panic: Box<dyn Any + Send>) -> Error {
+    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "a panic whose payload is no text".to_owned(),
+    };
+    let place = PLACE.try_with(|place| place.borrow_mut().take()).ok().flatten();
+    // A payload whose own drop panics must not take the worker with it.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    let text = match place {
+        Some(place) => format!("{text}, at {place}"),
+        None => text,
+    };
+    Error::new(ErrorKind::Panic, text)
+}
+
+/// Installs, once in the process, a panic hook that notes the place and calls the one before it.
+pub(crate) fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+            let place = info.location().map(ToString::to_string);
+            let _ = PLACE.try_with(|noted| noted.try_borrow_mut().map(|mut noted| *noted = place));
+            before(info);
+        }));
+    });
+}
+
+impl Node {
+    /// The reference resolves to `error` at once. A task that has not begun never will; a running one
+    /// sees that it is not wanted, and keeps its CPU until it returns. `false` if it was done already.
+    pub(crate) fn abort(&self, task: &Arc<Task>, error: Error) -> bool {
+        if task.give_up() {
+            self.finish_unrun(task, error);
+            return true;
+        }
+        if task.state() == State::Done || task.is_settled() {
+            return false;
+        }
+        task.mark_cancelled();
+        let sealed = task.slots().filter(|slot| slot.seal(Err(error.clone()))).count() > 0;
+        self.stop_future(task);
+        // The step from an attempt to the next may have been missed above.
+        if task.give_up() {
+            self.count_finished();
+        }
+        sealed
+    }
+
+    /// Cancels a task and those that it called.
+    pub(crate) fn cancel(&self, task: &Arc<Task>) -> bool {
+        let mut open = vec![Arc::clone(task)];
+        let mut any = false;
+        while let Some(task) = open.pop() {
+            // Marked first, so that a child submitted from now on is cancelled by its submitter.
+            if task.state() != State::Done {
+                task.mark_cancelled();
+            }
+            open.extend(task.take_children());
+            any |= self.abort(&task, task.error(ErrorKind::Cancelled, ""));
+        }
+        any
+    }
+}

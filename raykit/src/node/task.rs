@@ -1,0 +1,249 @@
+//! `Task`: one call on its way through this node, together with the slot of its first result, in one
+//! allocation. Its life is a line of four states; each step is a function here.
+//!
+//! ```text
+//! Waiting ──ready──▶ Queued ──claim──▶ Running ──finish──▶ Done
+//!    └──────abort──────┴────────────────────────abort (the result only)
+//! ```
+//!
+//! Whoever wins the step out of `Queued` runs the task: a worker that took it from a queue, or a task
+//! that waits for it. The entry that stays in the queue finds it claimed and does nothing.
+
+use super::Node;
+use crate::base::TaskId;
+use crate::object::error::{Error, ErrorKind};
+use crate::object::reference::{Holder, RawRef};
+use crate::object::slot::Slot;
+use crate::sched::LaneId;
+use crate::task::arg::Inputs;
+use crate::task::function::{Body, Function};
+use crate::task::options::Options;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// An argument is not there yet.
+    Waiting,
+    /// In a queue, for a thread or for resources.
+    Queued,
+    Running,
+    /// It ran, or never will.
+    Done,
+}
+
+impl State {
+    fn of(byte: u8) -> State {
+        match byte {
+            0 => State::Waiting,
+            1 => State::Queued,
+            2 => State::Running,
+            _ => State::Done,
+        }
+    }
+}
+
+/// One call.
+pub(crate) struct Task {
+    slot: Slot,
+    pub(crate) function: &'static Function,
+    state: AtomicU8,
+    cancelled: AtomicBool,
+    /// One CPU and nothing else, and not `async`: the common case, without a request.
+    pub(crate) plain: bool,
+    pub(crate) attempt: AtomicU32,
+    /// Arguments that are not there yet, and one more while they are being counted.
+    pub(crate) open: AtomicU32,
+    pub(crate) lane: LaneId,
+    pub(crate) inputs: Mutex<Inputs>,
+    /// What differs from the function's defaults.
+    extra: Option<Box<Extra>>,
+    /// Where the task goes when its last argument arrives, which may be on any thread.
+    pub(crate) node: Option<Arc<Node>>,
+    children: Mutex<Option<Box<Vec<Weak<Task>>>>>,
+}
+
+/// What few tasks have.
+pub(crate) struct Extra {
+    pub(crate) options: Option<Options>,
+    /// The results after the first.
+    pub(crate) parts: Vec<Arc<Part>>,
+}
+
+/// A result after the first, of a task with several.
+pub(crate) struct Part {
+    slot: Slot,
+    task: Weak<Task>,
+}
+
+impl Holder for Task {
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+}
+impl Holder for Part {
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+}
+
+impl Part {
+    pub(crate) fn new(slot: Slot, task: Weak<Task>) -> Part {
+        Part { slot, task }
+    }
+}
+
+/// The task that makes what `reference` stands for; `None` for what `put` stored, and for a task that is
+/// gone.
+pub(crate) fn producer(reference: &RawRef) -> Option<Arc<Task>> {
+    reference
+        .holder::<Task>()
+        .or_else(|| reference.peek::<Part>().and_then(|part| part.task.upgrade()))
+}
+
+/// What a task is made of.
+pub(crate) struct Parts {
+    pub(crate) slot: Slot,
+    pub(crate) function: &'static Function,
+    pub(crate) inputs: Inputs,
+    pub(crate) lane: LaneId,
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) node: Option<Arc<Node>>,
+}
+
+impl Task {
+    pub(crate) fn new(parts: Parts) -> Task {
+        let options = parts.extra.as_ref().and_then(|extra| extra.options.as_ref());
+        let plain = options.unwrap_or(&parts.function.defaults).is_plain()
+            && matches!(parts.function.body, Body::Sync(_));
+        Task {
+            slot: parts.slot,
+            function: parts.function,
+            state: AtomicU8::new(State::Waiting as u8),
+            cancelled: AtomicBool::new(false),
+            plain,
+            attempt: AtomicU32::new(0),
+            open: AtomicU32::new(1),
+            lane: parts.lane,
+            inputs: Mutex::new(parts.inputs),
+            extra: parts.extra,
+            node: parts.node,
+            children: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn id(&self) -> TaskId {
+        self.slot.id().task()
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        let own = self.extra.as_ref().and_then(|extra| extra.options.as_ref());
+        own.unwrap_or(&self.function.defaults)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.options().name.as_deref().unwrap_or(self.function.name)
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        matches!(self.function.body, Body::Async(_))
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::of(self.state.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Marks the running function as unwanted.
+    pub(crate) fn mark_cancelled(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    /// The slots of all results.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let parts = self.extra.iter().flat_map(|extra| &extra.parts).map(|part| &part.slot);
+        std::iter::once(&self.slot).chain(parts)
+    }
+
+    /// A reference to each result.
+    pub(crate) fn references(self: &Arc<Task>) -> Vec<RawRef> {
+        let parts = self.extra.iter().flat_map(|extra| &extra.parts);
+        let first = RawRef(Arc::clone(self) as Arc<dyn Holder>);
+        std::iter::once(first).chain(parts.map(|part| RawRef(Arc::clone(part) as _))).collect()
+    }
+
+    /// Whether the first result is there: then all are.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.slot.outcome().is_some()
+    }
+
+    fn step(&self, from: State, to: State) -> bool {
+        // AcqRel: who wins a step sees what was done before the steps that led here, the arguments that
+        // were stored before `Queued` among them.
+        let (from, to) = (from as u8, to as u8);
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// All arguments are there. `false` if the task was aborted before.
+    pub(crate) fn make_ready(&self) -> bool {
+        self.step(State::Waiting, State::Queued)
+    }
+
+    /// This thread will run the task. `false` if another does, or nobody should.
+    pub(crate) fn claim(&self) -> bool {
+        self.step(State::Queued, State::Running)
+    }
+
+    /// An attempt failed and another one follows later.
+    pub(crate) fn requeue(&self) -> bool {
+        self.step(State::Running, State::Queued)
+    }
+
+    /// The function has returned for the last time.
+    pub(crate) fn finish(&self) {
+        self.state.store(State::Done as u8, Ordering::Release);
+        self.children.lock().take();
+    }
+
+    /// The task will not begin. `false` if it has already, or is done.
+    pub(crate) fn give_up(&self) -> bool {
+        let gave_up =
+            self.step(State::Queued, State::Done) || self.step(State::Waiting, State::Done);
+        if gave_up {
+            // What the arguments pinned is free at once.
+            drop(std::mem::take(&mut *self.inputs.lock()));
+        }
+        gave_up
+    }
+
+    /// Notes a task that this one has called, to be cancelled with it.
+    pub(crate) fn adopt(&self, child: &Arc<Task>) {
+        let mut children = self.children.lock();
+        let list = children.get_or_insert_default();
+        if list.len() == list.capacity() && list.len() >= 64 {
+            list.retain(|child| child.strong_count() > 0);
+        }
+        list.push(Arc::downgrade(child));
+    }
+
+    pub(crate) fn take_children(&self) -> Vec<Arc<Task>> {
+        let children = self.children.lock().take();
+        children.into_iter().flat_map(|list| *list).filter_map(|child| child.upgrade()).collect()
+    }
+
+    /// How the task is named in messages.
+    pub(crate) fn label(&self) -> String {
+        format!("`{}` ({})", self.name(), self.id())
+    }
+
+    /// An error of this kind that names this task.
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, message).in_task(self.name(), self.id())
+    }
+}

@@ -1,0 +1,242 @@
+//! What the node has free at this moment. One CPU per running task is the common case and costs one step
+//! of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU (a lease)
+//! until it rests, or until somebody waits for more. Every other request is taken and given back whole,
+//! under a lock, in the order of arrival.
+//!
+//! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and the
+//! workers' next plain task, so that neither starves the other.
+
+use super::job::Job;
+use super::parker::Parker;
+use crate::base::limits::REACQUIRE_MS;
+use crate::base::quantity::{Amount, Resources};
+use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How many requests that do not fit are looked at before the rest has to wait for the next time.
+const LOOK_AHEAD: usize = 64;
+
+/// The resources of a node, and who waits for them.
+pub(crate) struct Budget {
+    total: Resources,
+    /// Free CPU in steps. Below zero by what woken tasks borrowed.
+    cpu_free: AtomicI64,
+    /// Waiting requests and woken tasks; while there are any, CPUs are handed out under the lock.
+    hungry: AtomicUsize,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// What is free beside CPUs.
+    rest: Resources,
+    woken: VecDeque<Arc<Woken>>,
+    requests: VecDeque<Request>,
+    /// A request waits for nothing but CPUs: they are kept for it unless it is the workers' turn.
+    cpu_wanted: bool,
+    /// Whose turn it is when both a request and a worker want the next CPU.
+    plain_next: bool,
+}
+
+struct Request {
+    want: Resources,
+    job: Arc<dyn Job>,
+}
+
+/// A task that wants its CPU back.
+struct Woken {
+    want: i64,
+    parker: Arc<Parker>,
+    served: std::sync::atomic::AtomicBool,
+}
+
+impl State {
+    /// Whether a worker may take a CPU for its next plain task.
+    fn lets_workers(&self) -> bool {
+        self.woken.is_empty() && (!self.cpu_wanted || self.plain_next)
+    }
+}
+
+fn steps(amount: Amount) -> i64 {
+    amount.0 as i64
+}
+
+impl Budget {
+    pub(crate) fn new(total: Resources) -> Budget {
+        let rest = Resources { cpu: Amount::ZERO, ..total.clone() };
+        Budget {
+            cpu_free: AtomicI64::new(steps(total.cpu)),
+            hungry: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                rest,
+                woken: VecDeque::new(),
+                requests: VecDeque::new(),
+                cpu_wanted: false,
+                plain_next: false,
+            }),
+            total,
+        }
+    }
+
+    pub(crate) fn total(&self) -> &Resources {
+        &self.total
+    }
+
+    /// What is free now. CPUs that idle workers could use count as free.
+    pub(crate) fn free(&self) -> Resources {
+        let state = self.state.lock();
+        let cpu = Amount(self.cpu_free.load(Ordering::SeqCst).max(0) as u64);
+        Resources { cpu, ..state.rest.clone() }
+    }
+
+    /// One CPU for a worker, to keep until `give`.
+    pub(crate) fn lease(&self) -> bool {
+        if self.hungry.load(Ordering::SeqCst) == 0 {
+            return self.take_cpu(steps(Amount::ONE));
+        }
+        let mut state = self.state.lock();
+        let taken = state.lets_workers() && self.take_cpu(steps(Amount::ONE));
+        if taken {
+            state.plain_next = false;
+        }
+        taken
+    }
+
+    /// Whether a lease would be had now. Only a hint.
+    pub(crate) fn could_lease(&self) -> bool {
+        self.cpu_free.load(Ordering::SeqCst) >= steps(Amount::ONE)
+            && (self.hungry.load(Ordering::SeqCst) == 0 || self.state.lock().lets_workers())
+    }
+
+    /// Whether somebody waits, so that leases go back after each task.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.hungry.load(Ordering::Relaxed) > 0
+    }
+
+    fn take_cpu(&self, want: i64) -> bool {
+        self.cpu_free
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| {
+                (free >= want).then_some(free - want)
+            })
+            .is_ok()
+    }
+
+    /// Gives CPU back. Returns the jobs that can run now; they hold what they asked for.
+    #[must_use]
+    pub(crate) fn give_cpu(&self, back: Amount) -> Vec<Arc<dyn Job>> {
+        self.cpu_free.fetch_add(steps(back), Ordering::SeqCst);
+        if self.hungry.load(Ordering::SeqCst) == 0 { Vec::new() } else { self.serve() }
+    }
+
+    /// Gives back what a request was granted.
+    #[must_use]
+    pub(crate) fn give(&self, back: &Resources) -> Vec<Arc<dyn Job>> {
+        self.state.lock().rest.give(&Resources { cpu: Amount::ZERO, ..back.clone() });
+        self.give_cpu(back.cpu)
+    }
+
+    /// Queues a request. Returns the jobs that can run now, this one perhaps among them.
+    #[must_use]
+    pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) -> Vec<Arc<dyn Job>> {
+        {
+            let mut state = self.state.lock();
+            state.requests.push_back(Request { want, job });
+            self.hungry.fetch_add(1, Ordering::SeqCst);
+        }
+        self.serve()
+    }
+
+    /// Takes back the requests for which `given_up` says yes.
+    pub(crate) fn withdraw(&self, given_up: impl Fn(&Arc<dyn Job>) -> bool) {
+        let mut state = self.state.lock();
+        let before = state.requests.len();
+        state.requests.retain(|request| !given_up(&request.job));
+        self.hungry.fetch_sub(before - state.requests.len(), Ordering::SeqCst);
+    }
+
+    /// All waiting requests, taken out.
+    pub(crate) fn drain(&self) -> Vec<Arc<dyn Job>> {
+        let mut state = self.state.lock();
+        self.hungry.fetch_sub(state.requests.len(), Ordering::SeqCst);
+        state.cpu_wanted = false;
+        state.requests.drain(..).map(|request| request.job).collect()
+    }
+
+    /// Hands out what is free.
+    fn serve(&self) -> Vec<Arc<dyn Job>> {
+        let mut granted = Vec::new();
+        let mut state = self.state.lock();
+        while let Some(first) = state.woken.front() {
+            if !self.take_cpu(first.want) {
+                return granted;
+            }
+            first.served.store(true, Ordering::Release);
+            first.parker.unpark();
+            state.woken.pop_front();
+            self.hungry.fetch_sub(1, Ordering::SeqCst);
+        }
+        // What earlier requests still lack is kept from later ones, so that a large request is not
+        // overtaken for ever by small ones.
+        let mut open = state.rest.clone();
+        let mut cpu_open = true;
+        let (mut at, mut passed) = (0, 0);
+        while at < state.requests.len() && passed < LOOK_AHEAD {
+            let want = state.requests[at].want.clone();
+            let beside = Resources { cpu: Amount::ZERO, ..want.clone() };
+            let cpu_had = || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
+            if beside.lacking(&open).is_none() && cpu_had() {
+                let fits = state.rest.take(&beside) && open.take(&beside);
+                debug_assert!(fits, "it was compared a moment ago, under the same lock");
+                if let Some(request) = state.requests.remove(at) {
+                    granted.push(request.job);
+                    self.hungry.fetch_sub(1, Ordering::SeqCst);
+                }
+                state.plain_next = true;
+                continue;
+            }
+            // All but the CPUs is there, so they are what it waits for.
+            cpu_open &= beside.lacking(&open).is_some();
+            open.keep_from(&beside);
+            (at, passed) = (at + 1, passed + 1);
+        }
+        state.cpu_wanted = !cpu_open;
+        granted
+    }
+
+    /// A woken task takes its CPU back. It waits its turn, ahead of everything that has not begun; but
+    /// not for ever: a task that has kept the CPU all the while may itself be waiting for something that
+    /// this one holds, such as a lock. Then the woken one goes on, and the debt is settled when a CPU
+    /// comes back.
+    pub(crate) fn take_back(&self, want: Amount, parker: &Arc<Parker>) {
+        let want = steps(want);
+        if want == 0 || (self.hungry.load(Ordering::SeqCst) == 0 && self.take_cpu(want)) {
+            return;
+        }
+        let woken = Arc::new(Woken {
+            want,
+            parker: Arc::clone(parker),
+            served: std::sync::atomic::AtomicBool::new(false),
+        });
+        {
+            let mut state = self.state.lock();
+            if state.woken.is_empty() && self.take_cpu(want) {
+                return;
+            }
+            state.woken.push_back(Arc::clone(&woken));
+            self.hungry.fetch_add(1, Ordering::SeqCst);
+        }
+        let deadline = Instant::now() + Duration::from_millis(REACQUIRE_MS);
+        while !woken.served.load(Ordering::Acquire) {
+            if !parker.park_until(deadline) {
+                break;
+            }
+        }
+        let mut state = self.state.lock();
+        if woken.served.load(Ordering::Acquire) {
+            return;
+        }
+        state.woken.retain(|other| !Arc::ptr_eq(other, &woken));
+        self.hungry.fetch_sub(1, Ordering::SeqCst);
+        self.cpu_free.fetch_sub(want, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,30 @@
+//! `Job`: what the pool runs. It knows how to run once and what to do if it never will; the pool knows
+//! nothing else of it.
+
+use std::sync::Arc;
+
+/// A unit of work, shared with whoever else may start it first.
+pub(crate) trait Job: Send + Sync {
+    /// Runs the work, unless it was started or given up already.
+    fn run(self: Arc<Self>);
+
+    /// The pool is closed: the work will not be started by it.
+    fn abandon(&self);
+
+    /// The lane whose turn this work takes.
+    fn lane(&self) -> LaneId;
+
+    /// Two numbers that tell the owner of the pool what is running, for reports on stuck work.
+    fn tag(&self) -> Tag;
+}
+
+/// Names a [`Lane`](super::lanes::Lane).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LaneId(pub(crate) u32);
+
+/// What a seat reports as running; zero is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) what: usize,
+    pub(crate) which: u64,
+}

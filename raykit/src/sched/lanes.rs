@@ -1,0 +1,178 @@
+//! Lanes: the queues that all workers share, one for each job (the tree of tasks of one outside thread
+//! or actor) and priority. A higher priority goes first; between lanes of one priority workers take
+//! turns, so that a job of ten tasks is not behind one of a million.
+
+use super::job::{Job, LaneId};
+use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
+use crossbeam_deque::{Injector, Steal};
+
+/// The queue of one job at one priority.
+pub(crate) struct Lane {
+    pub(crate) id: LaneId,
+    pub(crate) priority: i32,
+    job: u32,
+    queue: Injector<Arc<dyn Job>>,
+    /// The outside thread is gone; the lane goes too once it is empty.
+    closed: AtomicBool,
+}
+
+impl Lane {
+    pub(crate) fn push(&self, job: Arc<dyn Job>) {
+        self.queue.push(job);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn pop(&self) -> Option<Arc<dyn Job>> {
+        loop {
+            match self.queue.steal() {
+                Steal::Success(job) => return Some(job),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Takes one, and moves up to `limit` more to `local`.
+    pub(crate) fn pop_batch(
+        &self,
+        local: &crossbeam_deque::Worker<Arc<dyn Job>>,
+        limit: usize,
+    ) -> Option<Arc<dyn Job>> {
+        loop {
+            match self.queue.steal_batch_with_limit_and_pop(local, limit) {
+                Steal::Success(job) => return Some(job),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The lanes in the order in which workers look at them: priority first, then age.
+pub(crate) type Row = Arc<[Arc<Lane>]>;
+
+/// All lanes of a pool.
+pub(crate) struct Lanes {
+    row: Mutex<(Row, u32)>,
+    /// Raised with every change of the row, so that workers keep a copy and look here only.
+    version: AtomicUsize,
+}
+
+impl Lanes {
+    pub(crate) fn new() -> Lanes {
+        let common = Arc::new(Lane {
+            id: LaneId(0),
+            priority: 0,
+            job: 0,
+            queue: Injector::new(),
+            closed: AtomicBool::new(false),
+        });
+        Lanes { row: Mutex::new((Arc::from([common]), 1)), version: AtomicUsize::new(1) }
+    }
+
+    pub(crate) fn version(&self) -> usize {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn row(&self) -> Row {
+        Arc::clone(&self.row.lock().0)
+    }
+
+    /// A lane for a new job.
+    pub(crate) fn open(&self) -> Arc<Lane> {
+        let mut row = self.row.lock();
+        let id = row.1;
+        self.add(&mut row, id, 0)
+    }
+
+    /// The lane with this id; the common one if it is gone.
+    pub(crate) fn get(&self, id: LaneId) -> Arc<Lane> {
+        let row = self.row();
+        let found = row.iter().find(|lane| lane.id == id).or_else(|| common(&row));
+        Arc::clone(found.expect("the common lane is never removed"))
+    }
+
+    /// The lane of the same job at another priority.
+    pub(crate) fn at_priority(&self, id: LaneId, priority: i32) -> Arc<Lane> {
+        let lane = self.get(id);
+        if lane.priority == priority {
+            return lane;
+        }
+        let mut row = self.row.lock();
+        let same = |other: &&Arc<Lane>| other.job == lane.job && other.priority == priority;
+        match row.0.iter().find(same) {
+            Some(found) => Arc::clone(found),
+            None => self.add(&mut row, lane.job, priority),
+        }
+    }
+
+    fn add(&self, row: &mut (Row, u32), job: u32, priority: i32) -> Arc<Lane> {
+        let lane = Arc::new(Lane {
+            id: LaneId(row.1),
+            priority,
+            job,
+            queue: Injector::new(),
+            closed: AtomicBool::new(false),
+        });
+        row.1 = row.1.wrapping_add(1).max(1);
+        // Lanes whose thread is gone leave at the next change.
+        let open = |lane: &&Arc<Lane>| {
+            lane.id == LaneId(0) || !lane.closed.load(Ordering::Relaxed) || !lane.is_empty()
+        };
+        let mut lanes: Vec<_> = row.0.iter().filter(open).cloned().collect();
+        let at = lanes.partition_point(|other| other.priority >= priority);
+        lanes.insert(at, Arc::clone(&lane));
+        row.0 = Arc::from(lanes);
+        self.version.fetch_add(1, Ordering::Release);
+        lane
+    }
+
+    /// Whether anything is queued here.
+    pub(crate) fn any(&self) -> bool {
+        self.row.lock().0.iter().any(|lane| !lane.is_empty())
+    }
+
+    /// Everything that is queued, taken out.
+    pub(crate) fn drain(&self) -> Vec<Arc<dyn Job>> {
+        self.row().iter().flat_map(|lane| std::iter::from_fn(|| lane.pop())).collect()
+    }
+}
+
+fn common(row: &Row) -> Option<&Arc<Lane>> {
+    row.iter().find(|lane| lane.id == LaneId(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_stand_by_priority_then_age() {
+        let lanes = Lanes::new();
+        let first = lanes.open();
+        let urgent = lanes.at_priority(first.id, 5);
+        let idle = lanes.at_priority(first.id, -5);
+        let second = lanes.open();
+        let ids: Vec<_> = lanes.row().iter().map(|lane| lane.id).collect();
+        assert_eq!(ids, [urgent.id, LaneId(0), first.id, second.id, idle.id]);
+        assert_eq!(lanes.at_priority(urgent.id, 0).id, first.id, "the same job's lane is found again");
+        assert_eq!(lanes.get(LaneId(99)).id, LaneId(0), "an unknown lane is the common one");
+    }
+
+    #[test]
+    fn a_closed_lane_leaves_once_it_is_empty() {
+        let lanes = Lanes::new();
+        let gone = lanes.open();
+        gone.close();
+        assert!(lanes.row().iter().any(|lane| lane.id == gone.id));
+        lanes.open();
+        assert!(!lanes.row().iter().any(|lane| lane.id == gone.id));
+    }
+}

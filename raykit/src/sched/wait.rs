@@ -1,0 +1,26 @@
+//! What a worker does when its task waits for something that another thread has to do: it gives its CPU
+//! back, sees to it that a thread is there to use it, sleeps, and takes a CPU again.
+
+use super::worker::Worker;
+use crate::base::quantity::Amount;
+
+/// All threads that the pool may have are waiting; one more would leave nobody to do the work.
+#[derive(Debug)]
+pub(crate) struct Exhausted {
+    pub(crate) threads: usize,
+}
+
+impl Worker {
+    /// Calls `sleep`, which blocks this thread, while others use its CPU.
+    pub(crate) fn block<R>(&self, sleep: impl FnOnce() -> R) -> Result<R, Exhausted> {
+        let shared = &self.shared;
+        shared.crew_blocks()?;
+        let charge = self.set_charge(Amount::ZERO);
+        shared.run_granted(shared.budget.give_cpu(charge));
+        let result = sleep();
+        shared.crew_unblocks();
+        shared.budget.take_back(charge, &self.parker);
+        self.set_charge(charge);
+        Ok(result)
+    }
+}
