@@ -2,7 +2,8 @@
 
 #![expect(
     unsafe_code,
-    reason = "only in this crate does the lint see how functions are registered"
+    unreachable_pub,
+    reason = "only in this crate do lints see into the registry and the option methods"
 )]
 
 use super::arg::{Input, Inputs, IntoArg};
