@@ -62,6 +62,20 @@ impl Output {
         Output { whole, value, fallible }
     }
 
+    /// The error's type where the source shows it, else the whole.
+    pub(crate) fn error(&self) -> &Type {
+        let arguments = match &self.whole {
+            Type::Path(path) => path.path.segments.last().map(|last| &last.arguments),
+            _ => None,
+        };
+        let Some(PathArguments::AngleBracketed(arguments)) = arguments else { return &self.whole };
+        let mut types = arguments.args.iter().filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        });
+        types.nth(1).unwrap_or(&self.whole)
+    }
+
     /// The fields of the value where the source shows that it is a tuple.
     pub(crate) fn tuple(&self) -> Option<Vec<&Type>> {
         match &self.value {

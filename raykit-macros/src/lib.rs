@@ -22,7 +22,7 @@ mod param;
 
 use proc_macro::TokenStream;
 
-/// Makes a function one that can be called as a task. See `raykit::remote`.
+#[expect(missing_docs, reason = "documented where raykit re-exports it, so that examples compile")]
 #[proc_macro_attribute]
 pub fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::remote(options.into(), item.into()).into()

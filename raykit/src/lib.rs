@@ -16,7 +16,10 @@ pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 pub use base::{NodeId, ObjectId, TaskId};
 pub use object::{Error, ErrorKind, Object, ObjectRef, Result, Serde, View};
-pub use raykit_macros::{object, remote};
+pub use raykit_macros::object;
+#[doc(inline)]
+#[doc = include_str!("../docs/remote.md")]
+pub use raykit_macros::remote;
 pub use task::arg::IntoArg;
 pub use task::function::{Function, RemoteFunction};
 pub use task::options::{RetryOn, Strategy};

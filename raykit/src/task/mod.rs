@@ -21,3 +21,6 @@ pub(crate) mod call;
 pub(crate) mod failure;
 pub(crate) mod function;
 pub(crate) mod registry;
+
+#[cfg(test)]
+mod tests;
