@@ -98,7 +98,6 @@ fn arguments(arguments: &PathArguments, errors: &mut Errors) {
                 ty(result, errors);
             }
         }
-        _ => {}
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn object(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let target = match parse::Target::parse(arguments, item.clone()) {
         Ok(target) => target,
         Err(error) => {
-            let error = error.to_compile_error();
+            let (item, error) = (parse::stripped(item), error.to_compile_error());
             return quote::quote!(#item #error);
         }
     };

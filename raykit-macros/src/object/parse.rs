@@ -135,6 +135,20 @@ fn shallow(field: &mut Field) -> Result<bool> {
     Ok(shallow)
 }
 
+/// The item without raykit's attributes on its fields, for which the compiler would find no meaning.
+pub(super) fn stripped(item: TokenStream) -> TokenStream {
+    let Ok(mut parsed) = syn::parse2::<DeriveInput>(item.clone()) else { return item };
+    let strip = |field: &mut Field| field.attrs.retain(|a| !a.path().is_ident("object"));
+    match &mut parsed.data {
+        Data::Struct(data) => data.fields.iter_mut().for_each(strip),
+        Data::Enum(data) => {
+            data.variants.iter_mut().flat_map(|variant| &mut variant.fields).for_each(strip);
+        }
+        Data::Union(data) => data.fields.named.iter_mut().for_each(strip),
+    }
+    quote::quote!(#parsed)
+}
+
 /// A name that no user writes.
 pub(super) fn hidden(name: &str) -> Ident {
     Ident::new(&format!("__raykit_{name}"), Span::call_site())
