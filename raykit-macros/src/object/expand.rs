@@ -89,8 +89,29 @@ fn claims(target: &Target) -> Vec<Claim> {
 
 /// Words of types that are objects without question.
 const KNOWN: [&str; 23] = [
-    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
-    "isize", "f32", "f64", "String", "Vec", "Option", "Box", "str", "Duration", "ObjectRef",
+    "bool",
+    "char",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "f32",
+    "f64",
+    "String",
+    "Vec",
+    "Option",
+    "Box",
+    "str",
+    "Duration",
+    "ObjectRef",
 ];
 
 fn idents(tokens: TokenStream, found: &mut Vec<String>) {
@@ -230,9 +251,12 @@ fn serialize(names: &Names<'_>) -> TokenStream {
     with_lifetime.params.insert(0, parse_quote!('__raykit));
     let (parameters, ..) = with_lifetime.split_for_impl();
     let encoder = self::hidden("encoder");
-    let body = converted(names, name, resolver, |ty, binding| {
-        quote_spanned!(ty.span()=> #hidden::write::<#ty>(#binding, #encoder)?)
-    });
+    let body = converted(
+        names,
+        name,
+        resolver,
+        |ty, binding| quote_spanned!(ty.span()=> #hidden::write::<#ty>(#binding, #encoder)?),
+    );
     quote! {
         #[automatically_derived]
         impl #parameters #hidden::rkyv::Serialize<#hidden::Encode<'__raykit>> for #name #arguments
@@ -255,9 +279,12 @@ fn deserialize(names: &Names<'_>) -> TokenStream {
     let Names { name, hidden, archived, generics, .. } = names;
     let (parameters, arguments, bounds) = generics.split_for_impl();
     let decoder = self::hidden("decoder");
-    let body = converted(names, archived, name, |ty, binding| {
-        quote_spanned!(ty.span()=> #hidden::read::<#ty>(#binding, #decoder)?)
-    });
+    let body = converted(
+        names,
+        archived,
+        name,
+        |ty, binding| quote_spanned!(ty.span()=> #hidden::read::<#ty>(#binding, #decoder)?),
+    );
     quote! {
         #[automatically_derived]
         impl #parameters #hidden::rkyv::Deserialize<#name #arguments, #hidden::Decode>

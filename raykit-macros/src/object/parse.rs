@@ -62,10 +62,8 @@ impl Target {
         } else if meta.path.is_ident("derive") {
             let list;
             syn::parenthesized!(list in meta.input);
-            let paths = Punctuated::<Path, Token![,]>::parse_terminated_with(
-                &list,
-                Path::parse_mod_style,
-            )?;
+            let paths =
+                Punctuated::<Path, Token![,]>::parse_terminated_with(&list, Path::parse_mod_style)?;
             self.archived_derives.extend(paths);
         } else if meta.path.is_ident("has_clone") {
             self.has_clone = true;
@@ -83,8 +81,7 @@ impl Target {
 fn derived(attributes: &[Attribute]) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     for attribute in attributes.iter().filter(|a| a.path().is_ident("derive")) {
-        let paths =
-            attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
+        let paths = attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
         names.extend(paths.iter().filter_map(|p| Some(p.segments.last()?.ident.to_string())));
     }
     Ok(names)
@@ -93,9 +90,7 @@ fn derived(attributes: &[Attribute]) -> Result<HashSet<String>> {
 /// The shapes of the item; takes `#[object(..)]` off the fields.
 fn shapes(item: &mut DeriveInput) -> Result<Vec<Shape>> {
     match &mut item.data {
-        Data::Struct(data) => {
-            Ok(vec![Shape { variant: None, fields: parts(&mut data.fields)? }])
-        }
+        Data::Struct(data) => Ok(vec![Shape { variant: None, fields: parts(&mut data.fields)? }]),
         Data::Enum(data) => data
             .variants
             .iter_mut()

@@ -68,3 +68,9 @@ pub(crate) const ARENA_BYTES_MAX: usize = 1 << 20;
 
 /// The typed value inside an error that travels; a larger one is told by its text.
 pub(crate) const ERROR_VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Smallest buffer that is kept for the next archive; smaller ones the allocator keeps by itself.
+pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;
+
+/// Memory in buffers kept: one of a gibibyte, or many small ones.
+pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = (1 << 30) + (64 << 20);

@@ -144,7 +144,8 @@ impl<T> Serialize<Encode<'_>> for ObjectRef<T> {
 impl<T> Deserialize<ObjectRef<T>, Decode> for ArchivedRef<T> {
     fn deserialize(&self, decoder: &mut Decode) -> Result<ObjectRef<T>, BoxedError> {
         let found = decoder.refs.as_deref().and_then(|refs| refs.get(self.index()));
-        let missing = || BoxedError::new(Refused(format!("reference {} does not exist", self.index)));
+        let missing =
+            || BoxedError::new(Refused(format!("reference {} does not exist", self.index)));
         found.cloned().map(ObjectRef::new).ok_or_else(missing)
     }
 }

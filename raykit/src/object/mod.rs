@@ -52,7 +52,12 @@ use rkyv::{Archive, Deserialize, Serialize, bytecheck::CheckBytes};
 /// Implemented for std's plain values, containers and tuples. The attribute
 /// [`#[object]`](macro@crate::object) implements it for a type of your own; wrap a type that only has
 /// serde in [`Serde`]. Types with interior mutability (`Cell`, `Mutex`, atomics) are left out on purpose,
-/// so that a value shared in this process and a copy made for another one mean the same.
+/// so that a value shared in this process and a copy made for another one mean the same. `Rc` and `Arc`
+/// are left out too: inside an object an [`ObjectRef`] shares across processes. `PathBuf`, `OsString`,
+/// `SystemTime` and `Instant` differ between machines; send a `String` or a `Duration` since an epoch.
+///
+/// It is not meant to be implemented by hand: bytes that were written from a value of the type are
+/// read again without a further check.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an object: it cannot be an argument, a result or a stored value",
     label = "not an `Object`",

@@ -2,11 +2,11 @@
 
 use super::codec::{Decode, Encode, Refused};
 use super::{Object, schema};
+use ::serde::Serialize as Writes;
+use ::serde::de::DeserializeOwned as Reads;
 use rkyv::rancor::{BoxedError, Source};
 use rkyv::vec::{ArchivedVec, VecResolver};
 use rkyv::{Archive, Deserialize, Place, Serialize};
-use ::serde::Serialize as Writes;
-use ::serde::de::DeserializeOwned as Reads;
 use std::ops::{Deref, DerefMut};
 
 /// A value of a type that has serde, as an [`Object`]. For types of other crates: your own take

@@ -250,10 +250,8 @@ fn a_view_knows_its_own_references() {
 }
 
 fn list(len: usize) -> List<u8> {
-    (0..len).fold(List { head: 0, tail: None }, |tail, _| List {
-        head: 1,
-        tail: Some(Box::new(tail)),
-    })
+    (0..len)
+        .fold(List { head: 0, tail: None }, |tail, _| List { head: 1, tail: Some(Box::new(tail)) })
 }
 
 #[test]

@@ -78,9 +78,8 @@ impl Letter {
             }
             _ => None,
         };
-        let task = self.task.map(|(name, node, sequence)| {
-            (name, TaskId { node: NodeId(node), sequence })
-        });
+        let task =
+            self.task.map(|(name, node, sequence)| (name, TaskId { node: NodeId(node), sequence }));
         Ok(Parts { kind, message: self.message, task, causes: self.causes, value })
     }
 }

@@ -2,10 +2,10 @@
 
 #![expect(unsafe_code, reason = "the bytes are looked at once, when the view is made")]
 
+use super::Object;
 use super::codec::{ArchivedRef, Sealed};
 use super::error::Result;
 use super::reference::ObjectRef;
-use super::Object;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
