@@ -25,7 +25,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any release.
-    pub use crate::object::codec::{Decode, Door, Encode, nested, read, write};
+    pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;
     pub use crate::task::arg::{Input, IntoArg, Param, form};

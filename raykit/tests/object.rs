@@ -67,7 +67,7 @@ pub mod public {
     impl Opaque {
         /// What is inside.
         #[must_use]
-        pub fn new() -> Self {
+        pub fn closed() -> Self {
             Opaque { inner: Inside::default() }
         }
         /// The number.
@@ -178,9 +178,9 @@ fn all_shapes_are_objects() {
     let several: public::Choice<String> = public::Choice::Several([String::new(), String::new()]);
     let key = Key { level: public::Level::High, name: "k".into() };
     let table = Table { rows: HashMap::from([(key.clone(), vec![])]), sorted: BTreeMap::new() };
-    assert_eq!(public::Opaque::new().number(), 0);
+    assert_eq!(public::Opaque::closed().number(), 0);
     let schemas = [
-        object(&public::Opaque::new()),
+        object(&public::Opaque::closed()),
         object(&public::Point { x: 0.0, y: 0.0 }),
         object(&pair),
         object(&public::Nothing),

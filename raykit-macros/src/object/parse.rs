@@ -6,7 +6,8 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Field, Ident, Member, Path, Result, Token, parse_quote,
+    Attribute, Data, DeriveInput, Error, Field, GenericParam, Generics, Ident, Member, Path,
+    Result, Token, parse_quote,
 };
 
 /// A type that is to become an object.
@@ -130,7 +131,8 @@ fn shallow(field: &mut Field) -> Result<bool> {
     Ok(shallow)
 }
 
-/// The item without raykit's attributes on its fields, for which the compiler would find no meaning.
+/// The item without raykit's attributes on its fields, for which the compiler would find no
+/// meaning.
 pub(super) fn stripped(item: TokenStream) -> TokenStream {
     let Ok(mut parsed) = syn::parse2::<DeriveInput>(item.clone()) else { return item };
     let strip = |field: &mut Field| field.attrs.retain(|a| !a.path().is_ident("object"));
@@ -142,6 +144,14 @@ pub(super) fn stripped(item: TokenStream) -> TokenStream {
         Data::Union(data) => data.fields.named.iter_mut().for_each(strip),
     }
     quote::quote!(#parsed)
+}
+
+/// The names of the type parameters.
+pub(super) fn type_parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
+    generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        _ => None,
+    })
 }
 
 /// A name that no user writes.

@@ -1,5 +1,6 @@
-//! `Buffer`: the aligned bytes of an archive. Large ones are kept for the next archive when they are
-//! freed: memory that the operating system has to hand out anew costs more than the copy into it.
+//! `Buffer`: the aligned bytes of an archive. Large ones are kept for the next archive when they
+//! are freed: memory that the operating system has to hand out anew costs more than the copy into
+//! it.
 
 use rkyv::util::AlignedVec;
 use std::ops::{Deref, DerefMut};
