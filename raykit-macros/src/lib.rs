@@ -28,8 +28,7 @@ pub fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::remote(options.into(), item.into()).into()
 }
 
-/// Makes a type of yours an object: a value that can be an argument, a result, and stored. See
-/// `raykit::object`.
+#[expect(missing_docs, reason = "documented where raykit re-exports it, so that examples compile")]
 #[proc_macro_attribute]
 pub fn object(options: TokenStream, item: TokenStream) -> TokenStream {
     object::object(options.into(), item.into()).into()

@@ -94,7 +94,10 @@ fn a_panic_is_an_error_with_place_and_name_and_reaches_dependants() {
     let failed = panics::remote("oh no");
     let error = failed.get().unwrap_err();
     assert!(error.is_panic());
-    assert!(error.to_string().contains("`panics`") && error.to_string().contains("oh no"), "{error}");
+    assert!(
+        error.to_string().contains("`panics`") && error.to_string().contains("oh no"),
+        "{error}"
+    );
     assert!(error.to_string().contains("tasks.rs"), "{error}");
     let dependant = square::remote(failed).get().unwrap_err();
     assert!(dependant.is_panic() && dependant.to_string().contains("`panics`"));

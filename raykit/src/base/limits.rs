@@ -60,7 +60,6 @@ pub(crate) const GRACE_MS: u64 = 5_000;
 /// Nesting of an archive, when it is written as well as when it is opened.
 pub(crate) const ARCHIVE_DEPTH_MAX: usize = 128;
 
-
 /// Nesting of a user's types up to which an archive is certainly within `ARCHIVE_DEPTH_MAX`, even if
 /// each level takes eight pointers; deeper ones are checked when they are written.
 pub(crate) const DEPTH_TRUSTED_MAX: usize = 16;
@@ -70,3 +69,9 @@ pub(crate) const ARENA_BYTES_MAX: usize = 1 << 20;
 
 /// The typed value inside an error that travels; a larger one is told by its text.
 pub(crate) const ERROR_VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Smallest buffer that is kept for the next archive; smaller ones the allocator keeps by itself.
+pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;
+
+/// Memory in buffers kept: one of a gibibyte, or many small ones.
+pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = (1 << 30) + (64 << 20);

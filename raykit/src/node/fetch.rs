@@ -300,9 +300,8 @@ fn run_inline_one(worker: &Worker, reference: &RawRef) -> bool {
         };
         match task.state() {
             State::Queued if task.plain => {
-                let same = |job: &Arc<dyn Job>| {
-                    std::ptr::addr_eq(Arc::as_ptr(job), Arc::as_ptr(&task))
-                };
+                let same =
+                    |job: &Arc<dyn Job>| std::ptr::addr_eq(Arc::as_ptr(job), Arc::as_ptr(&task));
                 let job = worker.pop_if(same).unwrap_or_else(|| Arc::clone(&task) as Arc<dyn Job>);
                 worker.run_job(job);
                 open.pop();
@@ -346,7 +345,11 @@ impl Node {
         while self.pending() > max - max / 4 && !self.is_closed() {
             self.room_made.wait_for(&mut lock, Duration::from_millis(10));
             if warned.elapsed() > Duration::from_secs(10) {
-                tracing::warn!(pending = self.pending(), max, "a thread waits to submit more tasks");
+                tracing::warn!(
+                    pending = self.pending(),
+                    max,
+                    "a thread waits to submit more tasks"
+                );
                 warned = Instant::now();
             }
         }

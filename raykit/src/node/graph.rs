@@ -129,7 +129,8 @@ fn dead_end(
     let start = edge.tasks.last()?;
     let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
     while let Some((reference, path)) = open.pop() {
-        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none()) else {
+        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
+        else {
             continue;
         };
         if edge.tasks.iter().any(|own| Arc::ptr_eq(own, &task)) {
@@ -202,7 +203,8 @@ fn leads_to(waits: &Waits, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
     let mut seen = HashSet::new();
     let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
     while let Some(reference) = open.pop() {
-        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none()) else {
+        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
+        else {
             continue;
         };
         if Arc::ptr_eq(&task, goal) {

@@ -178,7 +178,8 @@ impl Node {
 
     /// The name of the task behind what a worker reports as running.
     pub(crate) fn name_of(&self, tag: Tag) -> String {
-        let same = |function: &&&crate::Function| std::ptr::from_ref(**function) as usize == tag.what;
+        let same =
+            |function: &&&crate::Function| std::ptr::from_ref(**function) as usize == tag.what;
         let name = registry::FUNCTIONS.iter().find(same).map_or("a thread", |f| f.name);
         let id = crate::TaskId { node: self.id, sequence: tag.which };
         format!("`{name}` ({id})")

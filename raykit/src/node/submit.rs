@@ -58,7 +58,12 @@ struct NewTask {
 }
 
 impl NewTask {
-    fn make(self, function: &'static Function, options: Option<Options>, inputs: Inputs) -> Arc<Task> {
+    fn make(
+        self,
+        function: &'static Function,
+        options: Option<Options>,
+        inputs: Inputs,
+    ) -> Arc<Task> {
         let slot = |index| Slot::new(self.id.result(index), self.ledger);
         let parts = |extra| Parts {
             slot: slot(0),
@@ -94,7 +99,8 @@ impl Node {
             return refused(function, options, self.closed_error());
         }
         let asked = options.as_ref().unwrap_or(&function.defaults);
-        if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs)) {
+        if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs))
+        {
             return refused(function, options, error);
         }
         let (priority, timeout) = (asked.priority, asked.timeout);

@@ -250,10 +250,8 @@ fn a_view_knows_its_own_references() {
 }
 
 fn list(len: usize) -> List<u8> {
-    (0..len).fold(List { head: 0, tail: None }, |tail, _| List {
-        head: 1,
-        tail: Some(Box::new(tail)),
-    })
+    (0..len)
+        .fold(List { head: 0, tail: None }, |tail, _| List { head: 1, tail: Some(Box::new(tail)) })
 }
 
 #[test]
@@ -351,7 +349,9 @@ fn random_bytes() {
         let len = (rng.next() % 300) as usize;
         // Small numbers are more often right as lengths, tags and distances.
         let bytes: Vec<u8> = (0..len)
-            .map(|_| if rng.next() % 2 == 0 { (rng.next() % 4) as u8 } else { rng.next() as u8 })
+            .map(|_| {
+                if rng.next().is_multiple_of(2) { (rng.next() % 4) as u8 } else { rng.next() as u8 }
+            })
             .collect();
         survives::<Mixed>(&bytes, &[]);
         survives::<List<String>>(&bytes, &[]);

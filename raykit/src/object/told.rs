@@ -14,7 +14,8 @@ struct Letter {
     message: String,
     task: Option<(String, u32, u64)>,
     causes: Vec<String>,
-    /// The function's own error where its type is an object: its archive, and the references in that.
+    /// The function's own error where its type is an object: its archive, and the references in
+    /// that.
     value: Option<(Vec<u8>, Vec<ObjectRef<()>>)>,
 }
 
@@ -36,7 +37,8 @@ const KINDS: [ErrorKind; 14] = [
     ErrorKind::Io,
 ];
 
-/// The error as it looks after a journey as bytes. Where it cannot travel the error says why instead.
+/// The error as it looks after a journey as bytes. Where it cannot travel the error says why
+/// instead.
 pub(crate) fn error_through_bytes(error: &Error) -> Error {
     let parts = error.parts();
     let typed = parts.value.clone();
@@ -78,9 +80,8 @@ impl Letter {
             }
             _ => None,
         };
-        let task = self.task.map(|(name, node, sequence)| {
-            (name, TaskId { node: NodeId(node), sequence })
-        });
+        let task =
+            self.task.map(|(name, node, sequence)| (name, TaskId { node: NodeId(node), sequence }));
         Ok(Parts { kind, message: self.message, task, causes: self.causes, value })
     }
 }

@@ -175,7 +175,8 @@ impl Budget {
         while at < state.requests.len() && passed < LOOK_AHEAD {
             let want = state.requests[at].want.clone();
             let beside = Resources { cpu: Amount::ZERO, ..want.clone() };
-            let cpu_had = || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
+            let cpu_had =
+                || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
             if beside.lacking(&open).is_none() && cpu_had() {
                 let fits = state.rest.take(&beside) && open.take(&beside);
                 debug_assert!(fits, "it was compared a moment ago, under the same lock");

@@ -162,7 +162,11 @@ mod tests {
         let second = lanes.open();
         let ids: Vec<_> = lanes.row().iter().map(|lane| lane.id).collect();
         assert_eq!(ids, [urgent.id, LaneId(0), first.id, second.id, idle.id]);
-        assert_eq!(lanes.at_priority(urgent.id, 0).id, first.id, "the same job's lane is found again");
+        assert_eq!(
+            lanes.at_priority(urgent.id, 0).id,
+            first.id,
+            "the same job's lane is found again"
+        );
         assert_eq!(lanes.get(LaneId(99)).id, LaneId(0), "an unknown lane is the common one");
     }
 

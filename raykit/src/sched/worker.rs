@@ -352,7 +352,10 @@ impl Worker {
     }
 
     /// Takes the newest entry of the own queue if `wanted` says so.
-    pub(crate) fn pop_if(&self, wanted: impl FnOnce(&Arc<dyn Job>) -> bool) -> Option<Arc<dyn Job>> {
+    pub(crate) fn pop_if(
+        &self,
+        wanted: impl FnOnce(&Arc<dyn Job>) -> bool,
+    ) -> Option<Arc<dyn Job>> {
         let job = self.deque.pop()?;
         if wanted(&job) {
             return Some(job);
