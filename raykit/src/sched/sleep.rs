@@ -131,7 +131,7 @@ mod loom_tests {
     /// the order of their steps, the worker comes to the work: a lost wake-up would show as a deadlock.
     #[test]
     fn loom_no_wake_up_is_lost() {
-        loom::model(|| {
+        crate::base::sync::explore(|| {
             let sleep = Arc::new(Sleep::new());
             let work = Arc::new(AtomicUsize::new(0));
             let worker = {
@@ -153,7 +153,7 @@ mod loom_tests {
                     }
                 })
             };
-            work.store(1, Ordering::SeqCst);
+            work.fetch_add(1, Ordering::SeqCst);
             let _ = sleep.notify();
             worker.join().expect("the worker ends");
             assert_eq!(sleep.searching.load(Ordering::SeqCst), 0, "nobody is counted twice");
@@ -164,7 +164,7 @@ mod loom_tests {
     /// that search comes out even.
     #[test]
     fn loom_two_submitters_one_sleeper() {
-        loom::model(|| {
+        crate::base::sync::explore(|| {
             let sleep = Arc::new(Sleep::new());
             let work = Arc::new(AtomicUsize::new(0));
             let submitter = {

@@ -19,7 +19,7 @@ impl Worker {
         shared.run_granted(shared.budget.give_cpu(charge));
         let result = sleep();
         shared.crew_unblocks();
-        shared.budget.take_back(charge, &self.parker);
+        shared.budget.take_back(charge, &self.parker, |jobs| shared.run_granted(jobs));
         self.set_charge(charge);
         Ok(result)
     }
