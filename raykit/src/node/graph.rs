@@ -135,16 +135,19 @@ fn dead_end(
         }
         let mut longer = path.clone();
         longer.push(Arc::clone(&task));
-        match task.state() {
+        let state = task.state();
+        // One whose arguments are not there yet will ask for the same.
+        if state <= State::Queued {
+            if let Some(text) = starved(waits, &task, total) {
+                return Some(format!("{}, {text}", told(&path, &task)));
+            }
+        }
+        match state {
             State::Waiting => {
                 let inputs = task.inputs.lock();
                 open.extend(inputs.references().map(|next| (next.clone(), longer.clone())));
             }
-            State::Queued => {
-                if let Some(text) = starved(waits, &task, total) {
-                    return Some(format!("{}, {text}", told(&path, &task)));
-                }
-            }
+            State::Queued => {}
             State::Running => {
                 if let Some(next) = waits.get(&task.id()).filter(|edge| edge.needs_each()) {
                     open.extend(next.refs.iter().map(|next| (next.clone(), longer.clone())));
