@@ -1,7 +1,7 @@
 //! What the node has free at this moment. One CPU per running task is the common case and costs one step
 //! of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU (a lease)
 //! until it rests, or until somebody waits for more. Every other request is taken and given back whole,
-//! under a lock, in the order of arrival.
+//! under a lock, by priority and then in the order of arrival.
 //!
 //! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and the
 //! workers' next plain task, so that neither starves the other.
@@ -31,6 +31,7 @@ struct State {
     /// What is free beside CPUs.
     rest: Resources,
     woken: VecDeque<Arc<Woken>>,
+    /// The highest priority first, and of one priority the oldest.
     requests: VecDeque<Request>,
     /// A request waits for nothing but CPUs: they are kept for it unless it is the workers' turn.
     cpu_wanted: bool,
@@ -40,6 +41,7 @@ struct State {
 
 struct Request {
     want: Resources,
+    priority: i32,
     job: Arc<dyn Job>,
 }
 
@@ -140,10 +142,16 @@ impl Budget {
 
     /// Queues a request. Returns the jobs that can run now, this one perhaps among them.
     #[must_use]
-    pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) -> Vec<Arc<dyn Job>> {
+    pub(crate) fn request(
+        &self,
+        want: Resources,
+        priority: i32,
+        job: Arc<dyn Job>,
+    ) -> Vec<Arc<dyn Job>> {
         {
             let mut state = self.state.lock();
-            state.requests.push_back(Request { want, job });
+            let at = state.requests.partition_point(|earlier| earlier.priority >= priority);
+            state.requests.insert(at, Request { want, priority, job });
             self.hungry.fetch_add(1, Ordering::SeqCst);
         }
         self.serve()
