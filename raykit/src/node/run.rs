@@ -7,7 +7,7 @@ use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::value::{Payload, Value};
+use crate::object::value::Value;
 use crate::sched::{Job, LaneId, Tag};
 use crate::task::call::{Call, Results, Returns};
 use crate::task::function::Body;
