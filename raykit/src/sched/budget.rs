@@ -284,7 +284,7 @@ mod loom_tests {
                 let budget = Arc::clone(&budget);
                 loom::thread::spawn(move || budget.give_cpu(Amount::ONE).len())
             };
-            let granted = budget.request(total.clone(), Arc::new(Counted)).len();
+            let granted = budget.request(total.clone(), 0, Arc::new(Counted)).len();
             let granted = granted + worker.join().expect("the worker ends");
             assert_eq!(granted, 1);
             assert!(!budget.lease(), "the request holds it all");
@@ -323,9 +323,9 @@ mod tests {
     #[test]
     fn requests_are_granted_whole_and_in_order() {
         let budget = Budget::new(cpus(20_000));
-        assert_eq!(numbers(budget.request(cpus(15_000), Arc::new(Numbered(1)))), [1]);
-        assert!(numbers(budget.request(cpus(20_000), Arc::new(Numbered(2)))).is_empty());
-        let small = budget.request(cpus(1_000), Arc::new(Numbered(3)));
+        assert_eq!(numbers(budget.request(cpus(15_000), 0, Arc::new(Numbered(1)))), [1]);
+        assert!(numbers(budget.request(cpus(20_000), 0, Arc::new(Numbered(2)))).is_empty());
+        let small = budget.request(cpus(1_000), 0, Arc::new(Numbered(3)));
         assert!(small.is_empty(), "a small request does not overtake one that waits for CPUs");
         assert!(!budget.lease(), "nor does a worker");
         assert_eq!(numbers(budget.give(&cpus(15_000))), [2]);
@@ -339,8 +339,8 @@ mod tests {
         let total = Resources { cpu: Amount(20_000), gpu: Amount::ONE, ..Default::default() };
         let gpu = Resources { cpu: Amount::ONE, gpu: Amount::ONE, ..Default::default() };
         let budget = Budget::new(total.clone());
-        assert_eq!(numbers(budget.request(gpu.clone(), Arc::new(Numbered(1)))), [1]);
-        assert!(budget.request(gpu.clone(), Arc::new(Numbered(2))).is_empty());
+        assert_eq!(numbers(budget.request(gpu.clone(), 0, Arc::new(Numbered(1)))), [1]);
+        assert!(budget.request(gpu.clone(), 0, Arc::new(Numbered(2))).is_empty());
         assert!(budget.lease(), "the free CPU is for whoever can use it");
         assert!(budget.give_cpu(Amount::ONE).is_empty());
         assert_eq!(numbers(budget.give(&gpu)), [2]);
@@ -352,8 +352,8 @@ mod tests {
     fn requests_and_workers_take_turns() {
         let budget = Budget::new(cpus(10_000));
         assert!(budget.lease());
-        assert!(budget.request(cpus(10_000), Arc::new(Numbered(1))).is_empty());
-        assert!(budget.request(cpus(10_000), Arc::new(Numbered(2))).is_empty());
+        assert!(budget.request(cpus(10_000), 0, Arc::new(Numbered(1))).is_empty());
+        assert!(budget.request(cpus(10_000), 0, Arc::new(Numbered(2))).is_empty());
         assert_eq!(numbers(budget.give_cpu(Amount::ONE)), [1]);
         // The request has had its turn; of the second one and a worker the former asks first, and a
         // worker comes next.
@@ -402,7 +402,7 @@ mod tests {
                 assert_eq!(free, sum, "free is what is not held");
             };
             for (number, want) in wants.iter().enumerate() {
-                let jobs = budget.request(want.clone(), Arc::new(Numbered(number as u64)));
+                let jobs = budget.request(want.clone(), 0, Arc::new(Numbered(number as u64)));
                 note(&mut held, jobs);
                 if number % 3 == 2 {
                     if let Some(number) = held.pop_front() {
