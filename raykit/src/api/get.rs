@@ -3,7 +3,7 @@
 use crate::node::fetch::{self, Goal};
 use crate::node::{current, graph, submit};
 use crate::object::error::{Error, Result};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::object::value::{Payload, Value};
 use crate::object::{Object, ObjectRef, View};

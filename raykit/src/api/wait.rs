@@ -5,7 +5,7 @@ use crate::node::fetch::{self, Goal};
 use crate::node::graph::Wait;
 use crate::object::ObjectRef;
 use crate::object::error::Result;
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::sched::parker;
 use std::collections::VecDeque;

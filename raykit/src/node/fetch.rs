@@ -12,7 +12,7 @@ use super::{Node, current};
 use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::{Failures, Watched};
 use crate::sched::parker::{self, Parker};
 use crate::sched::{Exhausted, Job, Worker};

@@ -10,7 +10,7 @@ use super::{Node, current};
 use crate::base::TaskId;
 use crate::base::quantity::Resources;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;

@@ -6,7 +6,7 @@ use crate::base::id::next_sequence;
 use crate::base::{NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
-use crate::object::reference::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Slot, Watched};
 use crate::object::value::Value;
 use crate::sched::Job;

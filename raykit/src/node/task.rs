@@ -15,7 +15,7 @@ use super::Node;
 use crate::base::TaskId;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Outcome, Slot};
 use crate::object::value::Payload;
 use crate::sched::LaneId;
@@ -24,6 +24,7 @@ use crate::task::call::Results;
 use crate::task::function::{Body, Function};
 use crate::task::options::Options;
 use parking_lot::Mutex;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
 
@@ -85,12 +86,12 @@ pub(crate) struct Part {
 }
 
 impl Holder for Task {
-    fn slot(&self) -> &Slot {
+    fn place(&self) -> &dyn Any {
         &self.slot
     }
 }
 impl Holder for Part {
-    fn slot(&self) -> &Slot {
+    fn place(&self) -> &dyn Any {
         &self.slot
     }
 }

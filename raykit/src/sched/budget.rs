@@ -391,7 +391,7 @@ mod tests {
             }).collect();
             let mut held: std::collections::VecDeque<u64> = Default::default();
             let granted = Count::new(0);
-            let mut note = |held: &mut std::collections::VecDeque<u64>, jobs: Vec<Arc<dyn Job>>| {
+            let note = |held: &mut std::collections::VecDeque<u64>, jobs: Vec<Arc<dyn Job>>| {
                 granted.fetch_add(jobs.len(), std::sync::atomic::Ordering::Relaxed);
                 held.extend(numbers(jobs));
                 let mut sum = total.clone();
