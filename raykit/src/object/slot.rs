@@ -108,12 +108,17 @@ impl Slot {
         Watched::Kept
     }
 
-    /// Takes `waker` off the list, however often it is there.
+    /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the end
+    /// of one wait is not the end of the other.
     pub(crate) fn unwatch(&self, waker: &Waker) {
         let mut waiters = self.waiters.lock();
         match &mut *waiters {
             Waiters::One(kept) if kept.will_wake(waker) => *waiters = Waiters::None,
-            Waiters::Many(all) => all.retain(|kept| !kept.will_wake(waker)),
+            Waiters::Many(all) => {
+                if let Some(at) = all.iter().rposition(|kept| kept.will_wake(waker)) {
+                    all.swap_remove(at);
+                }
+            }
             _ => {}
         }
     }
