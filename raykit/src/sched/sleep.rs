@@ -122,6 +122,11 @@ impl Sleep {
         found.is_some()
     }
 
+    /// Whether a worker is still on the list.
+    pub(crate) fn is_asleep(&self, parker: &Arc<Parker>) -> bool {
+        self.sleepers.lock().iter().any(|other| Arc::ptr_eq(other, parker))
+    }
+
     pub(crate) fn anyone_asleep(&self) -> bool {
         self.sleeping.load(Ordering::SeqCst) > 0
     }

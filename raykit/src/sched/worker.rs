@@ -319,16 +319,23 @@ impl Worker {
             self.searching.set(true);
             return true;
         }
-        if self.spare {
-            let woken = self.parker.park_until(Instant::now() + SPARE_IDLE);
+        let end = self.spare.then(|| Instant::now() + SPARE_IDLE);
+        loop {
+            let woken = match end {
+                Some(end) => self.parker.park_until(end),
+                None => {
+                    self.parker.park();
+                    true
+                }
+            };
             if !woken && shared.sleep.get_up(&self.parker) {
                 return false;
             }
-            if !woken {
-                self.parker.park();
+            // The permit may be left over from a wait of this thread for an object: who is still on the
+            // list has not been called, and is not counted as looking.
+            if !shared.sleep.is_asleep(&self.parker) {
+                break;
             }
-        } else {
-            self.parker.park();
         }
         self.searching.set(true);
         true
