@@ -311,6 +311,8 @@ impl Shared {
                 (shared.on_start)();
                 Worker::run(Arc::clone(&shared), deque, Arc::clone(&mine), number);
                 shared.leave(&mine);
+                // Who counted on this thread a moment ago may need another one.
+                shared.call();
             })?;
         crew.born += 1;
         crew.threads.retain(|thread| !thread.is_finished());
