@@ -22,6 +22,15 @@ mod model {
     // Counting references is std's work, not ours: `Arc<dyn Trait>` needs std's own.
     pub(crate) use std::sync::Arc;
 
+    /// Runs `small` under every schedule with at most three preemptions, which is where faults of this
+    /// kind are found (Musuvathi, Qadeer, "Iterative context bounding", PLDI 2007).
+    #[cfg(test)]
+    pub(crate) fn explore(small: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(small);
+    }
+
     /// loom's mutex with parking_lot's face.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
     impl<T> Mutex<T> {

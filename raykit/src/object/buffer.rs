@@ -54,7 +54,7 @@ mod kept {
     use super::Bytes;
     pub(super) use crate::base::limits::BUFFER_BYTES_MIN;
     use crate::base::limits::BUFFERS_KEPT_BYTES_MAX;
-    use crate::base::sync::Mutex;
+    use parking_lot::Mutex;
     use std::collections::VecDeque;
 
     static KEPT: Mutex<VecDeque<Bytes>> = Mutex::new(VecDeque::new());

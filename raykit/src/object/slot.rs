@@ -190,7 +190,7 @@ mod loom_tests {
     /// Whoever watches while the slot is being sealed is either called or told that it is ready.
     #[test]
     fn loom_a_watcher_is_called_or_told() {
-        loom::model(|| {
+        crate::base::sync::explore(|| {
             let slot = slot();
             let sealer = {
                 let slot = Arc::clone(&slot);
@@ -208,7 +208,7 @@ mod loom_tests {
     /// Of two outcomes that race one stays. (C10)
     #[test]
     fn loom_one_outcome_wins() {
-        loom::model(|| {
+        crate::base::sync::explore(|| {
             let slot = slot();
             let other = {
                 let slot = Arc::clone(&slot);

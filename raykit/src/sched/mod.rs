@@ -262,7 +262,8 @@ impl Shared {
     fn run_granted(&self, jobs: Vec<Arc<dyn Job>>) {
         for job in jobs {
             self.granted.push(job);
-            if self.sleep.notify() == Woken::Nobody {
+            // What was granted holds its resources from now on: no lookout is waited for.
+            if self.sleep.call() == Woken::Nobody {
                 self.hire_up_to(4 * self.basic_threads);
             }
         }

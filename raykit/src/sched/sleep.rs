@@ -4,7 +4,7 @@
 //! on both sides.
 
 use super::parker::Parker;
-use crate::base::sync::{Arc, AtomicUsize, Mutex, Ordering, fence};
+use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, fence};
 
 /// The sleeping workers of a pool.
 pub(crate) struct Sleep {
@@ -12,6 +12,12 @@ pub(crate) struct Sleep {
     searching: AtomicUsize,
     /// Length of `sleepers`, readable without the lock.
     sleeping: AtomicUsize,
+    /// Workers that are in the middle of their work; each will look for more before it sleeps.
+    busy: AtomicUsize,
+    /// One of the sleepers gets up every now and then by itself, to see whether those that are busy keep
+    /// up. While it does, work that is queued beside them wakes nobody: on a machine whose cores are all
+    /// in use a wake-up costs more than a short task, and most find that the work is done already.
+    lookout: AtomicBool,
     /// Who sleeps; the last to lie down is woken first, since its cache is the warmest.
     sleepers: Mutex<Vec<Arc<Parker>>>,
 }
@@ -33,13 +39,24 @@ impl Sleep {
         Sleep {
             searching: AtomicUsize::new(0),
             sleeping: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            lookout: AtomicBool::new(false),
             sleepers: Mutex::new(Vec::new()),
         }
     }
 
     /// To be called after work was queued.
     pub(crate) fn notify(&self) -> Woken {
-        // Pairs with the fence in `sleep`: either the sleeper sees the work or we see the sleeper.
+        // Pairs with the fence in `lie_down`: either the sleeper sees the work or we see the sleeper.
+        fence(Ordering::SeqCst);
+        if self.is_watched() {
+            return Woken::Searching;
+        }
+        self.call()
+    }
+
+    /// The same, for work that should not wait for the lookout.
+    pub(crate) fn call(&self) -> Woken {
         fence(Ordering::SeqCst);
         if self.searching.load(Ordering::Relaxed) > 0 {
             return Woken::Searching;
@@ -48,6 +65,39 @@ impl Sleep {
             return Woken::Nobody;
         }
         self.wake()
+    }
+
+    /// Whether somebody is busy and will look again, and somebody else sees to it that it is soon.
+    fn is_watched(&self) -> bool {
+        self.lookout.load(Ordering::Relaxed) && self.busy.load(Ordering::Relaxed) > 0
+    }
+
+    /// A worker begins to work, after a rest.
+    pub(crate) fn start_working(&self) {
+        self.busy.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A worker stops to work, and must look for work after this and before it sleeps.
+    pub(crate) fn stop_working(&self) {
+        self.busy.fetch_sub(1, Ordering::SeqCst);
+        // Pairs with the fence in `notify`: either the submitter sees that nobody is busy, or the look
+        // that follows sees its work.
+        fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn anyone_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) > 0
+    }
+
+    /// A worker that lies down is to get up by itself. `false` if another one does, or nobody is busy.
+    pub(crate) fn take_lookout(&self) -> bool {
+        self.anyone_busy() && !self.lookout.swap(true, Ordering::SeqCst)
+    }
+
+    /// The lookout got up, and must look for work after this.
+    pub(crate) fn leave_lookout(&self) {
+        self.lookout.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
     }
 
     /// Wakes a sleeper, whoever else is looking.
@@ -131,7 +181,7 @@ mod loom_tests {
     /// the order of their steps, the worker comes to the work: a lost wake-up would show as a deadlock.
     #[test]
     fn loom_no_wake_up_is_lost() {
-        loom::model(|| {
+        crate::base::sync::explore(|| {
             let sleep = Arc::new(Sleep::new());
             let work = Arc::new(AtomicUsize::new(0));
             let worker = {
@@ -153,10 +203,42 @@ mod loom_tests {
                     }
                 })
             };
-            work.store(1, Ordering::SeqCst);
+            work.fetch_add(1, Ordering::SeqCst);
             let _ = sleep.notify();
             worker.join().expect("the worker ends");
             assert_eq!(sleep.searching.load(Ordering::SeqCst), 0, "nobody is counted twice");
+        });
+    }
+
+    /// A busy worker comes to rest, a lookout sleeps beside it, a submitter queues: the work is found by
+    /// the one that was busy, by the lookout when it gets up, or by a sleeper that was woken.
+    #[test]
+    fn loom_a_lookout_hides_no_work() {
+        crate::base::sync::explore(|| {
+            let sleep = Arc::new(Sleep::new());
+            let work = Arc::new(AtomicUsize::new(0));
+            sleep.start_working();
+            assert!(sleep.take_lookout());
+            let worker = {
+                let (sleep, work) = (Arc::clone(&sleep), Arc::clone(&work));
+                loom::thread::spawn(move || {
+                    let parker = Parker::new();
+                    sleep.stop_working();
+                    let look = || work.load(Ordering::SeqCst) > 0;
+                    // `true`: it sleeps, and whoever has the work to do must have woken it.
+                    if sleep.lie_down(&parker, false, look) { Some(parker) } else { None }
+                })
+            };
+            work.fetch_add(1, Ordering::SeqCst);
+            let woken = sleep.notify();
+            let asleep = worker.join().expect("the worker ends");
+            sleep.leave_lookout();
+            if let Some(parker) = asleep {
+                let left_alone = sleep.get_up(&parker);
+                assert!(!left_alone || woken == Woken::Nobody || woken == Woken::Searching);
+                assert!(work.load(Ordering::SeqCst) == 1, "the lookout sees it when it gets up");
+                assert!(!left_alone, "who was busy does not sleep beside work that nobody announced");
+            }
         });
     }
 
@@ -164,7 +246,7 @@ mod loom_tests {
     /// that search comes out even.
     #[test]
     fn loom_two_submitters_one_sleeper() {
-        loom::model(|| {
+        crate::base::sync::explore(|| {
             let sleep = Arc::new(Sleep::new());
             let work = Arc::new(AtomicUsize::new(0));
             let submitter = {

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const BATCH_LEN: usize = 32;
 /// How many it takes from another worker at once.
 const STEAL_LEN: usize = 16;
+/// How often the lookout gets up.
+const LOOKOUT: Duration = Duration::from_micros(100);
 /// For how long a thread beyond the basic number rests before it ends.
 const SPARE_IDLE: Duration = Duration::from_secs(5);
 
@@ -67,6 +69,8 @@ pub(crate) struct Worker {
     /// CPU that the running task is charged; a wait gives it back.
     charge: Cell<Amount>,
     searching: Cell<bool>,
+    /// Counted as busy.
+    busy: Cell<bool>,
     depth: Cell<usize>,
     rng: RefCell<Rng>,
     row: RefCell<(usize, Row)>,
@@ -109,12 +113,14 @@ impl Worker {
             lease: Cell::new(false),
             charge: Cell::new(Amount::ZERO),
             searching: Cell::new(false),
+            busy: Cell::new(false),
             depth: Cell::new(0),
             stack_base: stack_address(),
             shared,
         });
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
         worker.main();
+        worker.set_busy(false);
         worker.return_lease();
         if worker.searching.get() {
             let _ = worker.shared.sleep.stop_searching();
@@ -147,6 +153,7 @@ impl Worker {
                     self.shared.granted_running.fetch_sub(1, Ordering::Relaxed);
                 }
                 None => {
+                    self.set_busy(false);
                     self.return_lease();
                     if !self.rest() {
                         return;
@@ -156,7 +163,17 @@ impl Worker {
         }
     }
 
+    /// Says whether this worker works, as far as the sleepers are concerned.
+    pub(super) fn set_busy(&self, busy: bool) {
+        match (self.busy.replace(busy), busy) {
+            (false, true) => self.shared.sleep.start_working(),
+            (true, false) => self.shared.sleep.stop_working(),
+            _ => {}
+        }
+    }
+
     fn work(&self, job: Arc<dyn Job>) {
+        self.set_busy(true);
         if self.searching.take() && self.shared.sleep.stop_searching() {
             self.shared.call();
         }
@@ -305,32 +322,50 @@ impl Worker {
         if !self.searching.get() {
             self.searching.set(shared.sleep.start_searching(1));
         }
-        if self.searching.get() {
+        // Where others work there will be a lookout; where none do, the next task may come any moment.
+        if self.searching.get() && !shared.sleep.anyone_busy() {
             let end = Instant::now() + Duration::from_micros(SPIN_US);
             while Instant::now() < end {
-                if shared.may_find() || shared.is_closing() {
+                if self.look() {
                     return true;
                 }
                 std::hint::spin_loop();
             }
         }
-        let look = || shared.may_find() || shared.is_closing();
-        if !shared.sleep.lie_down(&self.parker, self.searching.take(), look) {
+        if !shared.sleep.lie_down(&self.parker, self.searching.take(), || self.look()) {
             self.searching.set(true);
             return true;
         }
-        let woken = match self.spare {
+        let needed = self.sleep();
+        // A permit may be left over from a wait of a task on this thread: whoever is still on the list
+        // was not woken by a submitter, and is not counted as searching.
+        let nobody_woke_us = shared.sleep.get_up(&self.parker);
+        self.searching.set(!nobody_woke_us);
+        needed || !nobody_woke_us
+    }
+
+    fn look(&self) -> bool {
+        self.shared.may_find() || self.shared.is_closing()
+    }
+
+    /// Sleeps until somebody calls, or until this worker, being the lookout, sees work that nobody takes
+    /// up. `false` if it is a spare one and has slept for long.
+    fn sleep(&self) -> bool {
+        let shared = &self.shared;
+        while shared.budget.could_lease() && shared.sleep.take_lookout() {
+            let called = self.parker.park_until(Instant::now() + LOOKOUT);
+            shared.sleep.leave_lookout();
+            if called || self.look() {
+                return true;
+            }
+        }
+        match self.spare {
             true => self.parker.park_until(Instant::now() + SPARE_IDLE),
             false => {
                 self.parker.park();
                 true
             }
-        };
-        // A permit may be left over from a wait of a task on this thread: whoever is still on the list
-        // was not woken by a submitter, and is not counted as searching.
-        let nobody_woke_us = shared.sleep.get_up(&self.parker);
-        self.searching.set(!nobody_woke_us);
-        woken || !nobody_woke_us
+        }
     }
 
     /// Queues `job` on this thread if it belongs to what runs here; gives it back if not.
