@@ -15,7 +15,7 @@ pub fn submit<T, const N: usize>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectRef<T> {
-    let task = submit::submit(function, options, Inputs::new(inputs));
+    let task = submit::submit(function, options, Inputs::new(inputs), |_| ());
     ObjectRef::new(RawRef(task as Arc<dyn Holder>))
 }
 
@@ -25,6 +25,7 @@ pub fn submit_many<T: Tuple, const N: usize>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> T::Refs {
-    let task = submit::submit(function, options, Inputs::new(inputs));
-    T::into_refs(task.references())
+    let mut references = Vec::new();
+    submit::submit(function, options, Inputs::new(inputs), |task| references = task.references());
+    T::into_refs(references)
 }

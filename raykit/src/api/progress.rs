@@ -1,7 +1,9 @@
 //! A line that shows how far many tasks are.
 
 use super::wait::IntoRefs;
+use crate::node::current;
 use crate::node::fetch::{self, Goal};
+use crate::node::graph::Wait;
 use crate::object::error::Result;
 use crate::object::reference::RawRef;
 use std::io::{IsTerminal, Write};
@@ -35,6 +37,11 @@ use std::time::{Duration, Instant};
 pub fn progress<T>(refs: impl IntoRefs<T>) -> Result<()> {
     let refs = refs.into_refs();
     let raw: Vec<&RawRef> = refs.iter().map(|reference| &reference.0).collect();
+    // The waits below are timed; together they are not.
+    let _registered = match current::node() {
+        Ok(node) => node.register_wait(missing(&raw), Wait::All)?,
+        Err(_) => None,
+    };
     let terminal = std::io::stderr().is_terminal();
     let step = if terminal { Duration::from_millis(100) } else { Duration::from_secs(5) };
     let begun = Instant::now();
@@ -61,6 +68,11 @@ pub fn progress<T>(refs: impl IntoRefs<T>) -> Result<()> {
 
 fn ready(refs: &[&RawRef]) -> usize {
     refs.iter().filter(|reference| reference.slot().outcome().is_some()).count()
+}
+
+fn missing(refs: &[&RawRef]) -> Vec<RawRef> {
+    let open = |reference: &&&RawRef| reference.slot().outcome().is_none();
+    refs.iter().filter(open).map(|reference| (*reference).clone()).collect()
 }
 
 fn show(terminal: bool, line: &str) {

@@ -4,6 +4,7 @@
 use super::task::Task;
 use super::{Node, current};
 use crate::base::quantity::Resources;
+use crate::base::quiet::quietly;
 use crate::object::Result;
 use crate::object::error::{Error, ErrorKind};
 use crate::task::call::{Call, Returns};
@@ -156,7 +157,7 @@ async fn drive(node: Arc<Node>, task: Arc<Task>, held: Option<Resources>) {
         };
         ending.ended = true;
         drop(ending);
-        node.after_attempt(task, result);
+        quietly(|| node.after_attempt(task, result));
     }
     node.async_ended(held);
 }

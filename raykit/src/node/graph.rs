@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How a wait needs its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,16 +142,19 @@ fn dead_end(
         }
         let mut longer = path.clone();
         longer.push(Arc::clone(&task));
-        match task.state() {
+        let state = task.state();
+        // One whose arguments are not there yet will ask for the same.
+        if state <= State::Queued {
+            if let Some(text) = starved(waits, &task, total) {
+                return Some(format!("{}, {text}", told(&path, &task)));
+            }
+        }
+        match state {
             State::Waiting => {
                 let inputs = task.inputs.lock();
                 open.extend(inputs.references().map(|next| (next.clone(), longer.clone())));
             }
-            State::Queued => {
-                if let Some(text) = starved(waits, &task, total) {
-                    return Some(format!("{}, {text}", told(&path, &task)));
-                }
-            }
+            State::Queued => {}
             State::Running => {
                 if let Some(next) = waits.get(&task.id()).filter(|edge| edge.needs_each()) {
                     open.extend(next.refs.iter().map(|next| (next.clone(), longer.clone())));
@@ -273,7 +277,12 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
             let inputs = task.inputs.lock();
             let missing: Vec<&RawRef> =
                 inputs.references().filter(|r| r.slot().outcome().is_none()).collect();
-            let _ = write!(text, "waits for {} of its arguments", missing.len());
+            let _ = match missing.len() {
+                0 if task.attempt.load(Ordering::Relaxed) > 0 => {
+                    write!(text, "will be tried again after a pause")
+                }
+                n => write!(text, "waits for {n} of its arguments"),
+            };
             missing.first().map(|first| (*first).clone())
         }
         State::Queued => {
@@ -284,9 +293,6 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
             let _ = match lacking {
                 Some((name, wanted, had)) => {
                     write!(text, "is queued: it asks for {name} = {wanted}, and {had} is free")
-                }
-                None if task.attempt.load(std::sync::atomic::Ordering::Relaxed) > 0 => {
-                    write!(text, "is queued for another attempt")
                 }
                 None => write!(text, "is queued and will start when a thread takes it"),
             };

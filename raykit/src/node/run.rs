@@ -4,9 +4,10 @@
 use super::task::{State, Task};
 use super::{Node, current};
 use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
+use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::value::{Payload, Value};
+use crate::object::value::Value;
 use crate::sched::{Job, LaneId, Tag};
 use crate::task::call::{Call, Results, Returns};
 use crate::task::function::Body;
@@ -14,25 +15,26 @@ use crate::task::options::RetryOn;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 impl Job for Task {
     fn run(self: Arc<Self>) {
-        let mut task = Some(self);
-        let _ = current::with_node(|node| task.take().map(|task| node.run(task)));
-        if let Some(task) = task {
-            task.abandon();
-        }
+        // The last of a task, and of its result, may be dropped here.
+        quietly(|| {
+            let mut task = Some(self);
+            let _ = current::with_node(|node| task.take().map(|task| node.run(task)));
+            if let Some(task) = task {
+                task.abandon();
+            }
+        });
     }
 
     fn abandon(&self) {
         if self.give_up() {
             let error = self.error(ErrorKind::ShutDown, "its node was closed before it began");
-            self.slots().for_each(|slot| {
-                slot.seal(Err(error.clone()));
-            });
+            self.fail(&error);
         }
     }
 
@@ -70,7 +72,7 @@ impl Node {
         if task.claim() {
             let worker = self.pool.worker();
             let before = worker.as_ref().map(|worker| worker.set_charge(held.cpu));
-            self.execute(task);
+            quietly(|| self.execute(task));
             if let (Some(worker), Some(before)) = (worker, before) {
                 worker.set_charge(before);
             }
@@ -111,8 +113,10 @@ impl Node {
             Attempt::Again(pause) => {
                 task.attempt.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(task = %task.id(), name = task.name(), ?pause, "tries again");
-                if task.requeue() {
-                    self.timer.retry(self, task, pause);
+                match task.rest() {
+                    true => self.timer.retry(self, task, pause),
+                    // It was settled by whoever cancelled it.
+                    false => self.count_finished(),
                 }
             }
         }
@@ -121,39 +125,31 @@ impl Node {
     /// The one door through which a task's outcome enters its slots. A task that was cancelled, or whose
     /// time was up, has one already: then this one is dropped.
     pub(crate) fn settle(&self, task: &Task, result: Result<Returns, Error>) {
-        let result = result.and_then(|returns| self.values_of(task, returns));
+        // Values are encoded by code of the user's.
+        let result = caught(|| result.and_then(|returns| self.values_of(task, returns)));
         task.finish();
-        drop(std::mem::take(&mut *task.inputs.lock()));
-        match result {
-            Ok(Results::One(value)) => {
-                if let Some(slot) = task.slots().next() {
-                    slot.seal(Ok(Payload::new(value)));
-                }
-            }
-            Ok(Results::Many(values)) => {
-                for (slot, value) in task.slots().zip(values) {
-                    slot.seal(Ok(Payload::new(value)));
-                }
-            }
-            Err(error) => {
-                let error = error.in_task(task.name(), task.id());
-                let error = match self.config.always_encode {
-                    true => crate::object::told::error_through_bytes(&error),
-                    false => error,
-                };
-                task.slots().for_each(|slot| {
-                    slot.seal(Err(error.clone()));
-                });
-            }
+        task.drop_inputs();
+        let filled = result.and_then(|results| {
+            caught(|| {
+                task.fulfil(results);
+                Ok(())
+            })
+        });
+        if let Err(error) = filled {
+            let error = error.in_task(task.name(), task.id());
+            let error = match self.config.always_encode {
+                true => caught(|| Ok(crate::object::told::error_through_bytes(&error))),
+                false => Ok(error),
+            };
+            let (Ok(error) | Err(error)) = error;
+            task.fail(&error);
         }
         self.count_finished();
     }
 
     /// The outcome of a task that never began and was given up.
     pub(crate) fn finish_unrun(&self, task: &Task, error: Error) {
-        task.slots().for_each(|slot| {
-            slot.seal(Err(error.clone()));
-        });
+        task.fail(&error);
         self.count_finished();
     }
 
@@ -169,7 +165,11 @@ impl Node {
         if !self.config.always_encode {
             return Ok(returns.0);
         }
-        let seal = |value: Value| value.seal().map(Value::Sealed);
+        let seal = |value: Value| {
+            let sealed = value.seal().map(Value::Sealed);
+            quietly(|| drop(value));
+            sealed
+        };
         Ok(match returns.0 {
             Results::One(value) => Results::One(seal(value)?),
             Results::Many(values) => {
@@ -274,9 +274,10 @@ impl Node {
             return false;
         }
         task.mark_cancelled();
-        let sealed = task.slots().filter(|slot| slot.seal(Err(error.clone()))).count() > 0;
+        let sealed = task.fail(&error);
         self.stop_future(task);
-        // The step from an attempt to the next may have been missed above.
+        // The step from an attempt to the next may have been missed above; pairs with `Task::rest`.
+        fence(Ordering::SeqCst);
         if task.give_up() {
             self.count_finished();
         }

@@ -18,35 +18,39 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 
 /// Submits a call to the node in force. There is always a reference for each result; what cannot be
-/// submitted resolves to its error.
+/// submitted resolves to its error. `made` sees the task before it is on its way.
 pub(crate) fn submit(
     function: &'static Function,
     options: Option<Options>,
     inputs: Inputs,
+    mut made: impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
     let mut given = Some((options, inputs));
     let submitted = current::with_node(|node| {
         let (options, inputs) = given.take().unwrap_or_default();
-        node.submit(function, options, inputs)
+        node.submit(function, options, inputs, &mut made)
     });
     submitted.unwrap_or_else(|error| {
         let (options, _) = given.take().unwrap_or_default();
-        refused(function, options, error)
+        refused(function, options, error, &mut made)
     })
 }
 
 /// A task that is done before it began.
-fn refused(function: &'static Function, options: Option<Options>, error: Error) -> Arc<Task> {
+fn refused(
+    function: &'static Function,
+    options: Option<Options>,
+    error: Error,
+    made: &mut impl FnMut(&Arc<Task>),
+) -> Arc<Task> {
     static NOWHERE: OnceLock<&'static Ledger> = OnceLock::new();
     let ledger = NOWHERE.get_or_init(Ledger::open);
     let id = TaskId { node: NodeId(0), sequence: next_sequence() };
     let call = NewTask { id, ledger, lane: crate::sched::LaneId(0), node: None };
     let task = call.make(function, options, Inputs::None);
+    made(&task);
     task.give_up();
-    let error = error.in_task(task.name(), task.id());
-    task.slots().for_each(|slot| {
-        slot.seal(Err(error.clone()));
-    });
+    task.fail(&error.in_task(task.name(), task.id()));
     task
 }
 
@@ -74,14 +78,15 @@ impl NewTask {
             node: self.node.clone(),
         };
         if function.returns <= 1 {
-            let extra =
-                options.map(|options| Box::new(Extra { options: Some(options), parts: vec![] }));
+            let extra = options.map(|options| {
+                Box::new(Extra { options: Some(options), parts: Default::default() })
+            });
             return Arc::new(Task::new(parts(extra)));
         }
         Arc::new_cyclic(|task| {
             let others = 1..function.returns;
             let others = others.map(|index| Arc::new(Part::new(slot(index), task.clone())));
-            let extra = Extra { options, parts: others.collect() };
+            let extra = Extra { options, parts: others.collect::<Vec<_>>().into() };
             Task::new(parts(Some(Box::new(extra))))
         })
     }
@@ -94,14 +99,15 @@ impl Node {
         function: &'static Function,
         options: Option<Options>,
         mut inputs: Inputs,
+        made: &mut impl FnMut(&Arc<Task>),
     ) -> Arc<Task> {
         if self.is_closed() {
-            return refused(function, options, self.closed_error());
+            return refused(function, options, self.closed_error(), made);
         }
         let asked = options.as_ref().unwrap_or(&function.defaults);
         if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs))
         {
-            return refused(function, options, error);
+            return refused(function, options, error, made);
         }
         let (priority, timeout) = (asked.priority, asked.timeout);
         let parent = current::task().filter(|parent| parent.id().node == self.id);
@@ -126,6 +132,7 @@ impl Node {
             node: waits.then(|| Arc::clone(self)),
         };
         let task = call.make(function, options, inputs);
+        made(&task);
         self.counters.submitted.add(1);
         if let Some(limit) = timeout {
             self.timer.expire(self, &task, limit);
@@ -185,6 +192,12 @@ impl Node {
             task.open.fetch_add(1, Ordering::Relaxed);
             if reference.slot().watch(&waker) == Watched::Ready {
                 task.open.fetch_sub(1, Ordering::Relaxed);
+                // One failure is enough, however long the others take.
+                if let Some(Err(error)) = reference.slot().outcome() {
+                    if task.give_up() {
+                        return self.finish_unrun(task, error.clone());
+                    }
+                }
             }
         }
         Arc::clone(task).one_less();

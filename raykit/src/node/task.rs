@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! Waiting ──ready──▶ Queued ──claim──▶ Running ──finish──▶ Done
-//!    └──────abort──────┴────────────────────────abort (the result only)
+//!    │                 │                 │
+//!    ├──────abort──────┴──▶ Done         ├──abort (the result only)
+//!    └◀──────────────rest before another attempt
 //! ```
 //!
 //! Whoever wins the step out of `Queued` runs the task: a worker that took it from a queue, or a task
@@ -11,22 +13,25 @@
 
 use super::Node;
 use crate::base::TaskId;
+use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::reference::{Holder, RawRef};
-use crate::object::slot::Slot;
+use crate::object::slot::{Outcome, Slot};
+use crate::object::value::Payload;
 use crate::sched::LaneId;
 use crate::task::arg::Inputs;
+use crate::task::call::Results;
 use crate::task::function::{Body, Function};
 use crate::task::options::Options;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum State {
-    /// An argument is not there yet.
+    /// An argument is not there yet, or the pause before another attempt is not over.
     Waiting,
     /// In a queue, for a thread or for resources.
     Queued,
@@ -69,8 +74,8 @@ pub(crate) struct Task {
 /// What few tasks have.
 pub(crate) struct Extra {
     pub(crate) options: Option<Options>,
-    /// The results after the first.
-    pub(crate) parts: Vec<Arc<Part>>,
+    /// The results after the first, until they are there: then each belongs to its references alone.
+    pub(crate) parts: Mutex<Vec<Arc<Part>>>,
 }
 
 /// A result after the first, of a task with several.
@@ -165,20 +170,53 @@ impl Task {
         self.cancelled.store(true, Ordering::Release);
     }
 
-    /// The slots of all results.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
-        let parts = self.extra.iter().flat_map(|extra| &extra.parts).map(|part| &part.slot);
-        std::iter::once(&self.slot).chain(parts)
-    }
-
-    /// A reference to each result.
+    /// A reference to each result; to be asked for before the task is on its way.
     pub(crate) fn references(self: &Arc<Task>) -> Vec<RawRef> {
-        let parts = self.extra.iter().flat_map(|extra| &extra.parts);
         let first = RawRef(Arc::clone(self) as Arc<dyn Holder>);
-        std::iter::once(first).chain(parts.map(|part| RawRef(Arc::clone(part) as _))).collect()
+        let parts = self.extra.iter().flat_map(|extra| extra.parts.lock().clone());
+        std::iter::once(first).chain(parts.map(|part| RawRef(part as _))).collect()
     }
 
-    /// Whether the first result is there: then all are.
+    /// All results are this error, unless there is an outcome already: then nothing happens, and
+    /// `false`. Who fills the first slot fills them all.
+    pub(crate) fn fail(&self, error: &Error) -> bool {
+        let won = self.slot.seal(Err(error.clone()));
+        if won {
+            self.fill_parts(|| Some(Err(error.clone())));
+        }
+        won
+    }
+
+    /// The results are these values, unless there is an outcome already.
+    pub(crate) fn fulfil(&self, results: Results) {
+        match results {
+            Results::One(value) => {
+                self.slot.seal(Ok(Payload::new(value)));
+            }
+            Results::Many(values) => {
+                let mut values = values.into_iter().map(|value| Ok(Payload::new(value)));
+                if values.next().is_some_and(|first| self.slot.seal(first)) {
+                    self.fill_parts(|| values.next());
+                }
+            }
+        }
+    }
+
+    fn fill_parts(&self, mut outcome: impl FnMut() -> Option<Outcome>) {
+        let Some(extra) = &self.extra else { return };
+        let parts = std::mem::take(&mut *extra.parts.lock());
+        for part in parts {
+            if let Some(outcome) = outcome() {
+                // A result without a reference is dropped here.
+                quietly(|| {
+                    part.slot.seal(outcome);
+                    drop(part);
+                });
+            }
+        }
+    }
+
+    /// Whether the first result is there: then all are, or are about to be.
     pub(crate) fn is_settled(&self) -> bool {
         self.slot.outcome().is_some()
     }
@@ -190,7 +228,7 @@ impl Task {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// All arguments are there. `false` if the task was aborted before.
+    /// All arguments are there, or the pause is over. `false` if the task was aborted before.
     pub(crate) fn make_ready(&self) -> bool {
         self.step(State::Waiting, State::Queued)
     }
@@ -200,9 +238,13 @@ impl Task {
         self.step(State::Queued, State::Running)
     }
 
-    /// An attempt failed and another one follows later.
-    pub(crate) fn requeue(&self) -> bool {
-        self.step(State::Running, State::Queued)
+    /// An attempt failed and another one follows later; until then nobody can claim the task, who waits
+    /// for it included. `false` if it was cancelled meanwhile: then the caller has to finish it.
+    pub(crate) fn rest(&self) -> bool {
+        let rests = self.step(State::Running, State::Waiting);
+        // Pairs with the fence in `Node::abort`: either the mark is seen here or the step there.
+        fence(Ordering::SeqCst);
+        rests && !((self.is_cancelled() || self.is_settled()) && self.give_up())
     }
 
     /// The function has returned for the last time.
@@ -217,9 +259,15 @@ impl Task {
             self.step(State::Queued, State::Done) || self.step(State::Waiting, State::Done);
         if gave_up {
             // What the arguments pinned is free at once.
-            drop(std::mem::take(&mut *self.inputs.lock()));
+            self.drop_inputs();
         }
         gave_up
+    }
+
+    /// Lets go of the arguments, outside the lock: their own `Drop` may do anything.
+    pub(crate) fn drop_inputs(&self) {
+        let inputs = std::mem::take(&mut *self.inputs.lock());
+        quietly(|| drop(inputs));
     }
 
     /// Notes a task that this one has called, to be cancelled with it.

@@ -3,6 +3,7 @@
 
 use super::Node;
 use super::task::Task;
+use crate::base::quiet::quietly;
 use crate::object::error::ErrorKind;
 use parking_lot::{Condvar, Mutex};
 use std::cmp::Reverse;
@@ -114,7 +115,7 @@ impl Timer {
             }
             let Some(Reverse(entry)) = state.heap.pop() else { continue };
             drop(state);
-            entry.due.happen(node);
+            quietly(|| entry.due.happen(node));
             state = self.state.lock();
         }
     }
@@ -148,7 +149,11 @@ impl Due {
                     node.abort(&task, error);
                 }
             }
-            Due::Retry(task) => node.enqueue(task, None),
+            Due::Retry(task) => {
+                if task.make_ready() {
+                    node.enqueue(task, None);
+                }
+            }
             Due::Wake(waker) => waker.wake(),
         }
     }

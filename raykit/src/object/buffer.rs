@@ -49,7 +49,7 @@ impl DerefMut for Buffer {
 }
 
 /// The buffers kept, oldest first.
-#[cfg(not(loom))]
+#[cfg(not(raykit_loom))]
 mod kept {
     use super::Bytes;
     pub(super) use crate::base::limits::BUFFER_BYTES_MIN;
@@ -88,7 +88,7 @@ mod kept {
 }
 
 /// Nothing is kept where the model checker runs: its locks cannot stand in a `static`.
-#[cfg(loom)]
+#[cfg(raykit_loom)]
 mod kept {
     use super::Bytes;
     pub(super) use crate::base::limits::BUFFER_BYTES_MIN;
@@ -99,7 +99,7 @@ mod kept {
     pub(super) fn keep(_: Bytes) {}
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(raykit_loom)))]
 mod tests {
     use super::*;
 

@@ -55,8 +55,9 @@ pub(crate) fn error_through_bytes(error: &Error) -> Error {
 
 impl Letter {
     fn write(parts: Parts) -> Result<Letter, Error> {
-        let sealed = parts.value.as_ref().map(Value::seal).transpose()?;
-        // A larger one is told by its text alone: an error is copied to everybody who waits.
+        // One that cannot be written is told by its text alone, and a large one too: an error is copied
+        // to everybody who waits.
+        let sealed = parts.value.as_ref().and_then(|value| value.seal().ok());
         let sealed = sealed.filter(|sealed| sealed.len() <= ERROR_VALUE_BYTES_MAX);
         let value = sealed.map(|sealed| {
             let refs = sealed.refs().iter().cloned().map(ObjectRef::new).collect();

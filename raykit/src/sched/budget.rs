@@ -1,7 +1,7 @@
 //! What the node has free at this moment. One CPU per running task is the common case and costs one step
 //! of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU (a lease)
 //! until it rests, or until somebody waits for more. Every other request is taken and given back whole,
-//! under a lock, in the order of arrival.
+//! under a lock, by priority and then in the order of arrival.
 //!
 //! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and the
 //! workers' next plain task, so that neither starves the other.
@@ -31,6 +31,7 @@ struct State {
     /// What is free beside CPUs.
     rest: Resources,
     woken: VecDeque<Arc<Woken>>,
+    /// The highest priority first, and of one priority the oldest.
     requests: VecDeque<Request>,
     /// A request waits for nothing but CPUs: they are kept for it unless it is the workers' turn.
     cpu_wanted: bool,
@@ -40,6 +41,7 @@ struct State {
 
 struct Request {
     want: Resources,
+    priority: i32,
     job: Arc<dyn Job>,
 }
 
@@ -140,10 +142,16 @@ impl Budget {
 
     /// Queues a request. Returns the jobs that can run now, this one perhaps among them.
     #[must_use]
-    pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) -> Vec<Arc<dyn Job>> {
+    pub(crate) fn request(
+        &self,
+        want: Resources,
+        priority: i32,
+        job: Arc<dyn Job>,
+    ) -> Vec<Arc<dyn Job>> {
         {
             let mut state = self.state.lock();
-            state.requests.push_back(Request { want, job });
+            let at = state.requests.partition_point(|earlier| earlier.priority >= priority);
+            state.requests.insert(at, Request { want, priority, job });
             self.hungry.fetch_add(1, Ordering::SeqCst);
         }
         self.serve()
@@ -276,7 +284,7 @@ mod loom_tests {
                 let budget = Arc::clone(&budget);
                 loom::thread::spawn(move || budget.give_cpu(Amount::ONE).len())
             };
-            let granted = budget.request(total.clone(), Arc::new(Counted)).len();
+            let granted = budget.request(total.clone(), 0, Arc::new(Counted)).len();
             let granted = granted + worker.join().expect("the worker ends");
             assert_eq!(granted, 1);
             assert!(!budget.lease(), "the request holds it all");
@@ -315,9 +323,9 @@ mod tests {
     #[test]
     fn requests_are_granted_whole_and_in_order() {
         let budget = Budget::new(cpus(20_000));
-        assert_eq!(numbers(budget.request(cpus(15_000), Arc::new(Numbered(1)))), [1]);
-        assert!(numbers(budget.request(cpus(20_000), Arc::new(Numbered(2)))).is_empty());
-        let small = budget.request(cpus(1_000), Arc::new(Numbered(3)));
+        assert_eq!(numbers(budget.request(cpus(15_000), 0, Arc::new(Numbered(1)))), [1]);
+        assert!(numbers(budget.request(cpus(20_000), 0, Arc::new(Numbered(2)))).is_empty());
+        let small = budget.request(cpus(1_000), 0, Arc::new(Numbered(3)));
         assert!(small.is_empty(), "a small request does not overtake one that waits for CPUs");
         assert!(!budget.lease(), "nor does a worker");
         assert_eq!(numbers(budget.give(&cpus(15_000))), [2]);
@@ -331,8 +339,8 @@ mod tests {
         let total = Resources { cpu: Amount(20_000), gpu: Amount::ONE, ..Default::default() };
         let gpu = Resources { cpu: Amount::ONE, gpu: Amount::ONE, ..Default::default() };
         let budget = Budget::new(total.clone());
-        assert_eq!(numbers(budget.request(gpu.clone(), Arc::new(Numbered(1)))), [1]);
-        assert!(budget.request(gpu.clone(), Arc::new(Numbered(2))).is_empty());
+        assert_eq!(numbers(budget.request(gpu.clone(), 0, Arc::new(Numbered(1)))), [1]);
+        assert!(budget.request(gpu.clone(), 0, Arc::new(Numbered(2))).is_empty());
         assert!(budget.lease(), "the free CPU is for whoever can use it");
         assert!(budget.give_cpu(Amount::ONE).is_empty());
         assert_eq!(numbers(budget.give(&gpu)), [2]);
@@ -344,8 +352,8 @@ mod tests {
     fn requests_and_workers_take_turns() {
         let budget = Budget::new(cpus(10_000));
         assert!(budget.lease());
-        assert!(budget.request(cpus(10_000), Arc::new(Numbered(1))).is_empty());
-        assert!(budget.request(cpus(10_000), Arc::new(Numbered(2))).is_empty());
+        assert!(budget.request(cpus(10_000), 0, Arc::new(Numbered(1))).is_empty());
+        assert!(budget.request(cpus(10_000), 0, Arc::new(Numbered(2))).is_empty());
         assert_eq!(numbers(budget.give_cpu(Amount::ONE)), [1]);
         // The request has had its turn; of the second one and a worker the former asks first, and a
         // worker comes next.
@@ -394,7 +402,7 @@ mod tests {
                 assert_eq!(free, sum, "free is what is not held");
             };
             for (number, want) in wants.iter().enumerate() {
-                let jobs = budget.request(want.clone(), Arc::new(Numbered(number as u64)));
+                let jobs = budget.request(want.clone(), 0, Arc::new(Numbered(number as u64)));
                 note(&mut held, jobs);
                 if number % 3 == 2 {
                     if let Some(number) = held.pop_front() {

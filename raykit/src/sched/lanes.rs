@@ -99,6 +99,14 @@ impl Lanes {
         Arc::clone(found.expect("the common lane is never removed"))
     }
 
+    /// Queues `job` in its lane; in the common one if that is gone. Under the lock, so that the lane
+    /// cannot go meanwhile.
+    pub(crate) fn push(&self, job: Arc<dyn Job>) {
+        let row = self.row.lock();
+        let found = row.0.iter().find(|lane| lane.id == job.lane()).or_else(|| common(&row.0));
+        found.expect("the common lane is never removed").push(job);
+    }
+
     /// The lane of the same job at another priority.
     pub(crate) fn at_priority(&self, id: LaneId, priority: i32) -> Arc<Lane> {
         let lane = self.get(id);

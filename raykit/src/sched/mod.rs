@@ -163,7 +163,7 @@ impl Pool {
             }),
         };
         if let Some(job) = left {
-            shared.lanes.get(job.lane()).push(job);
+            shared.lanes.push(job);
         }
         if shared.sleep.notify() == Woken::Nobody {
             shared.hire_for_plain();
@@ -175,7 +175,8 @@ impl Pool {
 
     /// Queues a job that first has to be granted `want`.
     pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) {
-        let jobs = self.shared.budget.request(want, job);
+        let priority = self.shared.lanes.get(job.lane()).priority;
+        let jobs = self.shared.budget.request(want, priority, job);
         self.shared.run_granted(jobs);
         if self.shared.is_closing() {
             self.shared.abandon_queued();

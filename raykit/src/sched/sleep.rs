@@ -237,7 +237,10 @@ mod loom_tests {
                 let left_alone = sleep.get_up(&parker);
                 assert!(!left_alone || woken == Woken::Nobody || woken == Woken::Searching);
                 assert!(work.load(Ordering::SeqCst) == 1, "the lookout sees it when it gets up");
-                assert!(!left_alone, "who was busy does not sleep beside work that nobody announced");
+                assert!(
+                    !left_alone,
+                    "who was busy does not sleep beside work that nobody announced"
+                );
             }
         });
     }

@@ -255,7 +255,7 @@ impl Worker {
         let at = row.iter().position(|lane| lane.id == mine).map_or(0, |at| at + 1);
         let next = row[at..].iter().chain(&row[..at]).find(waits)?;
         while let Some(job) = self.deque.pop() {
-            self.shared.lanes.get(job.lane()).push(job);
+            self.shared.lanes.push(job);
         }
         next.pop_batch(&self.deque, BATCH_LEN)
     }
@@ -378,7 +378,7 @@ impl Worker {
         if self.deque.len() > LOCAL_QUEUE_LEN_MAX {
             for _ in 0..LOCAL_QUEUE_LEN_MAX / 2 {
                 match self.seat.stealer.steal() {
-                    Steal::Success(job) => lane.push(job),
+                    Steal::Success(job) => self.shared.lanes.push(job),
                     _ => break,
                 }
             }
