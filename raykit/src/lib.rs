@@ -103,6 +103,10 @@ pub mod _docs {
     }
 }
 
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 #[doc(hidden)]
 pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any release.
