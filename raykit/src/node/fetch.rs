@@ -43,12 +43,12 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         return Ok(());
     }
     let worker = crate::sched::worker::current();
-    if let (Some(worker), None) = (&worker, deadline) {
-        if progress.needs_all() {
-            run_inline(worker, refs);
-            if progress.reached() {
-                return Ok(());
-            }
+    if let (Some(worker), None) = (&worker, deadline)
+        && progress.needs_all()
+    {
+        run_inline(worker, refs);
+        if progress.reached() {
+            return Ok(());
         }
     }
     let limit = if worker.is_some() { SPIN_US } else { OUTSIDE_SPIN_US };

@@ -69,6 +69,7 @@ pub(crate) struct Task {
     extra: Option<Box<Extra>>,
     /// Where the task goes when its last argument arrives, which may be on any thread.
     pub(crate) node: Option<Arc<Node>>,
+    #[expect(clippy::box_collection, reason = "most tasks have none: a pointer less in each")]
     children: Mutex<Option<Box<Vec<Weak<Task>>>>>,
 }
 

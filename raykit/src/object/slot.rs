@@ -34,6 +34,7 @@ enum Waiters {
     #[default]
     None,
     One(Waker),
+    #[expect(clippy::box_collection, reason = "keeps the slot small for the common case")]
     Many(Box<Vec<Waker>>),
 }
 

@@ -404,12 +404,11 @@ mod tests {
             for (number, want) in wants.iter().enumerate() {
                 let jobs = budget.request(want.clone(), 0, Arc::new(Numbered(number as u64)));
                 note(&mut held, jobs);
-                if number % 3 == 2 {
-                    if let Some(number) = held.pop_front() {
+                if number % 3 == 2
+                    && let Some(number) = held.pop_front() {
                         let jobs = budget.give(&wants[number as usize]);
                         note(&mut held, jobs);
                     }
-                }
             }
             while let Some(number) = held.pop_front() {
                 let jobs = budget.give(&wants[number as usize]);

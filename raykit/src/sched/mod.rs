@@ -290,10 +290,11 @@ impl Shared {
 
     fn hire_up_to(&self, awake: usize) {
         let mut crew = self.crew.lock();
-        if crew.seats.len() - crew.blocked < awake && crew.seats.len() < self.threads_max {
-            if let Err(error) = self.hire(&mut crew) {
-                tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
-            }
+        if crew.seats.len() - crew.blocked < awake
+            && crew.seats.len() < self.threads_max
+            && let Err(error) = self.hire(&mut crew)
+        {
+            tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
         }
     }
 

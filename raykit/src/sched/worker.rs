@@ -224,16 +224,16 @@ impl Worker {
 
     fn find_plain(&self) -> Option<Arc<dyn Job>> {
         let row = self.row();
-        if row.len() > 1 {
-            if let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row)) {
-                return Some(job);
-            }
+        if row.len() > 1
+            && let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row))
+        {
+            return Some(job);
         }
         self.deque
             .pop()
-            .or_else(|| self.from_lanes(&row, |priority| priority >= 0))
+            .or_else(|| self.take_from_lanes(&row, |priority| priority >= 0))
             .or_else(|| self.steal())
-            .or_else(|| self.from_lanes(&row, |priority| priority < 0))
+            .or_else(|| self.take_from_lanes(&row, |priority| priority < 0))
     }
 
     /// A task of a priority above the common one. Such tasks never lie in a worker's own queue, where
@@ -269,7 +269,7 @@ impl Worker {
         next.pop_batch(&self.deque, BATCH_LEN)
     }
 
-    fn from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
+    fn take_from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
         let mine = self.lane.borrow().id;
         let at = row.iter().position(|lane| lane.id == mine).unwrap_or(0);
         let level = |lane: &&Arc<Lane>| which(lane.priority);
