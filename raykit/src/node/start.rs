@@ -132,6 +132,7 @@ impl Node {
                 config,
             }
         });
+        current::announce(&node);
         match node.pool.open() {
             Ok(()) => Ok(node),
             Err(error) => {
