@@ -106,6 +106,41 @@ fn the_entered_node_comes_before_the_processs() {
 }
 
 #[remote]
+fn gets_of_another(of: ObjectRef<String>) -> Result<String, raykit::Error> {
+    of.get()
+}
+
+#[test]
+fn references_of_one_node_are_waited_for_and_cancelled_on_another() {
+    let (a, b) = (common::node(1), common::node(1));
+    for elsewhere in [true, false] {
+        let gate = Gate::new();
+        let (blocker, unwanted, which) = {
+            let _a = a.enter();
+            let blocker = held::remote(gate.id, 1);
+            gate.await_arrivals(1);
+            (blocker, square::remote(2), which::remote())
+        };
+        let got = {
+            let _b = b.enter();
+            let got = gets_of_another::remote(which);
+            assert!(!elsewhere || unwanted.cancel());
+            got
+        };
+        // Here no node is in force.
+        assert_eq!(unwanted.cancel(), !elsewhere);
+        assert!(error(&unwanted).is_cancelled());
+        gate.open();
+        assert_eq!(value(&got).unwrap(), a.id().to_string(), "run by a thread of its own node");
+        drop((blocker, unwanted, got));
+        for node in [&a, &b] {
+            let _here = node.enter();
+            common::all_clear(1);
+        }
+    }
+}
+
+#[remote]
 fn which() -> String {
     raykit::context().node_id().expect("tasks have a node").to_string()
 }

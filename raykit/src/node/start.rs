@@ -133,6 +133,7 @@ impl Node {
                 config,
             }
         });
+        current::announce(&node);
         match node.pool.open() {
             Ok(()) => Ok(node),
             Err(error) => {
