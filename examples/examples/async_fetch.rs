@@ -1,5 +1,5 @@
-//! `async fn` tasks: many connections wait at once on a few threads, and one plain task follows each.
-//! The server is a part of the program, on the loopback address, and slow on purpose.
+//! `async fn` tasks: many connections wait at once on a few threads, and one plain task follows
+//! each. The server is a part of the program, on the loopback address, and slow on purpose.
 //!
 //! ```text
 //! cargo run --release -p raykit-examples --example async_fetch -- 500

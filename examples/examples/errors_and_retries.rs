@@ -1,5 +1,5 @@
-//! What goes wrong, and how it is told: errors, panics, retries, time limits, cancellation, and waits
-//! that could never end.
+//! What goes wrong, and how it is told: errors, panics, retries, time limits, cancellation, and
+//! waits that could never end.
 //!
 //! ```text
 //! cargo run --release -p raykit-examples --example errors_and_retries

@@ -1,4 +1,5 @@
-//! Draws the Mandelbrot set into a PNG file: bands of unequal work, which idle workers take from busy ones.
+//! Draws the Mandelbrot set into a PNG file: bands of unequal work, which idle workers take from
+//! busy ones.
 //!
 //! ```text
 //! cargo run --release -p raykit-examples --example mandelbrot -- mandelbrot.png 1920

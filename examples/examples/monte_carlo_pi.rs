@@ -26,7 +26,8 @@ impl Random {
     }
 }
 
-/// How many of `samples` points in the square lie in the circle as well. Each seed has points of its own.
+/// How many of `samples` points in the square lie in the circle as well. Each seed has points of
+/// its own.
 #[remote]
 fn hits(seed: u64, samples: u64) -> u64 {
     let mut random = Random(Random(seed).next());

@@ -1,4 +1,5 @@
-//! A tree of tasks: each calls some more and waits for them. Any depth works on any number of cores.
+//! A tree of tasks: each calls some more and waits for them. Any depth works on any number of
+//! cores.
 //!
 //! ```text
 //! cargo run --release -p raykit-examples --example nested_tree -- 10 5

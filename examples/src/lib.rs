@@ -1,4 +1,5 @@
-//! What the programs in the folder `examples` share: how they read their command line and find files.
+//! What the programs in the folder `examples` share: how they read their command line and find
+//! files.
 
 use anyhow::Context as _;
 use std::fmt::Display;
@@ -7,8 +8,8 @@ use std::str::FromStr;
 
 /// The arguments of the program, at most `N` of them.
 ///
-/// On `--help` it prints `usage` and ends the program, and so it does when there are more arguments or
-/// an option that it does not know.
+/// On `--help` it prints `usage` and ends the program, and so it does when there are more arguments
+/// or an option that it does not know.
 pub fn arguments<const N: usize>(usage: &str) -> [Option<String>; N] {
     let mut found = [const { None }; N];
     for (at, argument) in std::env::args().skip(1).enumerate() {
@@ -24,7 +25,8 @@ pub fn arguments<const N: usize>(usage: &str) -> [Option<String>; N] {
     found
 }
 
-/// The number in `given`, or `standard` where nothing was given. Ends the program if it is no number.
+/// The number in `given`, or `standard` where nothing was given. Ends the program if it is no
+/// number.
 pub fn number<T: FromStr<Err: Display>>(given: Option<String>, standard: T, usage: &str) -> T {
     let Some(text) = given else { return standard };
     let plain = text.replace('_', "");

@@ -20,8 +20,8 @@ impl Function {
         Function { source, options, params, output }
     }
 
-    /// The function's name where the macro writes it: it points to the user's, and lints know that a
-    /// macro wrote it.
+    /// The function's name where the macro writes it: it points to the user's, and lints know that
+    /// a macro wrote it.
     pub(crate) fn name(&self) -> Ident {
         written(&self.source.sig.ident)
     }

@@ -1,9 +1,9 @@
 //! The attributes of raykit. They are documented where they are re-exported: in the crate `raykit`,
 //! which is also the only crate that should depend on this one.
 //!
-//! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what cannot be
-//! done, `item` and `param` hold what was understood, `expand` writes the code, and `fallback` writes
-//! what must exist beside an error. `#[object]` has a room of its own.
+//! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what
+//! cannot be done, `item` and `param` hold what was understood, `expand` writes the code, and
+//! `fallback` writes what must exist beside an error. `#[object]` has a room of its own.
 
 /// `quote!` in the macro's own hygiene: the names of locals cannot meet the user's.
 macro_rules! code {

@@ -1,7 +1,7 @@
 //! Tasks and objects on all cores, written as ordinary functions and values.
 //!
-//! Put [`#[remote]`](macro@remote) on a function, call it with `remote(..)`, and read the result from the
-//! [`ObjectRef`] that you get at once:
+//! Put [`#[remote]`](macro@remote) on a function, call it with `remote(..)`, and read the result
+//! from the [`ObjectRef`] that you get at once:
 //!
 //! ```
 //! use raykit::prelude::*;
@@ -24,7 +24,8 @@
 //! - [`macro@remote`]: what a remote function may take and return, and its options.
 //! - [`put`], [`get`](fn@get), [`wait`], [`as_completed`]: values into the store and out of it.
 //! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
-//! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits for.
+//! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
+//!   for.
 //! - [`context`], [`stats`], [`progress`]: what goes on.
 //! - [`_docs`]: the architecture, the opinions behind it, a comparison, a glossary.
 //!
@@ -38,10 +39,10 @@
 //! floor 0   base               ids, amounts, limits: words that all share
 //! ```
 //!
-//! A file imports only from lower floors, or from files of its own room. A call goes down them once, from
-//! `api/call` through `task` and `node` into a queue of `sched`; its outcome goes by one door,
-//! `node/run`'s `settle`, into the slot where `api/get` reads it. A value that is made and used here is
-//! never encoded.
+//! A file imports only from lower floors, or from files of its own room. A call goes down them
+//! once, from `api/call` through `task` and `node` into a queue of `sched`; its outcome goes by one
+//! door, `node/run`'s `settle`, into the slot where `api/get` reads it. A value that is made and
+//! used here is never encoded.
 
 extern crate self as raykit;
 
@@ -109,7 +110,8 @@ mod readme {}
 
 #[doc(hidden)]
 pub mod __private {
-    //! Names that the macros write. Not part of the public interface: they may change in any release.
+    //! Names that the macros write. Not part of the public interface: they may change in any
+    //! release.
     pub use crate::api::call::{submit, submit_many};
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [(&str, usize); 6] =
     [("base", 0), ("object", 1), ("sched", 1), ("task", 2), ("node", 4), ("api", 5)];
 
-/// Outside crates and the places that may name them. parking_lot's locks and tracing's events are words
-/// of the language here.
+/// Outside crates and the places that may name them. parking_lot's locks and tracing's events are
+/// words of the language here.
 const OUTSIDE: [(&str, &[&str]); 8] = [
     ("rkyv", &["object/", "task/call.rs", "task/param.rs"]),
     ("linkme", &["task/registry.rs"]),
@@ -21,13 +21,15 @@ const OUTSIDE: [(&str, &[&str]); 8] = [
     ("loom", &["base/sync.rs"]),
 ];
 
-/// The files that may hold unsafe code. In `base/sync.rs` it is in the model checker's stand-in alone.
+/// The files that may hold unsafe code. In `base/sync.rs` it is in the model checker's stand-in
+/// alone.
 const UNSAFE: [&str; 5] =
     ["base/sync.rs", "object/codec.rs", "object/impls.rs", "object/table.rs", "object/view.rs"];
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
-const LINE_WIDTH_MAX: usize = 104;
+/// Of a comment; rustfmt sees to code, and leaves long texts in quotes alone.
+const COMMENT_WIDTH_MAX: usize = 100;
 
 struct Source {
     /// Relative to `src`, with `/`.
@@ -185,7 +187,8 @@ fn files_functions_and_lines_are_within_bounds() {
         }
         let mut begun: Option<(usize, usize, String)> = None;
         for (at, line) in text.lines().enumerate() {
-            if line.chars().count() > LINE_WIDTH_MAX {
+            let comment = line.trim_start().starts_with("//");
+            if comment && line.chars().count() > COMMENT_WIDTH_MAX {
                 wrong.push(format!("{}:{}: the line is too long", source.name, at + 1));
             }
             let indent = line.len() - line.trim_start().len();
@@ -247,7 +250,8 @@ fn nothing_is_half_done() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The files of a room import one another without a circle: `use super::x` and `use crate::room::x`.
+/// The files of a room import one another without a circle: `use super::x` and
+/// `use crate::room::x`.
 #[test]
 fn no_circle_between_files() {
     let all = sources();

@@ -166,7 +166,8 @@ fn remote(
     }
 }
 
-/// `map`, which takes items for one parameter and tuples for several. Without parameters there is none.
+/// `map`, which takes items for one parameter and tuples for several. Without parameters there is
+/// none.
 fn map(function: &Function, docs: &str, receiver: &TokenStream, call: &TokenStream) -> TokenStream {
     let params = &function.params;
     let forms: Vec<Ident> = forms(params);

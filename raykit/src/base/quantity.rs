@@ -1,5 +1,5 @@
-//! Amounts of resources in fixed point, so that taking and giving back is exact: 0.1 taken ten times is
-//! 1, and what comes back is what was taken.
+//! Amounts of resources in fixed point, so that taking and giving back is exact: 0.1 taken ten
+//! times is 1, and what comes back is what was taken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ impl Amount {
     pub(crate) const ZERO: Amount = Amount(0);
     pub(crate) const ONE: Amount = Amount(10_000);
 
-    /// The nearest step. `None` for what is not an amount: negative, not a number, too large, or above
-    /// zero and yet less than a step.
+    /// The nearest step. `None` for what is not an amount: negative, not a number, too large, or
+    /// above zero and yet less than a step.
     pub(crate) fn from_f64(value: f64) -> Option<Amount> {
         if !(0.0..=Self::MAX).contains(&value) {
             return None;

@@ -1,5 +1,5 @@
-//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(raykit_loom)`. The one place where
-//! that switch is made.
+//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(raykit_loom)`. The one place
+//! where that switch is made.
 
 #[cfg(not(raykit_loom))]
 pub(crate) use self::real::*;
@@ -22,8 +22,8 @@ mod model {
     // Counting references is std's work, not ours: `Arc<dyn Trait>` needs std's own.
     pub(crate) use std::sync::Arc;
 
-    /// Runs `small` under every schedule with at most three preemptions, which is where faults of this
-    /// kind are found (Musuvathi, Qadeer, "Iterative context bounding", PLDI 2007).
+    /// Runs `small` under every schedule with at most three preemptions, which is where faults of
+    /// this kind are found (Musuvathi, Qadeer, "Iterative context bounding", PLDI 2007).
     #[cfg(test)]
     pub(crate) fn explore(small: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();

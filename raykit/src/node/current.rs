@@ -1,5 +1,5 @@
-//! Which node, and which task, is this? The thread's own node (a worker's, or one that was entered) comes
-//! first, else the process's.
+//! Which node, and which task, is this? The thread's own node (a worker's, or one that was entered)
+//! comes first, else the process's.
 
 use super::Node;
 use super::task::Task;
@@ -28,8 +28,8 @@ std::thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A node as a thread holds it: handing it out within the thread raises a count that no other thread
-/// touches.
+/// A node as a thread holds it: handing it out within the thread raises a count that no other
+/// thread touches.
 type Held = Rc<Arc<Node>>;
 
 struct OwnLane {

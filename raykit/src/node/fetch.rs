@@ -1,10 +1,10 @@
 //! Waiting: for one object, for all of many, for some of many. Every wait ends in the objects, in a
 //! timeout, or in an error that says why it could never have ended.
 //!
-//! A worker that waits, first runs what it waits for, as far as that has not begun; it never takes up
-//! anything else, so that it cannot become stuck behind work of others, and never in a timed wait, whose
-//! time could pass meanwhile. Then it looks for a short while, and then it gives its CPU to a spare
-//! thread and sleeps.
+//! A worker that waits, first runs what it waits for, as far as that has not begun; it never takes
+//! up anything else, so that it cannot become stuck behind work of others, and never in a timed
+//! wait, whose time could pass meanwhile. Then it looks for a short while, and then it gives its
+//! CPU to a spare thread and sleeps.
 
 use super::graph::Wait;
 use super::task::{State, producer};
@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// A thread outside the pool looks for longer than a worker: waking it costs as much, and it has nothing
-/// else to do.
+/// A thread outside the pool looks for longer than a worker: waking it costs as much, and it has
+/// nothing else to do.
 const OUTSIDE_SPIN_US: u64 = 2 * SPIN_US;
 /// How far ahead of the first missing object a wait for many may sleep at the most.
 const STRIDE_MAX: usize = 4096;
@@ -36,8 +36,8 @@ pub(crate) enum Goal {
     Some(usize),
 }
 
-/// Waits until the goal is reached. `Ok` says that it is, or (for `All`) that an error stands before the
-/// first object that is missing.
+/// Waits until the goal is reached. `Ok` says that it is, or (for `All`) that an error stands
+/// before the first object that is missing.
 pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> Result<(), Error> {
     let mut progress = Progress { refs, goal, first_open: 0, ready: 0 };
     if progress.reached() {
@@ -127,8 +127,8 @@ fn sleep(
     }
 }
 
-/// Calls `parked`, which sleeps until what it waits for is there (`true`) or the given time has come, on
-/// a thread that has given its CPU back and told the graph of waits what it waits for.
+/// Calls `parked`, which sleeps until what it waits for is there (`true`) or the given time has
+/// come, on a thread that has given its CPU back and told the graph of waits what it waits for.
 pub(crate) fn sleep_until(
     missing: Vec<RawRef>,
     kind: Wait,
@@ -209,8 +209,9 @@ fn park_once(parker: &Parker, deadline: Option<Instant>) -> bool {
     }
 }
 
-/// Sleeps on an object some way ahead of the first missing one, further each time, so that a wait for a
-/// million objects wakes a few hundred times and not a million; a failure anywhere wakes it too.
+/// Sleeps on an object some way ahead of the first missing one, further each time, so that a wait
+/// for a million objects wakes a few hundred times and not a million; a failure anywhere wakes it
+/// too.
 fn park_for_all(
     progress: &mut Progress<'_>,
     parker: &Arc<Parker>,
@@ -276,9 +277,9 @@ fn has_room(worker: &Worker) -> bool {
         && worker.stack_left() >= STACK_FREE_BYTES_MIN
 }
 
-/// Runs on this thread what the wait depends on and nobody has begun: the objects' own tasks and those
-/// that make their arguments. The newest first, since that is the order in which they lie at the end of
-/// this worker's queue.
+/// Runs on this thread what the wait depends on and nobody has begun: the objects' own tasks and
+/// those that make their arguments. The newest first, since that is the order in which they lie at
+/// the end of this worker's queue.
 fn run_inline(worker: &Worker, refs: &[&RawRef]) {
     let Ok(own) = current::with_node(|node| node.id) else { return };
     for reference in refs.iter().rev() {
@@ -337,8 +338,8 @@ fn missing_arguments(task: &super::task::Task, open: &[RawRef]) -> Vec<RawRef> {
 }
 
 impl Node {
-    /// An outside thread that has submitted more than the node should keep waits here until there is
-    /// room. Tasks never do: what they submit may be what makes room.
+    /// An outside thread that has submitted more than the node should keep waits here until there
+    /// is room. Tasks never do: what they submit may be what makes room.
     pub(crate) fn wait_for_room(&self) {
         let max = self.config.max_pending as i64;
         if self.pending() < max || crate::sched::worker::current().is_some() {

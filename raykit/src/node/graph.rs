@@ -1,9 +1,10 @@
-//! Who waits for whom. Every untimed wait is written down while it lasts; whoever adds one follows the
-//! paths from it, and if one leads back to itself, or to a request for what only waiting tasks hold,
-//! the wait could never end, and says so at once. The same paths, in words, are what `explain` tells.
+//! Who waits for whom. Every untimed wait is written down while it lasts; whoever adds one follows
+//! the paths from it, and if one leads back to itself, or to a request for what only waiting tasks
+//! hold, the wait could never end, and says so at once. The same paths, in words, are what
+//! `explain` tells.
 //!
-//! A wait for some of many counts only as far as it cannot do without an object. Timed waits are left
-//! out: they end by themselves.
+//! A wait for some of many counts only as far as it cannot do without an object. Timed waits are
+//! left out: they end by themselves.
 
 use super::task::{State, Task, producer};
 use super::{Node, current};
@@ -118,8 +119,8 @@ fn never_ends(waits: &Waits, edge: &Arc<Edge>, total: &Resources) -> Option<Stri
     if dead.len() <= can_do_without { None } else { dead.into_iter().next() }
 }
 
-/// The path from `edge` through `reference` back to a task of `edge`, or to a request that only waiting
-/// tasks could make room for.
+/// The path from `edge` through `reference` back to a task of `edge`, or to a request that only
+/// waiting tasks could make room for.
 fn dead_end(
     waits: &Waits,
     edge: &Arc<Edge>,
@@ -176,8 +177,8 @@ fn told(path: &[Arc<Task>], last: &Arc<Task>) -> String {
     text
 }
 
-/// Why a queued task can never be granted what it asks for: too much of it is held by tasks that wait,
-/// directly or not, for this very task. A waiting task gives back its CPU and keeps the rest.
+/// Why a queued task can never be granted what it asks for: too much of it is held by tasks that
+/// wait, directly or not, for this very task. A waiting task gives back its CPU and keeps the rest.
 fn starved(waits: &Waits, queued: &Arc<Task>, total: &Resources) -> Option<String> {
     let want = queued.options().request().ok().filter(|want| !want.is_cpu_only())?;
     let mut left = total.clone();

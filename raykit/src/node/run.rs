@@ -1,5 +1,5 @@
-//! Running a task: take the arguments, call the function with panics caught, try again if allowed, put
-//! the outcome in its slots.
+//! Running a task: take the arguments, call the function with panics caught, try again if allowed,
+//! put the outcome in its slots.
 
 use super::task::{State, Task};
 use super::{Node, current};
@@ -122,8 +122,8 @@ impl Node {
         }
     }
 
-    /// The one door through which a task's outcome enters its slots. A task that was cancelled, or whose
-    /// time was up, has one already: then this one is dropped.
+    /// The one door through which a task's outcome enters its slots. A task that was cancelled, or
+    /// whose time was up, has one already: then this one is dropped.
     pub(crate) fn settle(&self, task: &Task, result: Result<Returns, Error>) {
         // Values are encoded by code of the user's.
         let result = caught(|| result.and_then(|returns| self.values_of(task, returns)));
@@ -196,27 +196,31 @@ impl Task {
     fn judge(&self, result: Result<Returns, Error>) -> Attempt {
         let Err(error) = result else { return Attempt::Settled(result) };
         let attempt = self.attempt.load(Ordering::Relaxed);
-        let again = self.may_retry()
-            && attempt < ATTEMPTS_MAX
-            && !self.is_cancelled()
-            && !self.is_settled()
-            && match self.options().retry_on {
-                RetryOn::Nothing => false,
-                RetryOn::All => matches!(error.kind(), ErrorKind::Task | ErrorKind::Panic),
-                RetryOn::When(wanted) => {
-                    error.kind() == ErrorKind::Task
-                        && catch_unwind(AssertUnwindSafe(|| wanted(&error))).unwrap_or(false)
-                }
-            };
+        let again = self.may_retry() && attempt < ATTEMPTS_MAX && self.is_worth_another(&error);
         match again {
+            // It would have gone on, had nobody cancelled it.
+            true if self.is_cancelled() => {
+                Attempt::Settled(Err(self.error(ErrorKind::Cancelled, "")))
+            }
             true => Attempt::Again(pause_before(attempt, self.id().sequence)),
             false => Attempt::Settled(Err(error)),
         }
     }
+
+    fn is_worth_another(&self, error: &Error) -> bool {
+        match self.options().retry_on {
+            RetryOn::Nothing => false,
+            RetryOn::All => matches!(error.kind(), ErrorKind::Task | ErrorKind::Panic),
+            RetryOn::When(wanted) => {
+                error.kind() == ErrorKind::Task
+                    && catch_unwind(AssertUnwindSafe(|| wanted(error))).unwrap_or(false)
+            }
+        }
+    }
 }
 
-/// Doubles with each attempt, up to a bound, and differs by up to half between tasks, so that many that
-/// failed together do not come back together.
+/// Doubles with each attempt, up to a bound, and differs by up to half between tasks, so that many
+/// that failed together do not come back together.
 fn pause_before(attempt: u32, seed: u64) -> Duration {
     let full = RETRY_PAUSE_MS.saturating_mul(1 << attempt.min(20)).min(RETRY_PAUSE_MS_MAX) * 1_000;
     let jitter = Rng::new(seed ^ (u64::from(attempt) << 48)).next() % (full / 2 + 1);
@@ -263,8 +267,9 @@ pub(crate) fn note_panics() {
 }
 
 impl Node {
-    /// The reference resolves to `error` at once. A task that has not begun never will; a running one
-    /// sees that it is not wanted, and keeps its CPU until it returns. `false` if it was done already.
+    /// The reference resolves to `error` at once. A task that has not begun never will; a running
+    /// one sees that it is not wanted, and keeps its CPU until it returns. `false` if it was done
+    /// already.
     pub(crate) fn abort(&self, task: &Arc<Task>, error: Error) -> bool {
         if task.give_up() {
             self.finish_unrun(task, error);
@@ -273,8 +278,9 @@ impl Node {
         if task.state() == State::Done || task.is_settled() {
             return false;
         }
-        task.mark_cancelled();
+        // In this order: an attempt that fails and finds the mark takes it for a cancellation.
         let sealed = task.fail(&error);
+        task.mark_cancelled();
         self.stop_future(task);
         // The step from an attempt to the next may have been missed above; pairs with `Task::rest`.
         fence(Ordering::SeqCst);

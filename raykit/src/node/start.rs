@@ -146,7 +146,8 @@ impl Node {
     /// Closes the node, once:
     /// 1. no call is accepted any more;
     /// 2. retries and timeouts stop;
-    /// 3. futures are dropped at their next await, queued tasks resolve to an error, running functions
+    /// 3. futures are dropped at their next await, queued tasks resolve to an error, running
+    ///    functions
     ///    have the time of grace to return;
     /// 4. threads end and are joined; the trace is written; the ledger is free for another node.
     ///

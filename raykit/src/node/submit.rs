@@ -1,4 +1,5 @@
-//! From a call to a queue: a task is made, waits for its arguments, and goes where its kind belongs.
+//! From a call to a queue: a task is made, waits for its arguments, and goes where its kind
+//! belongs.
 
 use super::task::{Extra, Part, Parts, Task};
 use super::{Node, current};
@@ -272,8 +273,8 @@ impl Wake for Task {
     }
 }
 
-/// Looks for a failed argument where there are few; where there are many, the last one's arrival finds
-/// it, since looking at all of them each time would take the square of their number.
+/// Looks for a failed argument where there are few; where there are many, the last one's arrival
+/// finds it, since looking at all of them each time would take the square of their number.
 fn failed_argument_quick(task: &Task) -> Option<Error> {
     const FEW: usize = 8;
     let few = task.inputs.lock().as_slice().len() <= FEW;

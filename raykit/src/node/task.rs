@@ -1,5 +1,5 @@
-//! `Task`: one call on its way through this node, together with the slot of its first result, in one
-//! allocation. Its life is a line of four states; each step is a function here.
+//! `Task`: one call on its way through this node, together with the slot of its first result, in
+//! one allocation. Its life is a line of four states; each step is a function here.
 //!
 //! ```text
 //! Waiting ──ready──▶ Queued ──claim──▶ Running ──finish──▶ Done
@@ -8,8 +8,8 @@
 //!    └◀──────────────rest before another attempt
 //! ```
 //!
-//! Whoever wins the step out of `Queued` runs the task: a worker that took it from a queue, or a task
-//! that waits for it. The entry that stays in the queue finds it claimed and does nothing.
+//! Whoever wins the step out of `Queued` runs the task: a worker that took it from a queue, or a
+//! task that waits for it. The entry that stays in the queue finds it claimed and does nothing.
 
 use super::Node;
 use crate::base::TaskId;
@@ -76,7 +76,8 @@ pub(crate) struct Task {
 /// What few tasks have.
 pub(crate) struct Extra {
     pub(crate) options: Option<Options>,
-    /// The results after the first, until they are there: then each belongs to its references alone.
+    /// The results after the first, until they are there: then each belongs to its references
+    /// alone.
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
 }
 
@@ -103,8 +104,8 @@ impl Part {
     }
 }
 
-/// The task that makes what `reference` stands for; `None` for what `put` stored, and for a task that is
-/// gone.
+/// The task that makes what `reference` stands for; `None` for what `put` stored, and for a task
+/// that is gone.
 pub(crate) fn producer(reference: &RawRef) -> Option<Arc<Task>> {
     reference
         .holder::<Task>()
@@ -224,8 +225,8 @@ impl Task {
     }
 
     fn step(&self, from: State, to: State) -> bool {
-        // AcqRel: who wins a step sees what was done before the steps that led here, the arguments that
-        // were stored before `Queued` among them.
+        // AcqRel: who wins a step sees what was done before the steps that led here, the arguments
+        // that were stored before `Queued` among them.
         let (from, to) = (from as u8, to as u8);
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -240,8 +241,9 @@ impl Task {
         self.step(State::Queued, State::Running)
     }
 
-    /// An attempt failed and another one follows later; until then nobody can claim the task, who waits
-    /// for it included. `false` if it was cancelled meanwhile: then the caller has to finish it.
+    /// An attempt failed and another one follows later; until then nobody can claim the task, who
+    /// waits for it included. `false` if it was cancelled meanwhile: then the caller has to finish
+    /// it.
     pub(crate) fn rest(&self) -> bool {
         let rests = self.step(State::Running, State::Waiting);
         // Pairs with the fence in `Node::abort`: either the mark is seen here or the step there.

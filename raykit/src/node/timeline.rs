@@ -1,5 +1,5 @@
-//! A trace of the run in the format that Chrome and Perfetto open: one bar per attempt of a task, on the
-//! line of the thread that ran it.
+//! A trace of the run in the format that Chrome and Perfetto open: one bar per attempt of a task,
+//! on the line of the thread that ran it.
 
 use super::task::Task;
 use parking_lot::Mutex;

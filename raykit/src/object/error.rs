@@ -1,5 +1,5 @@
-//! The one error of raykit: opaque, cheap to clone, and the same value that takes a result's place in
-//! the store. It stands on this low floor because options (`retry_on`) and outcomes name it.
+//! The one error of raykit: opaque, cheap to clone, and the same value that takes a result's place
+//! in the store. It stands on this low floor because options (`retry_on`) and outcomes name it.
 
 use crate::base::TaskId;
 use crate::base::limits::{ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX};
@@ -21,7 +21,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// #[remote]
 /// fn mean(xs: &[f64]) -> Result<f64, String> {
-///     if xs.is_empty() { Err("no numbers".into()) } else { Ok(xs.iter().sum::<f64>() / xs.len() as f64) }
+///     match xs.len() {
+///         0 => Err("no numbers".into()),
+///         n => Ok(xs.iter().sum::<f64>() / n as f64),
+///     }
 /// }
 ///
 /// # fn main() -> raykit::Result<()> {
@@ -113,8 +116,8 @@ impl StdError for Told {
     }
 }
 
-/// An error in a form that is itself an object: what travels, and what `always_encode` sends through
-/// bytes.
+/// An error in a form that is itself an object: what travels, and what `always_encode` sends
+/// through bytes.
 pub(crate) struct Parts {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
@@ -173,8 +176,8 @@ impl Error {
 
     /// The function's own error, if it is an `E`.
     ///
-    /// An `E` that is an [`Object`](super::Object) is found again wherever the function ran; any other error type only
-    /// where function and caller share a process.
+    /// An `E` that is an [`Object`](super::Object) is found again wherever the function ran; any
+    /// other error type only where function and caller share a process.
     pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
             Cause::Here(error, value) => typed::<E>(value).or_else(|| error.downcast_ref::<E>()),

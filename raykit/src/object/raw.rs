@@ -1,4 +1,5 @@
-//! `RawRef`: a counted claim to an object, without its type and without a word on what an object is.
+//! `RawRef`: a counted claim to an object, without its type and without a word on what an object
+//! is.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -1,14 +1,14 @@
-//! `ObjectRef<T>`: a counted claim to an object that exists or will. Cloning and dropping are steps of
-//! one atomic counter; when the last claim goes, the object goes.
+//! `ObjectRef<T>`: a counted claim to an object that exists or will. Cloning and dropping are steps
+//! of one atomic counter; when the last claim goes, the object goes.
 
 use super::raw::RawRef;
 use std::marker::PhantomData;
 
 /// A reference to an object of type `T` that exists or is being made.
 ///
-/// It is cheap to clone, can be sent anywhere and can sit inside any [`Object`](super::Object). Objects
-/// never change. The object goes when the last reference to it goes; dropping a reference never cancels
-/// the task that makes it.
+/// It is cheap to clone, can be sent anywhere and can sit inside any [`Object`](super::Object).
+/// Objects never change. The object goes when the last reference to it goes; dropping a reference
+/// never cancels the task that makes it.
 ///
 /// ```
 /// use raykit::prelude::*;

@@ -1,9 +1,10 @@
-//! `Slot`: the life of one object. It is open, then sealed with an outcome, once and for all; who waits
-//! is woken at that moment. The first outcome wins, so that a cancellation, a timeout and a result that
-//! race leave one of them.
+//! `Slot`: the life of one object. It is open, then sealed with an outcome, once and for all; who
+//! waits is woken at that moment. The first outcome wins, so that a cancellation, a timeout and a
+//! result that race leave one of them.
 //!
-//! No wake-up is lost: `seal` sets the outcome before it takes the list of waiters, and `watch` looks at
-//! the outcome again while it holds the lock of that list. Whoever comes second sees the other.
+//! No wake-up is lost: `seal` sets the outcome before it takes the list of waiters, and `watch`
+//! looks at the outcome again while it holds the lock of that list. Whoever comes second sees the
+//! other.
 
 use super::error::Error;
 use super::ledger::Ledger;
@@ -69,7 +70,8 @@ impl Slot {
         self.outcome.get()
     }
 
-    /// Gives the slot its outcome and wakes who waits. `false` if it had one: then this one is dropped.
+    /// Gives the slot its outcome and wakes who waits. `false` if it had one: then this one is
+    /// dropped.
     pub(crate) fn seal(&self, outcome: Outcome) -> bool {
         let bytes = outcome.as_ref().map_or(0, Payload::bytes) as u64;
         let failed = outcome.is_err();
@@ -109,8 +111,8 @@ impl Slot {
         Watched::Kept
     }
 
-    /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the end
-    /// of one wait is not the end of the other.
+    /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the
+    /// end of one wait is not the end of the other.
     pub(crate) fn unwatch(&self, waker: &Waker) {
         let mut waiters = self.waiters.lock();
         match &mut *waiters {
@@ -177,8 +179,8 @@ impl Drop for Slot {
     }
 }
 
-/// Who waits for many objects sleeps until a later one of them is there, and still wants to hear of a
-/// failure at once. Failures are rare, so all of the process are told to all who listen.
+/// Who waits for many objects sleeps until a later one of them is there, and still wants to hear of
+/// a failure at once. Failures are rare, so all of the process are told to all who listen.
 pub(crate) struct Failures;
 
 #[cfg(not(raykit_loom))]

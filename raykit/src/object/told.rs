@@ -62,8 +62,8 @@ fn value_of(parts: &Parts) -> Option<&Value> {
 
 impl Letter {
     fn write(parts: Parts) -> Result<Letter, Error> {
-        // One that cannot be written is told by its text alone, and a large one too: an error is copied
-        // to everybody who waits.
+        // One that cannot be written is told by its text alone, and a large one too: an error is
+        // copied to everybody who waits.
         let sealed = value_of(&parts).and_then(|value| value.seal().ok());
         let sealed = sealed.filter(|sealed| sealed.len() <= ERROR_VALUE_BYTES_MAX);
         let value = sealed.map(|sealed| {

@@ -229,8 +229,8 @@ impl Payload {
         View::open(sealed)
     }
 
-    /// The other form if it is of the wanted kind, made now if there is none. `None` where the place is
-    /// taken by the other kind (a small value was both boxed and encoded).
+    /// The other form if it is of the wanted kind, made now if there is none. `None` where the
+    /// place is taken by the other kind (a small value was both boxed and encoded).
     fn other(
         &self,
         wanted: impl Fn(&Other) -> bool,

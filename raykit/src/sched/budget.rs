@@ -1,10 +1,10 @@
-//! What the node has free at this moment. One CPU per running task is the common case and costs one step
-//! of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU (a lease)
-//! until it rests, or until somebody waits for more. Every other request is taken and given back whole,
-//! under a lock, by priority and then in the order of arrival.
+//! What the node has free at this moment. One CPU per running task is the common case and costs one
+//! step of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU
+//! (a lease) until it rests, or until somebody waits for more. Every other request is taken and
+//! given back whole, under a lock, by priority and then in the order of arrival.
 //!
-//! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and the
-//! workers' next plain task, so that neither starves the other.
+//! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and
+//! the workers' next plain task, so that neither starves the other.
 
 use super::job::Job;
 use super::parker::Parker;
@@ -127,8 +127,8 @@ impl Budget {
     #[must_use]
     pub(crate) fn give_cpu(&self, back: Amount) -> Vec<Arc<dyn Job>> {
         self.cpu_free.fetch_add(steps(back), Ordering::SeqCst);
-        // Pairs with the fence in `serve`: either this step sees who waits, or the other one sees what
-        // was given back.
+        // Pairs with the fence in `serve`: either this step sees who waits, or the other one sees
+        // what was given back.
         fence(Ordering::SeqCst);
         if self.hungry.load(Ordering::SeqCst) == 0 { Vec::new() } else { self.serve() }
     }
@@ -208,10 +208,10 @@ impl Budget {
         granted
     }
 
-    /// A woken task takes its CPU back. It waits its turn, ahead of everything that has not begun; but
-    /// not for ever: a task that has kept the CPU all the while may itself be waiting for something that
-    /// this one holds, such as a lock. Then the woken one goes on, and the debt is settled when a CPU
-    /// comes back.
+    /// A woken task takes its CPU back. It waits its turn, ahead of everything that has not begun;
+    /// but not for ever: a task that has kept the CPU all the while may itself be waiting for
+    /// something that this one holds, such as a lock. Then the woken one goes on, and the debt is
+    /// settled when a CPU comes back.
     ///
     /// `run` is called with the jobs that can run now.
     pub(crate) fn take_back(
@@ -272,8 +272,8 @@ mod loom_tests {
         }
     }
 
-    /// A worker gives its CPU back while a request for all CPUs arrives: one of the two steps grants it,
-    /// and in the end everything is free again.
+    /// A worker gives its CPU back while a request for all CPUs arrives: one of the two steps
+    /// grants it, and in the end everything is free again.
     #[test]
     fn loom_a_request_is_granted_once_whoever_comes_last() {
         crate::base::sync::explore(|| {
@@ -378,8 +378,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever is asked and given back in whatever order, nothing is granted beyond the total, each
-        /// request is granted once, and in the end all is free. (I11, I12)
+        /// Whatever is asked and given back in whatever order, nothing is granted beyond the total,
+        /// each request is granted once, and in the end all is free. (I11, I12)
         #[test]
         fn accounts_are_exact(steps in proptest::collection::vec((0_u64..30_000, 0_u64..3, 0_u64..100), 1..60)) {
             let total = Resources {

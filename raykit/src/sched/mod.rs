@@ -1,9 +1,10 @@
-//! Who works: a pool of threads with work-stealing queues, and the exact account of what they may use.
+//! Who works: a pool of threads with work-stealing queues, and the exact account of what they may
+//! use.
 //!
-//! `Pool::push` queues a `Job`; a worker finds it in its own queue, in a lane that all share, or with
-//! another worker. A job of one CPU runs on the CPU that its worker holds; any other is first granted
-//! what it asks for by the `Budget`. A job that waits for another gives its CPU back (`Worker::block`),
-//! and a spare thread takes its place.
+//! `Pool::push` queues a `Job`; a worker finds it in its own queue, in a lane that all share, or
+//! with another worker. A job of one CPU runs on the CPU that its worker holds; any other is first
+//! granted what it asks for by the `Budget`. A job that waits for another gives its CPU back
+//! (`Worker::block`), and a spare thread takes its place.
 //!
 //! Absent on purpose: tasks, objects, actors, networks, and tokio.
 //!
@@ -195,8 +196,8 @@ impl Pool {
         (crew.seats.len(), crew.blocked)
     }
 
-    /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for which
-    /// the threads are left to themselves.
+    /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for
+    /// which the threads are left to themselves.
     pub(crate) fn close(&self, grace: Duration) -> Vec<Tag> {
         let shared = &self.shared;
         shared.closing.store(true, Ordering::SeqCst);
@@ -258,8 +259,8 @@ impl Shared {
         !self.granted.is_empty() || (self.budget.could_lease() && self.has_plain())
     }
 
-    /// Queues jobs that were granted what they asked for, and calls workers for them and for plain jobs
-    /// that may have been waiting for the same CPUs.
+    /// Queues jobs that were granted what they asked for, and calls workers for them and for plain
+    /// jobs that may have been waiting for the same CPUs.
     fn run_granted(&self, jobs: Vec<Arc<dyn Job>>) {
         for job in jobs {
             self.granted.push(job);

@@ -1,5 +1,5 @@
-//! `Parker`: one thread's place to sleep. A permit given before the sleep ends it at once, so that a
-//! wake-up is never lost; more permits than one count as one.
+//! `Parker`: one thread's place to sleep. A permit given before the sleep ends it at once, so that
+//! a wake-up is never lost; more permits than one count as one.
 
 use crate::base::sync::Arc;
 use std::task::{Wake, Waker};

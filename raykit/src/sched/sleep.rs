@@ -1,7 +1,7 @@
 //! Who sleeps, whom to wake. The protocol and why no wake-up is lost stand in README.md beside this
 //! file; in short: a worker announces that it sleeps and then looks for work once more, a submitter
-//! queues its work and then looks whether anybody sleeps, and a full fence stands between the two steps
-//! on both sides.
+//! queues its work and then looks whether anybody sleeps, and a full fence stands between the two
+//! steps on both sides.
 
 use super::parker::Parker;
 use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, fence};
@@ -14,9 +14,10 @@ pub(crate) struct Sleep {
     sleeping: AtomicUsize,
     /// Workers that are in the middle of their work; each will look for more before it sleeps.
     busy: AtomicUsize,
-    /// One of the sleepers gets up every now and then by itself, to see whether those that are busy keep
-    /// up. While it does, work that is queued beside them wakes nobody: on a machine whose cores are all
-    /// in use a wake-up costs more than a short task, and most find that the work is done already.
+    /// One of the sleepers gets up every now and then by itself, to see whether those that are busy
+    /// keep up. While it does, work that is queued beside them wakes nobody: on a machine whose
+    /// cores are all in use a wake-up costs more than a short task, and most find that the work is
+    /// done already.
     lookout: AtomicBool,
     /// Who sleeps; the last to lie down is woken first, since its cache is the warmest.
     sleepers: Mutex<Vec<Arc<Parker>>>,
@@ -47,7 +48,8 @@ impl Sleep {
 
     /// To be called after work was queued.
     pub(crate) fn notify(&self) -> Woken {
-        // Pairs with the fence in `lie_down`: either the sleeper sees the work or we see the sleeper.
+        // Pairs with the fence in `lie_down`: either the sleeper sees the work or we see the
+        // sleeper.
         fence(Ordering::SeqCst);
         if self.is_watched() {
             return Woken::Searching;
@@ -80,8 +82,8 @@ impl Sleep {
     /// A worker stops to work, and must look for work after this and before it sleeps.
     pub(crate) fn stop_working(&self) {
         self.busy.fetch_sub(1, Ordering::SeqCst);
-        // Pairs with the fence in `notify`: either the submitter sees that nobody is busy, or the look
-        // that follows sees its work.
+        // Pairs with the fence in `notify`: either the submitter sees that nobody is busy, or the
+        // look that follows sees its work.
         fence(Ordering::SeqCst);
     }
 
@@ -89,7 +91,8 @@ impl Sleep {
         self.busy.load(Ordering::Relaxed) > 0
     }
 
-    /// A worker that lies down is to get up by itself. `false` if another one does, or nobody is busy.
+    /// A worker that lies down is to get up by itself. `false` if another one does, or nobody is
+    /// busy.
     pub(crate) fn take_lookout(&self) -> bool {
         self.anyone_busy() && !self.lookout.swap(true, Ordering::SeqCst)
     }
@@ -132,8 +135,9 @@ impl Sleep {
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
-    /// Announces that this worker lies down, having looked if `searching`. `true` if it may sleep on its
-    /// parker; `false` if `look` found work after the announcement, which is then taken back.
+    /// Announces that this worker lies down, having looked if `searching`. `true` if it may sleep
+    /// on its parker; `false` if `look` found work after the announcement, which is then taken
+    /// back.
     pub(crate) fn lie_down(
         &self,
         parker: &Arc<Parker>,
@@ -152,8 +156,8 @@ impl Sleep {
         if !look() {
             return true;
         }
-        // Whoever took us off the list in between has counted us as looking. The permit that comes with
-        // it ends some later sleep at once; every sleeper looks again when it wakes.
+        // Whoever took us off the list in between has counted us as looking. The permit that comes
+        // with it ends some later sleep at once; every sleeper looks again when it wakes.
         if self.get_up(parker) {
             self.searching.fetch_add(1, Ordering::SeqCst);
         }
@@ -177,8 +181,9 @@ mod loom_tests {
     use super::*;
     use crate::base::sync::{AtomicUsize, Ordering};
 
-    /// A worker that looks, lies down and looks again; a submitter that queues and notifies. Whatever
-    /// the order of their steps, the worker comes to the work: a lost wake-up would show as a deadlock.
+    /// A worker that looks, lies down and looks again; a submitter that queues and notifies.
+    /// Whatever the order of their steps, the worker comes to the work: a lost wake-up would show
+    /// as a deadlock.
     #[test]
     fn loom_no_wake_up_is_lost() {
         crate::base::sync::explore(|| {
@@ -210,8 +215,9 @@ mod loom_tests {
         });
     }
 
-    /// A busy worker comes to rest, a lookout sleeps beside it, a submitter queues: the work is found by
-    /// the one that was busy, by the lookout when it gets up, or by a sleeper that was woken.
+    /// A busy worker comes to rest, a lookout sleeps beside it, a submitter queues: the work is
+    /// found by the one that was busy, by the lookout when it gets up, or by a sleeper that was
+    /// woken.
     #[test]
     fn loom_a_lookout_hides_no_work() {
         crate::base::sync::explore(|| {
@@ -245,8 +251,8 @@ mod loom_tests {
         });
     }
 
-    /// Two submitters and one sleeper: it is woken once for both or for each, and the count of those
-    /// that search comes out even.
+    /// Two submitters and one sleeper: it is woken once for both or for each, and the count of
+    /// those that search comes out even.
     #[test]
     fn loom_two_submitters_one_sleeper() {
         crate::base::sync::explore(|| {

@@ -1,5 +1,5 @@
-//! What a worker does when its task waits for something that another thread has to do: it gives its CPU
-//! back, sees to it that a thread is there to use it, sleeps, and takes a CPU again.
+//! What a worker does when its task waits for something that another thread has to do: it gives its
+//! CPU back, sees to it that a thread is there to use it, sleeps, and takes a CPU again.
 
 use super::worker::Worker;
 use crate::base::quantity::Amount;

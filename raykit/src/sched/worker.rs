@@ -236,14 +236,14 @@ impl Worker {
             .or_else(|| self.take_from_lanes(&row, |priority| priority < 0))
     }
 
-    /// A task of a priority above the common one. Such tasks never lie in a worker's own queue, where
-    /// others could not see that they are urgent.
+    /// A task of a priority above the common one. Such tasks never lie in a worker's own queue,
+    /// where others could not see that they are urgent.
     fn urgent(&self, row: &Row) -> Option<Arc<dyn Job>> {
         row.iter().take_while(|lane| lane.priority > 0).find_map(|lane| lane.pop())
     }
 
-    /// When the turn of the present lane is over and another one waits: a task of that one. What is left
-    /// in the own queue goes back to the common one first.
+    /// When the turn of the present lane is over and another one waits: a task of that one. What is
+    /// left in the own queue goes back to the common one first.
     fn next_in_turn(&self, row: &Row) -> Option<Arc<dyn Job>> {
         let mine = self.lane.borrow().id;
         let waits = |lane: &&Arc<Lane>| lane.priority == 0 && lane.id != mine && !lane.is_empty();
@@ -335,7 +335,8 @@ impl Worker {
         if !self.searching.get() {
             self.searching.set(shared.sleep.start_searching(1));
         }
-        // Where others work there will be a lookout; where none do, the next task may come any moment.
+        // Where others work there will be a lookout; where none do, the next task may come any
+        // moment.
         if self.searching.get() && !shared.sleep.anyone_busy() {
             let end = Instant::now() + Duration::from_micros(SPIN_US);
             while Instant::now() < end {
@@ -350,8 +351,8 @@ impl Worker {
             return true;
         }
         let needed = self.sleep();
-        // A permit may be left over from a wait of a task on this thread: whoever is still on the list
-        // was not woken by a submitter, and is not counted as searching.
+        // A permit may be left over from a wait of a task on this thread: whoever is still on the
+        // list was not woken by a submitter, and is not counted as searching.
         let nobody_woke_us = shared.sleep.get_up(&self.parker);
         self.searching.set(!nobody_woke_us);
         needed || !nobody_woke_us
@@ -361,8 +362,8 @@ impl Worker {
         self.shared.may_find() || self.shared.is_closing()
     }
 
-    /// Sleeps until somebody calls, or until this worker, being the lookout, sees work that nobody takes
-    /// up. `false` if it is a spare one and has slept for long.
+    /// Sleeps until somebody calls, or until this worker, being the lookout, sees work that nobody
+    /// takes up. `false` if it is a spare one and has slept for long.
     fn sleep(&self) -> bool {
         let shared = &self.shared;
         while shared.budget.could_lease() && shared.sleep.take_lookout() {

@@ -1,5 +1,5 @@
-//! `Call`: the arguments on their way into a function's body, and `Returns`, the results on their way
-//! out. The code that the macro writes names nothing else.
+//! `Call`: the arguments on their way into a function's body, and `Returns`, the results on their
+//! way out. The code that the macro writes names nothing else.
 
 use super::arg::{Given, Input, Inputs};
 use crate::object::raw::RawRef;

@@ -1,4 +1,5 @@
-//! From a function's `Err` to raykit's `Error`: the typed value is kept where its type is an object.
+//! From a function's `Err` to raykit's `Error`: the typed value is kept where its type is an
+//! object.
 
 use crate::object::value::Value;
 use crate::object::{Error, Object};

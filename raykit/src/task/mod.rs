@@ -1,8 +1,8 @@
 //! A call written down: which function, with which arguments, under which options.
 //!
-//! `Function` is what the macro registers for every `#[remote]` function; `Inputs` are the arguments
-//! without their types; `Call` hands them, typed again, to the body. Nothing here runs anything: no
-//! thread, no queue and no clock.
+//! `Function` is what the macro registers for every `#[remote]` function; `Inputs` are the
+//! arguments without their types; `Call` hands them, typed again, to the body. Nothing here runs
+//! anything: no thread, no queue and no clock.
 //!
 //! ```
 //! use raykit::prelude::*;
