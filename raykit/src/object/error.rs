@@ -160,8 +160,8 @@ impl Error {
 
     /// The function's own error, if it is an `E`.
     ///
-    /// An `E` that is an [`Object`](super::Object) is found again wherever the function ran; any other error type only
-    /// where function and caller share a process.
+    /// An `E` that is an [`Object`](super::Object) is found again wherever the function ran; any other
+    /// error type only where function and caller share a process.
     pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
             Cause::Here(error, value) => {
