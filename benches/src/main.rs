@@ -47,8 +47,8 @@ fn main() {
         }
         println!("after idle p50 {:.2} us", med(v));
     }
-    if which.is_empty() || which == "bulk" {
-        for _ in 0..5 {
+    if which.is_empty() || which == "bulk" || which == "only" {
+        for _ in 0..if which == "only" { 12 } else { 5 } {
             let t = Instant::now();
             let refs: Vec<_> = (0..1_000_000).map(|_| empty::remote()).collect();
             let sub = t.elapsed();
@@ -56,6 +56,9 @@ fn main() {
             let got = t.elapsed();
             drop(refs);
             println!("1M raykit: submit {sub:?} got {got:?} dropped {:?}", t.elapsed());
+        }
+        if which == "only" {
+            return;
         }
         let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         for _ in 0..3 {

@@ -103,6 +103,10 @@ pub mod _docs {
     }
 }
 
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 #[doc(hidden)]
 pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any release.
@@ -110,13 +114,14 @@ pub mod __private {
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;
-    pub use crate::task::arg::{Input, IntoArg, Lend, Param, form};
+    pub use crate::task::arg::{Input, IntoArg, form};
     pub use crate::task::call::{Call, Held, HeldSlice, Returns, Single, Tuple};
     pub use crate::task::failure::{
         Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise,
     };
     pub use crate::task::function::{Body, Function, Running, krate, major};
     pub use crate::task::options::{Options, amount, set};
+    pub use crate::task::param::{Lend, Param};
     pub use crate::task::registry::FUNCTIONS;
     pub use {linkme, rkyv};
 }

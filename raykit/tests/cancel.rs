@@ -243,7 +243,7 @@ fn of_five_thousand_tasks_each_is_a_value_or_cancelled() {
         let node = node(cpus);
         let _here = node.enter();
         let refs = twice::map(0..5_000);
-        let chosen = |at: usize| at * 7919 % 20 == 0;
+        let chosen = |at: usize| (at * 7919).is_multiple_of(20);
         for (_, reference) in refs.iter().enumerate().filter(|(at, _)| chosen(*at)) {
             reference.cancel();
         }

@@ -3,7 +3,7 @@
 use crate::node::fetch::{self, Goal};
 use crate::node::{current, graph, submit};
 use crate::object::error::{Error, Result};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::object::value::{Payload, Value};
 use crate::object::{Object, ObjectRef, View};
@@ -99,7 +99,7 @@ impl<T> ObjectRef<T> {
     /// at once. `false` if the object was there already: then nothing happens.
     pub fn cancel(&self) -> bool {
         let Some(task) = crate::node::task::producer(&self.0) else { return false };
-        current::with_node(|node| node.cancel(&task)).unwrap_or(false)
+        current::node_with(task.id().node).is_some_and(|node| node.cancel(&task))
     }
 }
 

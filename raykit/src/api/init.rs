@@ -162,7 +162,7 @@ impl Config {
             },
             always_encode: match self.always_encode {
                 Some(yes) => yes,
-                None => variable("RAYKIT_ALWAYS_ENCODE").is_some_and(|v| v == "1" || v == "true"),
+                None => switch("RAYKIT_ALWAYS_ENCODE")?,
             },
             timeline: self.timeline.or_else(|| variable("RAYKIT_TIMELINE").map(PathBuf::from)),
         })
@@ -210,6 +210,18 @@ impl Config {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether the variable says yes.
+fn switch(name: &str) -> Result<bool> {
+    match variable(name).as_deref() {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(other) => {
+            let text = format!("{name} = `{other}` is neither 1 nor 0");
+            Err(Error::new(ErrorKind::Config, text))
+        }
+    }
 }
 
 /// What the code says, else the variable, else the standard.

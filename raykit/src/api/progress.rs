@@ -5,7 +5,7 @@ use crate::node::current;
 use crate::node::fetch::{self, Goal};
 use crate::node::graph::Wait;
 use crate::object::error::Result;
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 

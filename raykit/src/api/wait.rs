@@ -1,11 +1,11 @@
 //! Some of many: `wait` and `as_completed`.
 
-use crate::node::current;
 use crate::node::fetch::{self, Goal};
 use crate::node::graph::Wait;
+use crate::node::{current, graph};
 use crate::object::ObjectRef;
 use crate::object::error::Result;
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::sched::parker;
 use std::collections::VecDeque;
@@ -147,6 +147,23 @@ impl<T> Waiting<T> {
         self.refs.iter().filter(|reference| reference.is_ready()).take(want).count() >= want
     }
 
+    /// Tells the graph of waits what a future's task is about to wait for.
+    fn register(&self) -> Result<Option<graph::Registered>> {
+        let open: Vec<RawRef> = self
+            .refs
+            .iter()
+            .filter(|r| !r.is_ready())
+            .map(|reference| reference.0.clone())
+            .collect();
+        let ready = self.refs.len() - open.len();
+        match current::node() {
+            Ok(node) if self.limit.is_none() && ready < self.want() => {
+                node.register_wait(open, graph::Wait::Some(self.want() - ready))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn split(mut self) -> Ready<T> {
         if self.most == 1 {
             // One at a time out of many: no second list, and the first is moved over once.
@@ -172,6 +189,8 @@ pub struct WaitFuture<T> {
     waiting: Option<Waiting<T>>,
     watched: Option<Waker>,
     alarm: Option<Alarm>,
+    /// What this future's task waits for, in the graph of waits; a timed wait is not in it.
+    edge: Option<graph::Registered>,
 }
 
 impl<T> std::fmt::Debug for WaitFuture<T> {
@@ -185,7 +204,7 @@ impl<T> IntoFuture for Waiting<T> {
     type IntoFuture = WaitFuture<T>;
     fn into_future(self) -> WaitFuture<T> {
         let alarm = self.limit.and_then(Alarm::after);
-        WaitFuture { waiting: Some(self), watched: None, alarm }
+        WaitFuture { waiting: Some(self), watched: None, alarm, edge: None }
     }
 }
 
@@ -202,6 +221,9 @@ impl<T> Future for WaitFuture<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let over = self.alarm.as_mut().is_some_and(|alarm| alarm.is_over(cx));
         let same = self.watched.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if self.watched.is_none() {
+            self.edge = self.waiting.as_ref().map_or(Ok(None), Waiting::register)?;
+        }
         if !same {
             self.unwatch();
             if let Some(waiting) = &self.waiting {
@@ -218,6 +240,7 @@ impl<T> Future for WaitFuture<T> {
             return Poll::Pending;
         }
         self.unwatch();
+        self.edge = None;
         let waiting = self.waiting.take();
         Poll::Ready(Ok(waiting.map_or(Ready { done: vec![], pending: vec![] }, Waiting::split)))
     }

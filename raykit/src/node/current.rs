@@ -3,13 +3,14 @@
 
 use super::Node;
 use super::task::Task;
+use crate::base::NodeId;
 use crate::object::{Error, ErrorKind, Result};
 use crate::sched::Lane;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The process's node and a count of its changes, so that threads can keep a copy.
 static PROCESS: Mutex<Option<Arc<Node>>> = Mutex::new(None);
@@ -87,6 +88,26 @@ pub(crate) fn change_process<R>(change: impl FnOnce(&mut Option<Arc<Node>>) -> R
     let result = change(&mut process);
     CHANGES.fetch_add(1, Ordering::Release);
     result
+}
+
+/// All nodes of this process, the closed ones until another one begins.
+static NODES: Mutex<Vec<Weak<Node>>> = Mutex::new(Vec::new());
+
+/// A node begins.
+pub(crate) fn announce(node: &Arc<Node>) {
+    let mut nodes = NODES.lock();
+    nodes.retain(|other| other.strong_count() > 0);
+    nodes.push(Arc::downgrade(node));
+}
+
+/// The node with this id, in force here or not.
+pub(crate) fn node_with(id: NodeId) -> Option<Arc<Node>> {
+    if let Some(node) = node().ok().filter(|node| node.id == id) {
+        return Some(node);
+    }
+    // Upgraded one at a time and dropped outside the lock: it may be the last claim to a node.
+    let nodes = NODES.lock().clone();
+    nodes.iter().find_map(|node| node.upgrade().filter(|node| node.id == id))
 }
 
 /// From now until `leave`, `node` is in force on this thread.

@@ -9,10 +9,11 @@
 use super::graph::Wait;
 use super::task::{State, producer};
 use super::{Node, current};
+use crate::base::NodeId;
 use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::{Failures, Watched};
 use crate::sched::parker::{self, Parker};
 use crate::sched::{Exhausted, Job, Worker};
@@ -43,12 +44,12 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         return Ok(());
     }
     let worker = crate::sched::worker::current();
-    if let (Some(worker), None) = (&worker, deadline) {
-        if progress.needs_all() {
-            run_inline(worker, refs);
-            if progress.reached() {
-                return Ok(());
-            }
+    if let (Some(worker), None) = (&worker, deadline)
+        && progress.needs_all()
+    {
+        run_inline(worker, refs);
+        if progress.reached() {
+            return Ok(());
         }
     }
     let limit = if worker.is_some() { SPIN_US } else { OUTSIDE_SPIN_US };
@@ -279,22 +280,26 @@ fn has_room(worker: &Worker) -> bool {
 /// that make their arguments. The newest first, since that is the order in which they lie at the end of
 /// this worker's queue.
 fn run_inline(worker: &Worker, refs: &[&RawRef]) {
+    let Ok(own) = current::with_node(|node| node.id) else { return };
     for reference in refs.iter().rev() {
-        if reference.slot().outcome().is_none() && !run_inline_one(worker, reference) {
+        if reference.slot().outcome().is_none() && !run_inline_one(worker, own, reference) {
             return;
         }
     }
 }
 
 /// `false` when there is no room for more.
-fn run_inline_one(worker: &Worker, reference: &RawRef) -> bool {
+fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
     let mut open = vec![reference.clone()];
     let mut seen = 0_usize;
     while let Some(next) = open.last() {
         if !has_room(worker) {
             return false;
         }
-        let Some(task) = producer(next).filter(|_| next.slot().outcome().is_none()) else {
+        // A task of another node in this process has its own threads, and its own account.
+        let here = |task: &Arc<super::task::Task>| task.id().node == own;
+        let open_here = producer(next).filter(here).filter(|_| next.slot().outcome().is_none());
+        let Some(task) = open_here else {
             open.pop();
             continue;
         };

@@ -149,6 +149,7 @@ async fn drive(node: Arc<Node>, task: Arc<Task>, held: Option<Resources>) {
     if task.claim() {
         let Body::Async(body) = task.function.body else { return };
         let inputs = task.inputs_for_attempt();
+        let started = node.timeline.as_ref().map(|timeline| timeline.now());
         let future = super::run::caught(|| Ok(in_task(&task, || body(Call::new(inputs)))));
         let mut ending = Ending { node: &node, task: &task, ended: false };
         let result = match future {
@@ -157,6 +158,9 @@ async fn drive(node: Arc<Node>, task: Arc<Task>, held: Option<Resources>) {
         };
         ending.ended = true;
         drop(ending);
+        if let (Some(timeline), Some(started)) = (&node.timeline, started) {
+            timeline.ran(&task, started, result.is_ok());
+        }
         quietly(|| node.after_attempt(task, result));
     }
     node.async_ended(held);

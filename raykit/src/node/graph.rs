@@ -10,7 +10,7 @@ use super::{Node, current};
 use crate::base::TaskId;
 use crate::base::quantity::Resources;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -144,10 +144,10 @@ fn dead_end(
         longer.push(Arc::clone(&task));
         let state = task.state();
         // One whose arguments are not there yet will ask for the same.
-        if state <= State::Queued {
-            if let Some(text) = starved(waits, &task, total) {
-                return Some(format!("{}, {text}", told(&path, &task)));
-            }
+        if state <= State::Queued
+            && let Some(text) = starved(waits, &task, total)
+        {
+            return Some(format!("{}, {text}", told(&path, &task)));
         }
         match state {
             State::Waiting => {

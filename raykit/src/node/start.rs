@@ -8,6 +8,7 @@ use crate::base::shards::Sharded;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
 use crate::sched::{Pool, PoolConfig, Tag};
+use crate::task::function::Function;
 use crate::task::registry;
 use parking_lot::{Condvar, Mutex};
 use std::path::PathBuf;
@@ -132,6 +133,7 @@ impl Node {
                 config,
             }
         });
+        current::announce(&node);
         match node.pool.open() {
             Ok(()) => Ok(node),
             Err(error) => {
@@ -178,8 +180,7 @@ impl Node {
 
     /// The name of the task behind what a worker reports as running.
     pub(crate) fn name_of(&self, tag: Tag) -> String {
-        let same =
-            |function: &&&crate::Function| std::ptr::from_ref(**function) as usize == tag.what;
+        let same = |function: &&&Function| std::ptr::from_ref(**function) as usize == tag.what;
         let name = registry::FUNCTIONS.iter().find(same).map_or("a thread", |f| f.name);
         let id = crate::TaskId { node: self.id, sequence: tag.which };
         format!("`{name}` ({id})")

@@ -6,7 +6,7 @@ use crate::base::id::next_sequence;
 use crate::base::{NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
-use crate::object::reference::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Slot, Watched};
 use crate::object::value::Value;
 use crate::sched::Job;
@@ -193,10 +193,10 @@ impl Node {
             if reference.slot().watch(&waker) == Watched::Ready {
                 task.open.fetch_sub(1, Ordering::Relaxed);
                 // One failure is enough, however long the others take.
-                if let Some(Err(error)) = reference.slot().outcome() {
-                    if task.give_up() {
-                        return self.finish_unrun(task, error.clone());
-                    }
+                if let Some(Err(error)) = reference.slot().outcome()
+                    && task.give_up()
+                {
+                    return self.finish_unrun(task, error.clone());
                 }
             }
         }
@@ -250,10 +250,10 @@ impl Task {
     /// One argument fewer is open.
     fn one_less(self: Arc<Task>) {
         // AcqRel: the last one to come sees what all others have stored.
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            if let Some(node) = self.node.clone() {
-                node.ready(self, None);
-            }
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(node) = self.node.clone()
+        {
+            node.ready(self, None);
         }
     }
 }
@@ -262,12 +262,11 @@ impl Task {
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
         // One failure is enough; the rest of the arguments need not be waited for.
-        if self.state() == super::task::State::Waiting {
-            if let (Some(node), Some(error)) = (self.node.clone(), failed_argument_quick(&self)) {
-                if self.give_up() {
-                    node.finish_unrun(&self, error);
-                }
-            }
+        if self.state() == super::task::State::Waiting
+            && let (Some(node), Some(error)) = (self.node.clone(), failed_argument_quick(&self))
+            && self.give_up()
+        {
+            node.finish_unrun(&self, error);
         }
         self.one_less();
     }

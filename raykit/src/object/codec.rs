@@ -15,7 +15,8 @@
 
 use super::buffer::Buffer;
 use super::error::{Error, ErrorKind};
-use super::reference::{ObjectRef, RawRef};
+use super::raw::RawRef;
+use super::reference::ObjectRef;
 use super::table::{Refs, Refused, Table};
 use super::{Object, schema};
 use crate::base::limits::{ARCHIVE_DEPTH_MAX, ARENA_BYTES_MAX, DEPTH_TRUSTED_MAX};

@@ -1,9 +1,9 @@
 //! The one error of raykit: opaque, cheap to clone, and the same value that takes a result's place in
 //! the store. It stands on this low floor because options (`retry_on`) and outcomes name it.
 
-use super::value::Value;
 use crate::base::TaskId;
 use crate::base::limits::{ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX};
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -80,9 +80,19 @@ struct Inner {
 enum Cause {
     None,
     /// The error as it was made in this process, and its value where that is an object.
-    Here(Box<dyn StdError + Send + Sync>, Option<Value>),
+    Here(Box<dyn StdError + Send + Sync>, Option<Arc<dyn Typed>>),
     /// The texts of the causes, outermost first, as they came from elsewhere.
-    Told(Option<Box<Told>>, Option<Value>),
+    Told(Option<Box<Told>>, Option<Arc<dyn Typed>>),
+}
+
+/// The function's own error as a stored value; what that is stands further down the list of this
+/// room.
+pub(crate) trait Typed: Any + Send + Sync {
+    fn typed(&self) -> Option<&dyn Any>;
+}
+
+fn typed<E: 'static>(value: &Option<Arc<dyn Typed>>) -> Option<&E> {
+    value.as_ref()?.typed()?.downcast_ref()
 }
 
 /// One cause as text, with the next one below it.
@@ -110,7 +120,7 @@ pub(crate) struct Parts {
     pub(crate) message: String,
     pub(crate) task: Option<(String, TaskId)>,
     pub(crate) causes: Vec<String>,
-    pub(crate) value: Option<Value>,
+    pub(crate) value: Option<Arc<dyn Typed>>,
 }
 
 impl Error {
@@ -123,7 +133,10 @@ impl Error {
     }
 
     /// What a remote function returned as its `Err`; `value` where its type is an object.
-    pub(crate) fn returned(error: Box<dyn StdError + Send + Sync>, value: Option<Value>) -> Self {
+    pub(crate) fn returned(
+        error: Box<dyn StdError + Send + Sync>,
+        value: Option<Arc<dyn Typed>>,
+    ) -> Self {
         Self::with_cause(ErrorKind::Task, error.to_string(), Cause::Here(error, value))
     }
 
@@ -164,10 +177,8 @@ impl Error {
     /// error type only where function and caller share a process.
     pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
-            Cause::Here(error, value) => {
-                value.as_ref().and_then(Value::peek::<E>).or_else(|| error.downcast_ref::<E>())
-            }
-            Cause::Told(_, value) => value.as_ref().and_then(Value::peek::<E>),
+            Cause::Here(error, value) => typed::<E>(value).or_else(|| error.downcast_ref::<E>()),
+            Cause::Told(_, value) => typed::<E>(value),
             Cause::None => None,
         }
     }
@@ -237,7 +248,7 @@ impl Parts {
 }
 
 impl Inner {
-    fn value(&self) -> Option<&Value> {
+    fn value(&self) -> Option<&Arc<dyn Typed>> {
         match &self.cause {
             Cause::Here(_, value) | Cause::Told(_, value) => value.as_ref(),
             Cause::None => None,

@@ -25,6 +25,9 @@
 
 pub mod schema;
 mod buffer;
+pub(crate) mod error;
+pub(crate) mod raw;
+pub(crate) mod reference;
 mod table;
 pub(crate) mod codec;
 pub(crate) mod estimate;
@@ -32,10 +35,8 @@ pub(crate) mod impls;
 mod serde;
 mod view;
 pub(crate) mod value;
-pub(crate) mod error;
 pub(crate) mod ledger;
 pub(crate) mod slot;
-pub(crate) mod reference;
 pub(crate) mod told;
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,13 @@
 
 use super::error::Error;
 use super::ledger::Ledger;
+use super::raw::{Holder, RawRef};
+use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
 use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering};
+use std::any::Any;
+use std::fmt;
 use std::task::Waker;
 
 /// What a slot ends up with.
@@ -30,6 +34,7 @@ enum Waiters {
     #[default]
     None,
     One(Waker),
+    #[expect(clippy::box_collection, reason = "keeps the slot small for the common case")]
     Many(Box<Vec<Waker>>),
 }
 
@@ -104,14 +109,65 @@ impl Slot {
         Watched::Kept
     }
 
-    /// Takes `waker` off the list, however often it is there.
+    /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the end
+    /// of one wait is not the end of the other.
     pub(crate) fn unwatch(&self, waker: &Waker) {
         let mut waiters = self.waiters.lock();
         match &mut *waiters {
             Waiters::One(kept) if kept.will_wake(waker) => *waiters = Waiters::None,
-            Waiters::Many(all) => all.retain(|kept| !kept.will_wake(waker)),
+            Waiters::Many(all) => {
+                if let Some(at) = all.iter().rposition(|kept| kept.will_wake(waker)) {
+                    all.swap_remove(at);
+                }
+            }
             _ => {}
         }
+    }
+}
+
+impl Holder for Slot {
+    fn place(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl RawRef {
+    /// The place of the object.
+    pub(crate) fn slot(&self) -> &Slot {
+        self.0.place().downcast_ref().expect("every `Holder` holds a `Slot`")
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        self.slot().id()
+    }
+}
+
+impl fmt::Debug for RawRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawRef({})", self.id())
+    }
+}
+
+impl<T> ObjectRef<T> {
+    /// The id of the object.
+    pub fn id(&self) -> ObjectId {
+        self.0.id()
+    }
+
+    /// Whether the object exists already, as a value or as an error.
+    pub fn is_ready(&self) -> bool {
+        self.0.slot().outcome().is_some()
+    }
+}
+
+impl<T> fmt::Debug for ObjectRef<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.0.slot().outcome() {
+            None => "pending",
+            Some(Ok(_)) => "ready",
+            Some(Err(_)) => "failed",
+        };
+        write!(f, "ObjectRef<{}>({}, {state})", std::any::type_name::<T>(), self.id())
     }
 }
 

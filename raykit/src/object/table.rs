@@ -1,6 +1,6 @@
 //! `Table`: the references that stand beside the bytes of one archive.
 
-use super::reference::RawRef;
+use super::raw::RawRef;
 use rkyv::rancor::{BoxedError, Source};
 use std::collections::HashMap;
 use std::fmt;
@@ -23,12 +23,11 @@ impl Table {
 
     /// The index of `reference`, entered now if it is not there.
     pub(super) fn place(&mut self, reference: &RawRef) -> Result<u32, BoxedError> {
-        let address = |reference: &RawRef| std::ptr::from_ref(reference.slot()).addr();
         let found = match self.refs.len() {
             0..=Self::SEARCHED_MAX => {
                 self.refs.iter().position(|known| known.is(reference)).map(|at| at as u32)
             }
-            _ => self.places.get(&address(reference)).copied(),
+            _ => self.places.get(&reference.address()).copied(),
         };
         if let Some(index) = found {
             return Ok(index);
@@ -38,9 +37,9 @@ impl Table {
         self.refs.push(reference.clone());
         if self.refs.len() == Self::SEARCHED_MAX + 1 {
             let all = self.refs.iter().zip(0..);
-            self.places = all.map(|(known, at)| (address(known), at)).collect();
+            self.places = all.map(|(known, at)| (known.address(), at)).collect();
         } else if self.refs.len() > Self::SEARCHED_MAX {
-            self.places.insert(address(reference), index);
+            self.places.insert(reference.address(), index);
         }
         Ok(index)
     }

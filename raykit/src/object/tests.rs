@@ -3,7 +3,8 @@
 use super::codec::Sealed;
 use super::error::{Error, ErrorKind};
 use super::ledger::Ledger;
-use super::reference::{ObjectRef, RawRef};
+use super::raw::RawRef;
+use super::reference::ObjectRef;
 use super::slot::Slot;
 use super::told::error_through_bytes;
 use super::value::Value;
@@ -431,7 +432,8 @@ fn an_error_through_bytes() {
     let lost = Lost { at: 4, left: vec![reference(9)] };
     let value = Value::new(lost.clone());
     let id = TaskId { node: NodeId(1), sequence: 2 };
-    let error = Error::returned(Box::new(lost.clone()), Some(value)).in_task("search", id);
+    let error =
+        Error::returned(Box::new(lost.clone()), Some(Arc::new(value))).in_task("search", id);
     let arrived = error_through_bytes(&error);
     assert_eq!(format!("{arrived:?}"), format!("{error:?}"));
     assert_eq!((arrived.kind(), arrived.task()), (ErrorKind::Task, Some(("search", id))));

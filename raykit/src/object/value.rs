@@ -2,7 +2,7 @@
 //! behind one pointer, typed or as sealed bytes; `Payload` adds the second form once somebody asks.
 
 use super::codec::Sealed;
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, Typed};
 use super::{Object, View};
 use crate::base::sync::OnceLock;
 use std::any::Any;
@@ -80,6 +80,16 @@ pub(crate) enum Value {
     Sealed(Arc<Sealed>),
 }
 
+impl Typed for Value {
+    fn typed(&self) -> Option<&dyn Any> {
+        match self {
+            Value::Small(small) => Some(small.any()),
+            Value::Shared(stored) => Some(&**stored as &dyn Any),
+            Value::Sealed(_) => None,
+        }
+    }
+}
+
 impl Value {
     pub(crate) fn new<T: Object>(value: T) -> Value {
         match Small::new(&value) {
@@ -94,11 +104,7 @@ impl Value {
 
     /// The typed value, if it is one and a `T`.
     pub(crate) fn peek<T: Any>(&self) -> Option<&T> {
-        match self {
-            Value::Small(small) => small.any().downcast_ref(),
-            Value::Shared(stored) => (&**stored as &dyn Any).downcast_ref(),
-            Value::Sealed(_) => None,
-        }
+        self.typed()?.downcast_ref()
     }
 
     /// Bytes of memory that the value takes beside its slot.

@@ -391,7 +391,7 @@ mod tests {
             }).collect();
             let mut held: std::collections::VecDeque<u64> = Default::default();
             let granted = Count::new(0);
-            let mut note = |held: &mut std::collections::VecDeque<u64>, jobs: Vec<Arc<dyn Job>>| {
+            let note = |held: &mut std::collections::VecDeque<u64>, jobs: Vec<Arc<dyn Job>>| {
                 granted.fetch_add(jobs.len(), std::sync::atomic::Ordering::Relaxed);
                 held.extend(numbers(jobs));
                 let mut sum = total.clone();
@@ -404,12 +404,11 @@ mod tests {
             for (number, want) in wants.iter().enumerate() {
                 let jobs = budget.request(want.clone(), 0, Arc::new(Numbered(number as u64)));
                 note(&mut held, jobs);
-                if number % 3 == 2 {
-                    if let Some(number) = held.pop_front() {
+                if number % 3 == 2
+                    && let Some(number) = held.pop_front() {
                         let jobs = budget.give(&wants[number as usize]);
                         note(&mut held, jobs);
                     }
-                }
             }
             while let Some(number) = held.pop_front() {
                 let jobs = budget.give(&wants[number as usize]);

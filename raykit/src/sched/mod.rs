@@ -290,10 +290,11 @@ impl Shared {
 
     fn hire_up_to(&self, awake: usize) {
         let mut crew = self.crew.lock();
-        if crew.seats.len() - crew.blocked < awake && crew.seats.len() < self.threads_max {
-            if let Err(error) = self.hire(&mut crew) {
-                tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
-            }
+        if crew.seats.len() - crew.blocked < awake
+            && crew.seats.len() < self.threads_max
+            && let Err(error) = self.hire(&mut crew)
+        {
+            tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
         }
     }
 
@@ -311,6 +312,8 @@ impl Shared {
                 (shared.on_start)();
                 Worker::run(Arc::clone(&shared), deque, Arc::clone(&mine), number);
                 shared.leave(&mine);
+                // Who counted on this thread a moment ago may need another one.
+                shared.call();
             })?;
         crew.born += 1;
         crew.threads.retain(|thread| !thread.is_finished());

@@ -86,6 +86,15 @@ enum Found {
     Granted(Arc<dyn Job>),
 }
 
+/// What a worker does after it has given its CPU back.
+#[derive(Clone, Copy)]
+enum After {
+    /// It looks for work at once: nobody else need be woken for what lies there.
+    Look,
+    /// It is busy otherwise, or ends.
+    Other,
+}
+
 fn stack_address() -> usize {
     let here = 0_u8;
     &raw const here as usize
@@ -121,7 +130,7 @@ impl Worker {
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
         worker.main();
         worker.set_busy(false);
-        worker.return_lease();
+        worker.return_lease(After::Other);
         if worker.searching.get() {
             let _ = worker.shared.sleep.stop_searching();
         }
@@ -142,11 +151,11 @@ impl Worker {
                     self.charge.set(Amount::ONE);
                     self.work(job);
                     if self.shared.budget.is_hungry() {
-                        self.return_lease();
+                        self.return_lease(After::Look);
                     }
                 }
                 Some(Found::Granted(job)) => {
-                    self.return_lease();
+                    self.return_lease(After::Other);
                     self.charge.set(Amount::ZERO);
                     self.shared.granted_running.fetch_add(1, Ordering::Relaxed);
                     self.work(job);
@@ -154,7 +163,7 @@ impl Worker {
                 }
                 None => {
                     self.set_busy(false);
-                    self.return_lease();
+                    self.return_lease(After::Look);
                     if !self.rest() {
                         return;
                     }
@@ -215,16 +224,16 @@ impl Worker {
 
     fn find_plain(&self) -> Option<Arc<dyn Job>> {
         let row = self.row();
-        if row.len() > 1 {
-            if let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row)) {
-                return Some(job);
-            }
+        if row.len() > 1
+            && let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row))
+        {
+            return Some(job);
         }
         self.deque
             .pop()
-            .or_else(|| self.from_lanes(&row, |priority| priority >= 0))
+            .or_else(|| self.take_from_lanes(&row, |priority| priority >= 0))
             .or_else(|| self.steal())
-            .or_else(|| self.from_lanes(&row, |priority| priority < 0))
+            .or_else(|| self.take_from_lanes(&row, |priority| priority < 0))
     }
 
     /// A task of a priority above the common one. Such tasks never lie in a worker's own queue, where
@@ -260,7 +269,7 @@ impl Worker {
         next.pop_batch(&self.deque, BATCH_LEN)
     }
 
-    fn from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
+    fn take_from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
         let mine = self.lane.borrow().id;
         let at = row.iter().position(|lane| lane.id == mine).unwrap_or(0);
         let level = |lane: &&Arc<Lane>| which(lane.priority);
@@ -309,10 +318,14 @@ impl Worker {
         Arc::clone(&seats.1)
     }
 
-    pub(super) fn return_lease(&self) {
-        if self.lease.take() {
-            let jobs = self.shared.budget.give_cpu(Amount::ONE);
-            self.shared.run_granted(jobs);
+    fn return_lease(&self, after: After) {
+        if !self.lease.take() {
+            return;
+        }
+        let jobs = self.shared.budget.give_cpu(Amount::ONE);
+        match after {
+            After::Look if jobs.is_empty() => {}
+            _ => self.shared.run_granted(jobs),
         }
     }
 

@@ -18,6 +18,7 @@
 pub(crate) mod options;
 pub(crate) mod arg;
 pub(crate) mod call;
+pub(crate) mod param;
 pub(crate) mod failure;
 pub(crate) mod function;
 pub(crate) mod registry;

@@ -24,7 +24,12 @@ pub(crate) fn value<T: Object>(reference: &ObjectRef<T>) -> raykit::Result<T> {
 /// Returns once the object is there, as a value or as an error.
 pub(crate) fn ready<T: Object>(reference: &ObjectRef<T>) {
     let found = raykit::wait([reference.clone()]).timeout(PATIENCE).get().expect("a wait");
-    assert!(found.pending.is_empty(), "never ready: {}", raykit::explain(reference));
+    assert!(
+        found.pending.is_empty(),
+        "never ready: {}\n{:?}",
+        raykit::explain(reference),
+        raykit::stats()
+    );
 }
 
 /// The error of `reference`.
