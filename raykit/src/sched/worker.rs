@@ -7,6 +7,7 @@ use super::parker::{self, Parker};
 use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SLICE_US, SPIN_US, STACK_BYTES};
 use crate::base::quantity::Amount;
 use crate::base::rng::Rng;
+use crate::base::spin::spin;
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -339,14 +340,11 @@ impl Worker {
         }
         // Where others work there will be a lookout; where none do, the next task may come any
         // moment.
-        if self.searching.get() && !shared.sleep.anyone_busy() {
-            let end = Instant::now() + Duration::from_micros(SPIN_US);
-            while Instant::now() < end {
-                if self.look() {
-                    return true;
-                }
-                std::hint::spin_loop();
-            }
+        if self.searching.get()
+            && !shared.sleep.anyone_busy()
+            && spin(Duration::from_micros(SPIN_US), || self.look())
+        {
+            return true;
         }
         if !shared.sleep.lie_down(&self.parker, self.searching.take(), || self.look()) {
             self.searching.set(true);
