@@ -438,6 +438,7 @@ fn explain_tells_where_each_one_stands() {
     let gate = Gate::new();
     let waits = times_out::remote(gate.id);
     eventually("the untimed wait", || raykit::explain(&waits).contains("waits for 1 objects"));
+    gate.await_arrivals(1);
     assert!(raykit::explain(&waits).ends_with("is running"), "{}", raykit::explain(&waits));
     gate.open();
     ready(&waits);
