@@ -20,8 +20,8 @@ impl Function {
         Function { source, options, params, output }
     }
 
-    /// The function's name where the macro writes it: it points to the user's, and lints know that a
-    /// macro wrote it.
+    /// The function's name where the macro writes it: it points to the user's, and lints know that
+    /// a macro wrote it.
     pub(crate) fn name(&self) -> Ident {
         written(&self.source.sig.ident)
     }
@@ -60,6 +60,20 @@ impl Output {
             None => (false, Value::Named(Box::new(whole.clone()))),
         };
         Output { whole, value, fallible }
+    }
+
+    /// The error's type where the source shows it, else the whole.
+    pub(crate) fn error(&self) -> &Type {
+        let arguments = match &self.whole {
+            Type::Path(path) => path.path.segments.last().map(|last| &last.arguments),
+            _ => None,
+        };
+        let Some(PathArguments::AngleBracketed(arguments)) = arguments else { return &self.whole };
+        let mut types = arguments.args.iter().filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        });
+        types.nth(1).unwrap_or(&self.whole)
     }
 
     /// The fields of the value where the source shows that it is a tuple.

@@ -1,9 +1,9 @@
 //! The attributes of raykit. They are documented where they are re-exported: in the crate `raykit`,
 //! which is also the only crate that should depend on this one.
 //!
-//! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what cannot be
-//! done, `item` and `param` hold what was understood, `expand` writes the code, and `fallback` writes
-//! what must exist beside an error. `#[object]` has a room of its own.
+//! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what
+//! cannot be done, `item` and `param` hold what was understood, `expand` writes the code, and
+//! `fallback` writes what must exist beside an error. `#[object]` has a room of its own.
 
 /// `quote!` in the macro's own hygiene: the names of locals cannot meet the user's.
 macro_rules! code {
@@ -22,14 +22,13 @@ mod param;
 
 use proc_macro::TokenStream;
 
-/// Makes a function one that can be called as a task. See `raykit::remote`.
+#[expect(missing_docs, reason = "documented where raykit re-exports it, so that examples compile")]
 #[proc_macro_attribute]
 pub fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::remote(options.into(), item.into()).into()
 }
 
-/// Makes a type of yours an object: a value that can be an argument, a result, and stored. See
-/// `raykit::object`.
+#[expect(missing_docs, reason = "documented where raykit re-exports it, so that examples compile")]
 #[proc_macro_attribute]
 pub fn object(options: TokenStream, item: TokenStream) -> TokenStream {
     object::object(options.into(), item.into()).into()

@@ -1,4 +1,8 @@
 //! Hyperparameter search on raykit.
 //!
-//! This crate holds its name and its place in the workspace; it has no items yet. The work it will do
-//! is described in the project's README under "State of the project".
+//! There is nothing here yet: this crate holds its name and its place in the workspace. It is meant for
+//! search over configurations: what may vary, trials that run as tasks and report how they do, searchers
+//! and stoppers that decide from the reports.
+//!
+//! It needs raykit's actors, which are not there yet either; the project's README says what is, under
+//! "State of the project".

@@ -1,11 +1,55 @@
-//! raykit
+//! Tasks and objects on all cores, written as ordinary functions and values.
+//!
+//! Put [`#[remote]`](macro@remote) on a function, call it with `remote(..)`, and read the result
+//! from the [`ObjectRef`] that you get at once:
+//!
+//! ```
+//! use raykit::prelude::*;
+//!
+//! #[remote]
+//! fn hello_world() -> String {
+//!     "Hello, world!".into()
+//! }
+//!
+//! fn main() -> raykit::Result<()> {
+//!     let _ray = raykit::init()?;
+//!     println!("{}", hello_world::remote().get()?);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`init`] and [`Config`] start a node; nothing runs beside your program.
+//! - [`macro@remote`]: what a remote function may take and return, and its options.
+//! - [`put`], [`get`](fn@get), [`wait`], [`as_completed`]: values into the store and out of it.
+//! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
+//! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
+//!   for.
+//! - [`context`], [`stats`], [`progress`]: what goes on.
+//! - [`_docs`]: the architecture, the opinions behind it, a comparison, a glossary.
+//!
+//! # How it is built
+//!
+//! ```text
+//! floor 5   api                the porch: the words a user says
+//! floor 4   node               the stairwell: the only place where rooms meet
+//! floor 2   task               a call written down
+//! floor 1   object    sched    what travels · who works
+//! floor 0   base               ids, amounts, limits: words that all share
+//! ```
+//!
+//! A file imports only from lower floors, or from files of its own room. A call goes down them
+//! once, from `api/call` through `task` and `node` into a queue of `sched`; its outcome goes by one
+//! door, `node/run`'s `settle`, into the slot where `api/get` reads it. A value that is made and
+//! used here is never encoded.
 
 extern crate self as raykit;
 
 mod base;
 mod object;
-mod task;
 mod sched;
+mod task;
 mod node;
 mod api;
 
@@ -16,7 +60,12 @@ pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 pub use base::{NodeId, ObjectId, TaskId};
 pub use object::{Error, ErrorKind, Object, ObjectRef, Result, Serde, View};
-pub use raykit_macros::{object, remote};
+#[doc(inline)]
+#[doc = include_str!("../docs/object.md")]
+pub use raykit_macros::object;
+#[doc(inline)]
+#[doc = include_str!("../docs/remote.md")]
+pub use raykit_macros::remote;
 pub use task::arg::IntoArg;
 pub use task::function::{Function, RemoteFunction};
 pub use task::options::{RetryOn, Strategy};
@@ -38,18 +87,43 @@ pub mod prelude {
     }
 }
 
+pub mod _docs {
+    //! Chapters that belong to no single item.
+
+    pub mod architecture {
+        #![doc = include_str!("../docs/architecture.md")]
+    }
+    pub mod design {
+        #![doc = include_str!("../docs/design.md")]
+    }
+    pub mod comparison {
+        #![doc = include_str!("../docs/comparison.md")]
+    }
+    pub mod glossary {
+        #![doc = include_str!("../docs/glossary.md")]
+    }
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 #[doc(hidden)]
 pub mod __private {
-    //! Names that the macros write. Not part of the public interface: they may change in any release.
-    pub use crate::object::codec::{Decode, Door, Encode, nested, read, write};
+    //! Names that the macros write. Not part of the public interface: they may change in any
+    //! release.
+    pub use crate::api::call::{submit, submit_many};
+    pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;
-    pub use crate::task::arg::{Input, IntoArg, Lend, Param, form};
+    pub use crate::task::arg::{Input, IntoArg, form};
     pub use crate::task::call::{Call, Held, HeldSlice, Returns, Single, Tuple};
-    pub use crate::task::failure::{Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise};
+    pub use crate::task::failure::{
+        Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise,
+    };
     pub use crate::task::function::{Body, Function, Running, krate, major};
     pub use crate::task::options::{Options, amount, set};
+    pub use crate::task::param::{Lend, Param};
     pub use crate::task::registry::FUNCTIONS;
-    pub use crate::api::call::{submit, submit_many};
     pub use {linkme, rkyv};
 }

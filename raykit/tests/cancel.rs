@@ -272,7 +272,8 @@ fn racing(x: i64) -> Result<(i64, i64), String> {
     Ok((x, -x))
 }
 
-/// C10: readers, a canceller and the worker meet; all readers see one outcome, for all results alike.
+/// C10: readers, a canceller and the worker meet; all readers see one outcome, for all results
+/// alike.
 #[test]
 fn a_race_has_one_outcome() {
     let node = node(2);

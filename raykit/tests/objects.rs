@@ -235,8 +235,8 @@ fn references_in_closures_and_structs_pin() {
     all_clear(1);
 }
 
-// R16: that a reference does not go through a format that raykit does not know is a matter of types, for
-// `ObjectRef` has no serde; tests/ui shows what the compiler says.
+// R16: that a reference does not go through a format that raykit does not know is a matter of
+// types, for `ObjectRef` has no serde; tests/ui shows what the compiler says.
 
 #[remote]
 fn total(gate: u64, xs: Vec<u64>, ys: &[u64]) -> u64 {

@@ -45,8 +45,8 @@ fn what_no_node_can_meet_is_an_error_at_once() {
     all_clear(2);
 }
 
-/// Runs `count` tasks that each hold `share` of something of which there is one, and returns how many
-/// were there together.
+/// Runs `count` tasks that each hold `share` of something of which there is one, and returns how
+/// many were there together.
 fn together(count: i64, expected: usize, call: impl Fn(u64, i64) -> ObjectRef<i64>) {
     let gate = Gate::new();
     let refs: Vec<_> = (0..count).map(|x| call(gate.id, x)).collect();

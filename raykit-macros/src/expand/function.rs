@@ -6,7 +6,7 @@ use crate::item::{Function, Value};
 use crate::param::Param;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote_spanned};
-use syn::{Attribute, Ident, Visibility};
+use syn::{Attribute, Ident, Meta, Visibility};
 
 /// The function as it is, the type, and what the type can do.
 pub(crate) fn expand(function: &Function) -> TokenStream {
@@ -30,14 +30,23 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     }
 }
 
-/// The lints that look through macros and that the function itself has answered for.
+/// The lints that the function has answered for: those that its own attributes allow or expect, and
+/// those that look through macros.
 fn allowances(function: &Function) -> TokenStream {
-    let deprecated = function.source.attrs.iter().any(|attr| attr.path().is_ident("deprecated"));
+    let attributes = &function.source.attrs;
+    let given = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("allow") || list.path.is_ident("expect") => {
+            let lints = &list.tokens;
+            Some(code!(#[allow(#lints)]))
+        }
+        _ => None,
+    });
+    let deprecated = attributes.iter().any(|attribute| attribute.path().is_ident("deprecated"));
     let old = deprecated.then(|| code!(#[allow(deprecated, reason = "callers are told")]));
     let crowded = function.params.len() > 7;
     let many = crowded
         .then(|| code!(#[allow(clippy::too_many_arguments, reason = "the function has as many")]));
-    code!(#old #many)
+    code!(#(#given)* #old #many)
 }
 
 /// The type of the function's name. It is never made: it only gives its functions a place.
@@ -157,7 +166,8 @@ fn remote(
     }
 }
 
-/// `map`, which takes items for one parameter and tuples for several. Without parameters there is none.
+/// `map`, which takes items for one parameter and tuples for several. Without parameters there is
+/// none.
 fn map(function: &Function, docs: &str, receiver: &TokenStream, call: &TokenStream) -> TokenStream {
     let params = &function.params;
     let forms: Vec<Ident> = forms(params);
@@ -246,7 +256,7 @@ fn references(function: &Function) -> TokenStream {
         (Some(_), Some(fields)) => code!((#(#raykit::ObjectRef<#fields>),*)),
         (Some(_), None) => {
             let given = given(function);
-            code!(#given::Refs)
+            quote_spanned!(value_place(function).end()=> #given::Refs)
         }
     }
 }

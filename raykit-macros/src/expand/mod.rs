@@ -33,8 +33,8 @@ pub(crate) fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
     code!(#errors #code)
 }
 
-/// An option that was refused leaves the rest as it is; a signature that was refused leaves only what
-/// callers name.
+/// An option that was refused leaves the rest as it is; a signature that was refused leaves only
+/// what callers name.
 fn remote_function(function: Function, refusals: &mut Refusals) -> TokenStream {
     let mut unfit = Refusals::default();
     check::function(&function, &mut unfit);

@@ -170,17 +170,17 @@ fn outcome(function: &Function, made: &TokenStream) -> TokenStream {
     let place = Place::of(&function.output.whole);
     let fails = place.seen_as(&function.output.whole, raykit, "Fails");
     let result = quote_spanned!(place.end()=> #fails::into_result(#made));
-    let there = place.path(raykit);
-    let raised = quote_spanned! {place.end()=>
-        (&&&#there::__private::Raised::new(#there::__private::raise(error))).error()
-    };
+    let end = Place::of(function.output.error()).end();
+    let raised = quote_spanned!(end=> #raykit::__private::raise(error));
     code! {
-        match #result {
-            ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrapped),
-            ::core::result::Result::Err(error) => {
-                use #raykit::__private::{RaisedNothing as _, RaisedObject as _, RaisedOther as _};
-                ::core::result::Result::Err(#raised)
+            match #result {
+                ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrapped),
+                ::core::result::Result::Err(error) => {
+                    use #raykit::__private::{RaisedNothing as _, RaisedObject as _, RaisedOther as _};
+                    ::core::result::Result::Err(
+    (&&&#raykit::__private::Raised::new(#raised)).error(),
+    )
+                }
             }
         }
-    }
 }

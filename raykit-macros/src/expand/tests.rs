@@ -66,3 +66,33 @@ fn results() {
         &["(::raykit::ObjectRef<A>, ::raykit::ObjectRef<B>)", "returns: 2u32"],
     );
 }
+
+#[test]
+fn signatures() {
+    fn text(item: TokenStream) -> String {
+        let item: syn::ItemFn = syn::parse2(item).expect("a function");
+        super::signature::text(&item.sig)
+    }
+    let plain = quote!(
+        pub fn double(x: i64) -> i64 {}
+    );
+    assert_eq!(text(plain), "fn double(x: i64) -> i64");
+    let much = quote!(
+        async fn f(
+            mut a: &[u8],
+            (b, c): (i64, Vec<Option<u8>>),
+            d: [u8; 4],
+            Point { x, .. }: Point,
+        ) -> std::io::Result<()> {
+        }
+    );
+    assert_eq!(
+        text(much),
+        "async fn f(mut a: &[u8], (b, c): (i64, Vec<Option<u8>>), d: [u8; 4], \
+         Point { x, .. }: Point) -> std::io::Result<()>"
+    );
+    let calls = quote!(
+        fn r#type(f: fn(i64) -> i64, g: Box<dyn Fn() + Send>) {}
+    );
+    assert_eq!(text(calls), "fn r#type(f: fn(i64) -> i64, g: Box<dyn Fn() + Send>)");
+}

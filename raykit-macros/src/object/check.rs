@@ -8,7 +8,8 @@ use syn::{ReturnType, Type};
 
 const REFERENCE: &str = "an object owns its data, for it may outlive this process: \
     use an owned type here (`String` for `&str`, `Vec<T>` for `&[T]`)";
-const POINTER: &str = "an address means nothing in another process: it cannot be a part of an object";
+const POINTER: &str =
+    "an address means nothing in another process: it cannot be a part of an object";
 const TRAIT_OBJECT: &str = "an object's type is known where it is read: \
     use a concrete type here, or an enum of them";
 const MUTABLE: &str = "this can change behind a shared reference, and objects never change: \
@@ -18,12 +19,30 @@ const SHARED: &str = "sharing inside an object ends at the process: \
 
 /// std's types that can change behind `&`, by name; the first ones with type arguments only.
 const CELLS: [&str; 10] = [
-    "Cell", "RefCell", "UnsafeCell", "OnceCell", "LazyCell", "Mutex", "RwLock", "OnceLock",
-    "LazyLock", "Weak",
+    "Cell",
+    "RefCell",
+    "UnsafeCell",
+    "OnceCell",
+    "LazyCell",
+    "Mutex",
+    "RwLock",
+    "OnceLock",
+    "LazyLock",
+    "Weak",
 ];
 const ATOMICS: [&str; 12] = [
-    "AtomicBool", "AtomicI8", "AtomicI16", "AtomicI32", "AtomicI64", "AtomicIsize", "AtomicU8",
-    "AtomicU16", "AtomicU32", "AtomicU64", "AtomicUsize", "AtomicPtr",
+    "AtomicBool",
+    "AtomicI8",
+    "AtomicI16",
+    "AtomicI32",
+    "AtomicI64",
+    "AtomicIsize",
+    "AtomicU8",
+    "AtomicU16",
+    "AtomicU32",
+    "AtomicU64",
+    "AtomicUsize",
+    "AtomicPtr",
 ];
 
 pub(super) fn check(target: &Target) -> Result<()> {
@@ -98,7 +117,6 @@ fn arguments(arguments: &PathArguments, errors: &mut Errors) {
                 ty(result, errors);
             }
         }
-        _ => {}
     }
 }
 

@@ -1,8 +1,10 @@
-//! The implementations: rkyv's derive for the archived type, and thin code around raykit's functions.
+//! The implementations: rkyv's derive for the archived type, and thin code around raykit's
+//! functions.
 
-use super::parse::{Part, Shape, Target, hidden};
+use super::claim::{Claim, claims};
+use super::parse::{Part, Shape, Target, hidden, type_parameters};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
@@ -17,8 +19,9 @@ struct Names<'a> {
     resolver: Ident,
     /// raykit's hidden names.
     hidden: TokenStream,
-    /// The generics with `T: Object` for each type parameter.
+    /// The generics with `T: Object` for each type parameter and the claims.
     generics: Generics,
+    claims: Vec<Claim>,
 }
 
 pub(super) fn expand(target: &Target) -> TokenStream {
@@ -29,6 +32,10 @@ pub(super) fn expand(target: &Target) -> TokenStream {
     for parameter in type_parameters(&target.item.generics) {
         generics.make_where_clause().predicates.push(parse_quote!(#parameter: #raykit::Object));
     }
+    let claims = claims(target);
+    for claim in &claims {
+        generics.make_where_clause().predicates.push(parse_quote!(#claim));
+    }
     let names = Names {
         target,
         name,
@@ -36,21 +43,15 @@ pub(super) fn expand(target: &Target) -> TokenStream {
         resolver: format_ident!("__{plain}Resolver", span = name.span()),
         hidden: quote!(#raykit::__private),
         generics,
+        claims,
     };
     let parts = [item(&names), serialize(&names), deserialize(&names), object(&names)];
     quote!(#(#parts)*)
 }
 
-fn type_parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
-    generics.params.iter().filter_map(|parameter| match parameter {
-        GenericParam::Type(parameter) => Some(&parameter.ident),
-        _ => None,
-    })
-}
-
 /// The user's item with rkyv's derive on it.
 fn item(names: &Names<'_>) -> TokenStream {
-    let Names { target, hidden, resolver, .. } = names;
+    let Names { target, hidden, resolver, claims, .. } = names;
     let mut item = target.item.clone();
     // The derive copies field types into the archived type, where `Self` would be another type.
     let (_, arguments, _) = target.item.generics.split_for_impl();
@@ -67,6 +68,8 @@ fn item(names: &Names<'_>) -> TokenStream {
         false => Some(quote!(#[derive(::core::clone::Clone)])),
     };
     let derives = archived_derives(target);
+    let checked = parameters.iter().map(|parameter| parameter.to_token_stream());
+    let checked = checked.chain(claims.iter().map(|claim| claim.ty.clone()));
     quote! {
         #clone
         #[derive(#hidden::rkyv::Archive)]
@@ -74,10 +77,10 @@ fn item(names: &Names<'_>) -> TokenStream {
             crate = #hidden::rkyv,
             resolver = #resolver,
             derive(#(#derives),*),
-            archive_bounds(#(#parameters: #hidden::rkyv::Archive),*),
+            archive_bounds(#(#parameters: #hidden::rkyv::Archive,)* #(#claims),*),
             bytecheck(bounds(
                 __C: #hidden::Door,
-                #(<#parameters as #hidden::rkyv::Archive>::Archived:
+                #(<#checked as #hidden::rkyv::Archive>::Archived:
                     #hidden::rkyv::bytecheck::CheckBytes<__C>),*
             ))
         )]
@@ -155,9 +158,12 @@ fn serialize(names: &Names<'_>) -> TokenStream {
     with_lifetime.params.insert(0, parse_quote!('__raykit));
     let (parameters, ..) = with_lifetime.split_for_impl();
     let encoder = self::hidden("encoder");
-    let body = converted(names, name, resolver, |ty, binding| {
-        quote_spanned!(ty.span()=> #hidden::write::<#ty>(#binding, #encoder)?)
-    });
+    let body = converted(
+        names,
+        name,
+        resolver,
+        |ty, binding| quote_spanned!(ty.span()=> #hidden::write::<#ty>(#binding, #encoder)?),
+    );
     quote! {
         #[automatically_derived]
         impl #parameters #hidden::rkyv::Serialize<#hidden::Encode<'__raykit>> for #name #arguments
@@ -180,9 +186,12 @@ fn deserialize(names: &Names<'_>) -> TokenStream {
     let Names { name, hidden, archived, generics, .. } = names;
     let (parameters, arguments, bounds) = generics.split_for_impl();
     let decoder = self::hidden("decoder");
-    let body = converted(names, archived, name, |ty, binding| {
-        quote_spanned!(ty.span()=> #hidden::read::<#ty>(#binding, #decoder)?)
-    });
+    let body = converted(
+        names,
+        archived,
+        name,
+        |ty, binding| quote_spanned!(ty.span()=> #hidden::read::<#ty>(#binding, #decoder)?),
+    );
     quote! {
         #[automatically_derived]
         impl #parameters #hidden::rkyv::Deserialize<#name #arguments, #hidden::Decode>

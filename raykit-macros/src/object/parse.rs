@@ -6,7 +6,8 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Field, Ident, Member, Path, Result, Token, parse_quote,
+    Attribute, Data, DeriveInput, Error, Field, GenericParam, Generics, Ident, Member, Path,
+    Result, Token, parse_quote,
 };
 
 /// A type that is to become an object.
@@ -62,10 +63,8 @@ impl Target {
         } else if meta.path.is_ident("derive") {
             let list;
             syn::parenthesized!(list in meta.input);
-            let paths = Punctuated::<Path, Token![,]>::parse_terminated_with(
-                &list,
-                Path::parse_mod_style,
-            )?;
+            let paths =
+                Punctuated::<Path, Token![,]>::parse_terminated_with(&list, Path::parse_mod_style)?;
             self.archived_derives.extend(paths);
         } else if meta.path.is_ident("has_clone") {
             self.has_clone = true;
@@ -83,8 +82,7 @@ impl Target {
 fn derived(attributes: &[Attribute]) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     for attribute in attributes.iter().filter(|a| a.path().is_ident("derive")) {
-        let paths =
-            attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
+        let paths = attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
         names.extend(paths.iter().filter_map(|p| Some(p.segments.last()?.ident.to_string())));
     }
     Ok(names)
@@ -93,9 +91,7 @@ fn derived(attributes: &[Attribute]) -> Result<HashSet<String>> {
 /// The shapes of the item; takes `#[object(..)]` off the fields.
 fn shapes(item: &mut DeriveInput) -> Result<Vec<Shape>> {
     match &mut item.data {
-        Data::Struct(data) => {
-            Ok(vec![Shape { variant: None, fields: parts(&mut data.fields)? }])
-        }
+        Data::Struct(data) => Ok(vec![Shape { variant: None, fields: parts(&mut data.fields)? }]),
         Data::Enum(data) => data
             .variants
             .iter_mut()
@@ -133,6 +129,29 @@ fn shallow(field: &mut Field) -> Result<bool> {
     }
     field.attrs.retain(|attribute| !attribute.path().is_ident("object"));
     Ok(shallow)
+}
+
+/// The item without raykit's attributes on its fields, for which the compiler would find no
+/// meaning.
+pub(super) fn stripped(item: TokenStream) -> TokenStream {
+    let Ok(mut parsed) = syn::parse2::<DeriveInput>(item.clone()) else { return item };
+    let strip = |field: &mut Field| field.attrs.retain(|a| !a.path().is_ident("object"));
+    match &mut parsed.data {
+        Data::Struct(data) => data.fields.iter_mut().for_each(strip),
+        Data::Enum(data) => {
+            data.variants.iter_mut().flat_map(|variant| &mut variant.fields).for_each(strip);
+        }
+        Data::Union(data) => data.fields.named.iter_mut().for_each(strip),
+    }
+    quote::quote!(#parsed)
+}
+
+/// The names of the type parameters.
+pub(super) fn type_parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
+    generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        _ => None,
+    })
 }
 
 /// A name that no user writes.

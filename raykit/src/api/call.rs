@@ -2,7 +2,7 @@
 
 use crate::node::submit;
 use crate::object::ObjectRef;
-use crate::object::reference::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef};
 use crate::task::arg::{Input, Inputs};
 use crate::task::call::Tuple;
 use crate::task::function::Function;

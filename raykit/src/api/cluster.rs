@@ -1,5 +1,5 @@
-//! What one may know of the running node: the context of this task, counts, and what a reference waits
-//! for.
+//! What one may know of the running node: the context of this task, counts, and what a reference
+//! waits for.
 
 use crate::base::{NodeId, TaskId};
 use crate::node::task::Task;
@@ -9,8 +9,8 @@ use crate::object::error::Result;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Where this code runs: in which task, which attempt of it, on which node. Outside a task all of these
-/// are `None` but perhaps the node.
+/// Where this code runs: in which task, which attempt of it, on which node. Outside a task all of
+/// these are `None` but perhaps the node.
 ///
 /// ```
 /// use raykit::prelude::*;

@@ -3,7 +3,7 @@
 use crate::node::fetch::{self, Goal};
 use crate::node::{current, graph, submit};
 use crate::object::error::{Error, Result};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::object::value::{Payload, Value};
 use crate::object::{Object, ObjectRef, View};
@@ -45,8 +45,8 @@ fn awaited(reference: &RawRef, deadline: Option<Instant>) -> Result<&Payload> {
 }
 
 impl<T: Object> ObjectRef<T> {
-    /// An owned copy of the value, once it is there. Blocks; in a task, the task's CPU goes to others
-    /// meanwhile.
+    /// An owned copy of the value, once it is there. Blocks; in a task, the task's CPU goes to
+    /// others meanwhile.
     ///
     /// # Errors
     ///
@@ -62,8 +62,8 @@ impl<T: Object> ObjectRef<T> {
         awaited(&self.0, None)?.shared()
     }
 
-    /// The archived form, read in place and encoded at most once; otherwise as [`get`](Self::get). The
-    /// view keeps its memory, and lives on when the last reference is gone.
+    /// The archived form, read in place and encoded at most once; otherwise as [`get`](Self::get).
+    /// The view keeps its memory, and lives on when the last reference is gone.
     pub fn view(&self) -> Result<View<T>> {
         awaited(&self.0, None)?.view()
     }
@@ -94,9 +94,9 @@ impl<T: Object> ObjectRef<T> {
 }
 
 impl<T> ObjectRef<T> {
-    /// Says that nobody wants the object: a task that has not begun never will, a running one sees it in
-    /// [`context`](crate::context), and the tasks that it called are cancelled too. The reference resolves
-    /// at once. `false` if the object was there already: then nothing happens.
+    /// Says that nobody wants the object: a task that has not begun never will, a running one sees
+    /// it in [`context`](crate::context), and the tasks that it called are cancelled too. The
+    /// reference resolves at once. `false` if the object was there already: then nothing happens.
     pub fn cancel(&self) -> bool {
         let Some(task) = crate::node::task::producer(&self.0) else { return false };
         current::node_with(task.id().node).is_some_and(|node| node.cancel(&task))
@@ -149,8 +149,8 @@ impl<T: Object> Timed<'_, T> {
     }
 }
 
-/// References that [`get`](fn@get) can read together: one, a slice, a `Vec`, an array, or a tuple of
-/// these.
+/// References that [`get`](fn@get) can read together: one, a slice, a `Vec`, an array, or a tuple
+/// of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not something that `raykit::get` can read",
     label = "expected references",
@@ -244,8 +244,8 @@ gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 ///
 /// # Errors
 ///
-/// The first error in the order of the references, without waiting for those that come after it; and as
-/// [`ObjectRef::get`].
+/// The first error in the order of the references, without waiting for those that come after it;
+/// and as [`ObjectRef::get`].
 ///
 /// ```
 /// # fn main() -> raykit::Result<()> {

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 /// Starts the process's node with all cores, or joins the one that runs already.
 ///
-/// The settings are those of [`Config`], with what the `RAYKIT_*` variables of the environment say. The
-/// node runs until the last guard is dropped. There is no daemon and no port; it takes less than a
-/// millisecond.
+/// The settings are those of [`Config`], with what the `RAYKIT_*` variables of the environment say.
+/// The node runs until the last guard is dropped. There is no daemon and no port; it takes less
+/// than a millisecond.
 ///
 /// # Errors
 ///
@@ -197,8 +197,8 @@ impl Config {
         Ok(Guard { core: Some(core) })
     }
 
-    /// Starts a node of its own beside the process's, for a test or a part of a program that should not
-    /// share threads. It is in force where it was [entered](Node::enter), and in its own tasks.
+    /// Starts a node of its own beside the process's, for a test or a part of a program that should
+    /// not share threads. It is in force where it was [entered](Node::enter), and in its own tasks.
     ///
     /// # Errors
     ///
@@ -239,8 +239,8 @@ fn decide<T: std::str::FromStr>(said: Option<T>, name: &str, standard: T) -> Res
 /// Guards of the process's node.
 static GUARDS: Mutex<usize> = Mutex::new(0);
 
-/// Keeps the process's node running. The last one dropped closes it: queued calls resolve to an error,
-/// running functions have the [grace](Config::grace) to return.
+/// Keeps the process's node running. The last one dropped closes it: queued calls resolve to an
+/// error, running functions have the [grace](Config::grace) to return.
 #[must_use = "the node is closed when the guard is dropped"]
 pub struct Guard {
     core: Option<Arc<Core>>,

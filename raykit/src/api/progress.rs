@@ -5,13 +5,13 @@ use crate::node::current;
 use crate::node::fetch::{self, Goal};
 use crate::node::graph::Wait;
 use crate::object::error::Result;
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Waits for all of `refs` and shows meanwhile, on standard error, how many are ready, how fast they
-/// come and how long the rest will take: a line that is redrawn on a terminal, else one every few
-/// seconds. Errors count as ready; read them from the references.
+/// Waits for all of `refs` and shows meanwhile, on standard error, how many are ready, how fast
+/// they come and how long the rest will take: a line that is redrawn on a terminal, else one every
+/// few seconds. Errors count as ready; read them from the references.
 ///
 /// # Errors
 ///

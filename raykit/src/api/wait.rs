@@ -1,11 +1,13 @@
 //! Some of many: `wait` and `as_completed`.
 
 use crate::node::fetch::{self, Goal};
+use crate::node::graph::Wait;
 use crate::node::{current, graph};
 use crate::object::ObjectRef;
 use crate::object::error::Result;
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
+use crate::sched::parker;
 use std::collections::VecDeque;
 use std::future::IntoFuture;
 use std::pin::Pin;
@@ -79,7 +81,6 @@ pub struct Waiting<T> {
 }
 
 /// What [`wait`] found, both in the order of the list.
-#[non_exhaustive]
 pub struct Ready<T> {
     /// The objects that are there, as values or as errors.
     pub done: Vec<ObjectRef<T>>,
@@ -148,8 +149,12 @@ impl<T> Waiting<T> {
 
     /// Tells the graph of waits what a future's task is about to wait for.
     fn register(&self) -> Result<Option<graph::Registered>> {
-        let open: Vec<RawRef> =
-            self.refs.iter().filter(|r| !r.is_ready()).map(|reference| reference.0.clone()).collect();
+        let open: Vec<RawRef> = self
+            .refs
+            .iter()
+            .filter(|r| !r.is_ready())
+            .map(|reference| reference.0.clone())
+            .collect();
         let ready = self.refs.len() - open.len();
         match current::node() {
             Ok(node) if self.limit.is_none() && ready < self.want() => {
@@ -315,10 +320,9 @@ pub struct AsCompleted<T> {
     left: usize,
 }
 
+/// What has become ready, and who waits for more.
 #[derive(Default)]
-struct Arrivals {
-    ready: parking_lot::Mutex<VecDeque<usize>>,
-}
+struct Arrivals(parking_lot::Mutex<(VecDeque<usize>, Option<Waker>)>);
 
 struct Arrival {
     at: usize,
@@ -327,7 +331,39 @@ struct Arrival {
 
 impl Wake for Arrival {
     fn wake(self: Arc<Self>) {
-        self.arrivals.ready.lock().push_back(self.at);
+        let consumer = {
+            let mut arrivals = self.arrivals.0.lock();
+            arrivals.0.push_back(self.at);
+            arrivals.1.take()
+        };
+        if let Some(consumer) = consumer {
+            consumer.wake();
+        }
+    }
+}
+
+impl Arrivals {
+    fn pop(&self) -> Option<usize> {
+        self.0.lock().0.pop_front()
+    }
+
+    /// Sleeps until something has arrived (`true`) or the time has come.
+    fn park(&self, until: Option<Instant>) -> bool {
+        let (parker, waker) = parker::of_this_thread();
+        loop {
+            {
+                let mut arrivals = self.0.lock();
+                if !arrivals.0.is_empty() {
+                    return true;
+                }
+                arrivals.1 = Some(waker.clone());
+            }
+            match until {
+                None => parker.park(),
+                Some(until) if !parker.park_until(until) => return !self.0.lock().0.is_empty(),
+                Some(_) => {}
+            }
+        }
     }
 }
 
@@ -335,18 +371,21 @@ impl<T> AsCompleted<T> {
     /// As `next`, with the error of a wait that could never end kept apart from the objects.
     fn advance(&mut self) -> Result<Option<ObjectRef<T>>> {
         while self.left > 0 {
-            let ready = self.arrivals.ready.lock().pop_front();
-            if let Some(at) = ready {
+            if let Some(at) = self.arrivals.pop() {
                 if let Some(reference) = self.places[at].take() {
                     self.left -= 1;
                     return Ok(Some(reference));
                 }
                 continue;
             }
-            let open: Vec<&RawRef> = self.places.iter().flatten().map(|r| &r.0).collect();
-            fetch::wait(&open, Goal::Some(1), None)?;
-            // The object is there; its arrival is noted by the thread that sealed it, in a moment.
-            std::thread::yield_now();
+            let worker = crate::sched::worker::current();
+            // The graph of waits is told by a task only, which seldom waits for very many.
+            let missing = match current::task() {
+                Some(_) => self.places.iter().flatten().map(|open| open.0.clone()).collect(),
+                None => Vec::new(),
+            };
+            let park = |until| self.arrivals.park(until);
+            fetch::sleep_until(missing, Wait::Some(1), worker.as_deref(), None, park)?;
         }
         Ok(None)
     }

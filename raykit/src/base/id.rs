@@ -1,8 +1,8 @@
 //! Names of nodes, tasks and objects: newtypes, cheap to copy, and how they print.
 
-use std::sync::atomic::Ordering;
 use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 /// One node: a process that takes part, or one of several in the same process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,15 +4,15 @@
 /// bytes or less that a queued call takes this is at most 400 MB.
 pub(crate) const PENDING_TASKS_MAX: usize = 1 << 20;
 
-/// Threads of a node, blocked ones included. Each costs address space for a stack, and memory for the
-/// part of it that was used.
+/// Threads of a node, blocked ones included. Each costs address space for a stack, and memory for
+/// the part of it that was used.
 pub(crate) const THREADS_MAX: usize = 1024;
 
 /// Address space for the stack of a pool thread; memory is taken only where it is touched.
 pub(crate) const STACK_BYTES: usize = 16 << 20;
 
-/// What a task finds free of its stack at the least when it is run inside another one's wait: as much
-/// as a plain thread of std has.
+/// What a task finds free of its stack at the least when it is run inside another one's wait: as
+/// much as a plain thread of std has.
 pub(crate) const STACK_FREE_BYTES_MIN: usize = 4 << 20;
 
 /// Tasks stacked upon each other inside waits on one thread, where the stack would allow more.
@@ -28,9 +28,14 @@ pub(crate) const SLICE_US: u64 = 1_000;
 /// For how long a thread looks for work before it sleeps: about what waking it would cost.
 pub(crate) const SPIN_US: u64 = 20;
 
-/// For how long a woken task waits for a CPU to come free before it borrows that of a task which has
-/// kept one all the while (and may be waiting for something that the woken task holds, such as a lock).
+/// For how long a woken task waits for a CPU to come free before it borrows that of a task which
+/// has kept one all the while (and may be waiting for something that the woken task holds, such as
+/// a lock).
 pub(crate) const REACQUIRE_MS: u64 = 100;
+
+/// How often a wait that is written down looks again whether it can ever end. It did when it began;
+/// what has changed since then may have closed a circle that no single step could see.
+pub(crate) const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// Attempts of a task in all cases, so that `max_retries = u32::MAX` still ends.
 pub(crate) const ATTEMPTS_MAX: u32 = 1 << 20;
@@ -56,11 +61,8 @@ pub(crate) const GRACE_MS: u64 = 5_000;
 /// Nesting of an archive, when it is written as well as when it is opened.
 pub(crate) const ARCHIVE_DEPTH_MAX: usize = 128;
 
-/// Results of one call.
-pub(crate) const RETURNS_MAX: usize = 8;
-
-/// Nesting of a user's types up to which an archive is certainly within `ARCHIVE_DEPTH_MAX`, even if
-/// each level takes eight pointers; deeper ones are checked when they are written.
+/// Nesting of a user's types up to which an archive is certainly within `ARCHIVE_DEPTH_MAX`, even
+/// if each level takes eight pointers; deeper ones are checked when they are written.
 pub(crate) const DEPTH_TRUSTED_MAX: usize = 16;
 
 /// Scratch memory that a thread keeps between encodings.
@@ -68,3 +70,9 @@ pub(crate) const ARENA_BYTES_MAX: usize = 1 << 20;
 
 /// The typed value inside an error that travels; a larger one is told by its text.
 pub(crate) const ERROR_VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Smallest buffer that is kept for the next archive; smaller ones the allocator keeps by itself.
+pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;
+
+/// Memory in buffers kept: one of a gibibyte, or many small ones.
+pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = (1 << 30) + (64 << 20);

@@ -1,5 +1,5 @@
-//! Amounts of resources in fixed point, so that taking and giving back is exact: 0.1 taken ten times is
-//! 1, and what comes back is what was taken.
+//! Amounts of resources in fixed point, so that taking and giving back is exact: 0.1 taken ten
+//! times is 1, and what comes back is what was taken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ impl Amount {
     pub(crate) const ZERO: Amount = Amount(0);
     pub(crate) const ONE: Amount = Amount(10_000);
 
-    /// The nearest step. `None` for what is not an amount: negative, not a number, too large, or above
-    /// zero and yet less than a step.
+    /// The nearest step. `None` for what is not an amount: negative, not a number, too large, or
+    /// above zero and yet less than a step.
     pub(crate) fn from_f64(value: f64) -> Option<Amount> {
         if !(0.0..=Self::MAX).contains(&value) {
             return None;
@@ -48,7 +48,9 @@ pub(crate) struct Resources {
 impl Resources {
     /// Whether nothing but CPU is asked for.
     pub(crate) fn is_cpu_only(&self) -> bool {
-        self.gpu == Amount::ZERO && self.memory == 0 && self.named.iter().all(|n| n.1 == Amount::ZERO)
+        self.gpu == Amount::ZERO
+            && self.memory == 0
+            && self.named.iter().all(|n| n.1 == Amount::ZERO)
     }
 
     fn named(&self, name: &str) -> Amount {
@@ -66,7 +68,9 @@ impl Resources {
                 (self.memory > have.memory)
                     .then(|| ("memory".into(), self.memory.to_string(), have.memory.to_string()))
             })
-            .or_else(|| self.named.iter().find_map(|(name, want)| row(name, *want, have.named(name))))
+            .or_else(|| {
+                self.named.iter().find_map(|(name, want)| row(name, *want, have.named(name)))
+            })
     }
 
     /// Takes `want` out of here if all of it is there.
@@ -150,7 +154,8 @@ mod tests {
     #[test]
     fn what_lacks_is_named_and_nothing_is_taken() {
         let named = |name: &'static str, n| vec![(Cow::Borrowed(name), Amount(n))];
-        let mut have = Resources { cpu: Amount(20_000), named: named("disk", 5), ..Default::default() };
+        let mut have =
+            Resources { cpu: Amount(20_000), named: named("disk", 5), ..Default::default() };
         let before = have.clone();
         for (want, lacks) in [
             (Resources { cpu: Amount(20_001), ..Default::default() }, "num_cpus"),

@@ -1,4 +1,5 @@
-//! Code of the user's that runs where nobody could be told of its panic: a value's own `Drop` above all.
+//! Code of the user's that runs where nobody could be told of its panic: a value's own `Drop` above
+//! all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

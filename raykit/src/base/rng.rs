@@ -1,5 +1,6 @@
 //! A small seeded generator (SplitMix64; Steele, Lea, Flood, "Fast splittable pseudorandom number
-//! generators", OOPSLA 2014), so that the order of stealing and the jitter of retries can be replayed.
+//! generators", OOPSLA 2014), so that the order of stealing and the jitter of retries can be
+//! replayed.
 
 /// A stream of numbers that the seed alone decides.
 #[derive(Clone, Debug)]

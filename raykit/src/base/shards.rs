@@ -1,5 +1,5 @@
-//! A counter that many threads raise and lower without meeting: each works on a cell of its own, and
-//! the sum is exact whenever nobody is in the middle of a step.
+//! A counter that many threads raise and lower without meeting: each works on a cell of its own,
+//! and the sum is exact whenever nobody is in the middle of a step.
 
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};

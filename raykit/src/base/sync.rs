@@ -1,5 +1,5 @@
-//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(raykit_loom)`. The one place where
-//! that switch is made.
+//! Atomics, locks and threads: std and parking_lot, or loom under `cfg(raykit_loom)`. The one place
+//! where that switch is made.
 
 #[cfg(not(raykit_loom))]
 pub(crate) use self::real::*;
@@ -21,6 +21,15 @@ mod model {
     };
     // Counting references is std's work, not ours: `Arc<dyn Trait>` needs std's own.
     pub(crate) use std::sync::Arc;
+
+    /// Runs `small` under every schedule with at most three preemptions, which is where faults of
+    /// this kind are found (Musuvathi, Qadeer, "Iterative context bounding", PLDI 2007).
+    #[cfg(test)]
+    pub(crate) fn explore(small: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(small);
+    }
 
     /// loom's mutex with parking_lot's face.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
@@ -44,11 +53,14 @@ mod model {
         pub(crate) fn new() -> Self {
             Condvar(loom::sync::Condvar::new())
         }
+        pub(crate) fn wait<'a, T>(
+            &self,
+            guard: loom::sync::MutexGuard<'a, T>,
+        ) -> loom::sync::MutexGuard<'a, T> {
+            self.0.wait(guard).expect("loom does not poison")
+        }
         pub(crate) fn notify_one(&self) {
             self.0.notify_one();
-        }
-        pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
         }
     }
 

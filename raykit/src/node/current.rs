@@ -1,16 +1,16 @@
-//! Which node, and which task, is this? The thread's own node (a worker's, or one that was entered) comes
-//! first, else the process's.
+//! Which node, and which task, is this? The thread's own node (a worker's, or one that was entered)
+//! comes first, else the process's.
 
 use super::Node;
 use super::task::Task;
+use crate::base::NodeId;
 use crate::object::{Error, ErrorKind, Result};
 use crate::sched::Lane;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use crate::base::NodeId;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The process's node and a count of its changes, so that threads can keep a copy.
 static PROCESS: Mutex<Option<Arc<Node>>> = Mutex::new(None);
@@ -28,8 +28,8 @@ std::thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A node as a thread holds it: handing it out within the thread raises a count that no other thread
-/// touches.
+/// A node as a thread holds it: handing it out within the thread raises a count that no other
+/// thread touches.
 type Held = Rc<Arc<Node>>;
 
 struct OwnLane {

@@ -1,28 +1,28 @@
 //! Waiting: for one object, for all of many, for some of many. Every wait ends in the objects, in a
 //! timeout, or in an error that says why it could never have ended.
 //!
-//! A worker that waits, first runs what it waits for, as far as that has not begun; it never takes up
-//! anything else, so that it cannot become stuck behind work of others, and never in a timed wait, whose
-//! time could pass meanwhile. Then it looks for a short while, and then it gives its CPU to a spare
-//! thread and sleeps.
+//! A worker that waits, first runs what it waits for, as far as that has not begun; it never takes
+//! up anything else, so that it cannot become stuck behind work of others, and never in a timed
+//! wait, whose time could pass meanwhile. Then it looks for a short while, and then it gives its
+//! CPU to a spare thread and sleeps.
 
 use super::graph::Wait;
 use super::task::{State, producer};
 use super::{Node, current};
 use crate::base::NodeId;
-use crate::base::limits::{INLINE_DEPTH_MAX, SPIN_US, STACK_FREE_BYTES_MIN};
+use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::slot::{Failures, Watched};
 use crate::sched::parker::{self, Parker};
-use crate::sched::{Job, Worker};
+use crate::sched::{Exhausted, Job, Worker};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// A thread outside the pool looks for longer than a worker: waking it costs as much, and it has nothing
-/// else to do.
+/// A thread outside the pool looks for longer than a worker: waking it costs as much, and it has
+/// nothing else to do.
 const OUTSIDE_SPIN_US: u64 = 2 * SPIN_US;
 /// How far ahead of the first missing object a wait for many may sleep at the most.
 const STRIDE_MAX: usize = 4096;
@@ -36,20 +36,20 @@ pub(crate) enum Goal {
     Some(usize),
 }
 
-/// Waits until the goal is reached. `Ok` says that it is, or (for `All`) that an error stands before the
-/// first object that is missing.
+/// Waits until the goal is reached. `Ok` says that it is, or (for `All`) that an error stands
+/// before the first object that is missing.
 pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> Result<(), Error> {
     let mut progress = Progress { refs, goal, first_open: 0, ready: 0 };
     if progress.reached() {
         return Ok(());
     }
     let worker = crate::sched::worker::current();
-    if let (Some(worker), None) = (&worker, deadline) {
-        if progress.needs_all() {
-            run_inline(worker, refs);
-            if progress.reached() {
-                return Ok(());
-            }
+    if let (Some(worker), None) = (&worker, deadline)
+        && progress.needs_all()
+    {
+        run_inline(worker, refs);
+        if progress.reached() {
+            return Ok(());
         }
     }
     let limit = if worker.is_some() { SPIN_US } else { OUTSIDE_SPIN_US };
@@ -114,34 +114,57 @@ fn spin(progress: &mut Progress<'_>, limit_us: u64, deadline: Option<Instant>) -
     }
 }
 
-/// Sleeps until the goal is reached, having told the graph of waits what this thread waits for.
+/// Sleeps until the goal is reached.
 fn sleep(
     progress: &mut Progress<'_>,
     worker: Option<&Worker>,
     deadline: Option<Instant>,
 ) -> Result<(), Error> {
-    let node = current::node().ok();
-    let _registered = match (&node, deadline) {
-        (Some(node), None) => Some(node.register_wait(progress.missing(), progress.wait_kind())?),
-        _ => None,
-    };
-    let mut parked = || park(progress, deadline);
-    let ended = match (worker, &node) {
-        (Some(worker), _) => worker.block(parked).map_err(|exhausted| {
-            let text = format!(
-                "all {} threads of the node are waiting, and one more would leave nobody to work; \
-                 wait for fewer things at once, or raise `Config::threads_max`",
-                exhausted.threads
-            );
-            Error::new(ErrorKind::ThreadsExhausted, text)
-        })?,
-        (None, Some(node)) if node.is_own_runtime_thread() => tokio::task::block_in_place(parked),
-        _ => parked(),
-    };
-    match ended {
+    let (missing, kind) = (progress.missing(), progress.wait_kind());
+    match sleep_until(missing, kind, worker, deadline, |until| park(progress, until))? {
         true => Ok(()),
         false => Err(timed_out(progress)),
     }
+}
+
+/// Calls `parked`, which sleeps until what it waits for is there (`true`) or the given time has
+/// come, on a thread that has given its CPU back and told the graph of waits what it waits for.
+pub(crate) fn sleep_until(
+    missing: Vec<RawRef>,
+    kind: Wait,
+    worker: Option<&Worker>,
+    deadline: Option<Instant>,
+    mut parked: impl FnMut(Option<Instant>) -> bool,
+) -> Result<bool, Error> {
+    let node = current::node().ok();
+    let registered = match (&node, deadline) {
+        (Some(node), None) => node.register_wait(missing, kind)?,
+        _ => None,
+    };
+    let mut whole = || match &registered {
+        None => Ok(parked(deadline)),
+        Some(registered) => loop {
+            let next = Instant::now() + Duration::from_millis(LOOK_AGAIN_MS);
+            if parked(Some(next)) {
+                break Ok(true);
+            }
+            registered.check()?;
+        },
+    };
+    match (worker, &node) {
+        (Some(worker), _) => worker.block(whole).unwrap_or_else(|exhausted| Err(spent(&exhausted))),
+        (None, Some(node)) if node.is_own_runtime_thread() => tokio::task::block_in_place(whole),
+        _ => whole(),
+    }
+}
+
+fn spent(exhausted: &Exhausted) -> Error {
+    let text = format!(
+        "all {} threads of the node are waiting, and one more would leave nobody to work; wait for \
+         fewer things at once, or raise `Config::threads_max`",
+        exhausted.threads
+    );
+    Error::new(ErrorKind::ThreadsExhausted, text)
 }
 
 fn timed_out(progress: &Progress<'_>) -> Error {
@@ -186,8 +209,9 @@ fn park_once(parker: &Parker, deadline: Option<Instant>) -> bool {
     }
 }
 
-/// Sleeps on an object some way ahead of the first missing one, further each time, so that a wait for a
-/// million objects wakes a few hundred times and not a million; a failure anywhere wakes it too.
+/// Sleeps on an object some way ahead of the first missing one, further each time, so that a wait
+/// for a million objects wakes a few hundred times and not a million; a failure anywhere wakes it
+/// too.
 fn park_for_all(
     progress: &mut Progress<'_>,
     parker: &Arc<Parker>,
@@ -253,9 +277,9 @@ fn has_room(worker: &Worker) -> bool {
         && worker.stack_left() >= STACK_FREE_BYTES_MIN
 }
 
-/// Runs on this thread what the wait depends on and nobody has begun: the objects' own tasks and those
-/// that make their arguments. The newest first, since that is the order in which they lie at the end of
-/// this worker's queue.
+/// Runs on this thread what the wait depends on and nobody has begun: the objects' own tasks and
+/// those that make their arguments. The newest first, since that is the order in which they lie at
+/// the end of this worker's queue.
 fn run_inline(worker: &Worker, refs: &[&RawRef]) {
     let Ok(own) = current::with_node(|node| node.id) else { return };
     for reference in refs.iter().rev() {
@@ -282,9 +306,8 @@ fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
         };
         match task.state() {
             State::Queued if task.plain => {
-                let same = |job: &Arc<dyn Job>| {
-                    std::ptr::addr_eq(Arc::as_ptr(job), Arc::as_ptr(&task))
-                };
+                let same =
+                    |job: &Arc<dyn Job>| std::ptr::addr_eq(Arc::as_ptr(job), Arc::as_ptr(&task));
                 let job = worker.pop_if(same).unwrap_or_else(|| Arc::clone(&task) as Arc<dyn Job>);
                 worker.run_job(job);
                 open.pop();
@@ -315,8 +338,8 @@ fn missing_arguments(task: &super::task::Task, open: &[RawRef]) -> Vec<RawRef> {
 }
 
 impl Node {
-    /// An outside thread that has submitted more than the node should keep waits here until there is
-    /// room. Tasks never do: what they submit may be what makes room.
+    /// An outside thread that has submitted more than the node should keep waits here until there
+    /// is room. Tasks never do: what they submit may be what makes room.
     pub(crate) fn wait_for_room(&self) {
         let max = self.config.max_pending as i64;
         if self.pending() < max || crate::sched::worker::current().is_some() {
@@ -328,7 +351,11 @@ impl Node {
         while self.pending() > max - max / 4 && !self.is_closed() {
             self.room_made.wait_for(&mut lock, Duration::from_millis(10));
             if warned.elapsed() > Duration::from_secs(10) {
-                tracing::warn!(pending = self.pending(), max, "a thread waits to submit more tasks");
+                tracing::warn!(
+                    pending = self.pending(),
+                    max,
+                    "a thread waits to submit more tasks"
+                );
                 warned = Instant::now();
             }
         }

@@ -1,5 +1,6 @@
-//! `async` tasks: they run on the node's own tokio runtime, started at first use, so that the libraries
-//! they call find their reactor. At most so many run at once; the rest wait in the order they came.
+//! `async` tasks: they run on the node's own tokio runtime, started at first use, so that the
+//! libraries they call find their reactor. At most so many run at once; the rest wait in the order
+//! they came.
 
 use super::task::Task;
 use super::{Node, current};
@@ -136,7 +137,8 @@ impl Node {
             }
         }
         if let Some(runtime) = runtime {
-            // On a thread of its own: the caller's may belong to another runtime, which forbids to block.
+            // On a thread of its own: the caller's may belong to another runtime, which forbids to
+            // block.
             let closer = std::thread::spawn(move || runtime.shutdown_timeout(grace));
             // A panic there was printed when it happened.
             let _ = closer.join();

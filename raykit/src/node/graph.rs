@@ -1,16 +1,17 @@
-//! Who waits for whom. Every untimed wait is written down while it lasts; whoever adds one follows the
-//! paths from it, and if one leads back to itself, or to a request for what only waiting tasks hold,
-//! the wait could never end, and says so at once. The same paths, in words, are what `explain` tells.
+//! Who waits for whom. Every untimed wait is written down while it lasts; whoever adds one follows
+//! the paths from it, and if one leads back to itself, or to a request for what only waiting tasks
+//! hold, the wait could never end, and says so at once. The same paths, in words, are what
+//! `explain` tells.
 //!
-//! A wait for some of many counts only as far as it cannot do without an object. Timed waits are left
-//! out: they end by themselves.
+//! A wait for some of many counts only as far as it cannot do without an object. Timed waits are
+//! left out: they end by themselves.
 
 use super::task::{State, Task, producer};
 use super::{Node, current};
 use crate::base::TaskId;
 use crate::base::quantity::Resources;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -66,6 +67,17 @@ impl Drop for Registered {
     }
 }
 
+impl Registered {
+    /// Looks once more whether the wait can end.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let waits = self.node.graph.waits.lock();
+        match never_ends(&waits, &self.edge, self.node.pool.budget().total()) {
+            None => Ok(()),
+            Some(path) => Err(Error::new(ErrorKind::Deadlock, path)),
+        }
+    }
+}
+
 impl Node {
     /// Writes down that the tasks of this thread wait for `refs`.
     ///
@@ -86,16 +98,11 @@ impl Node {
         for task in &edge.tasks {
             waits.insert(task.id(), Arc::clone(&edge));
         }
-        let found = never_ends(&waits, &edge, self.pool.budget().total());
         drop(waits);
         let registered = Registered { node: Arc::clone(self), edge };
-        match found {
-            None => Ok(Some(registered)),
-            Some(path) => {
-                drop(registered);
-                Err(Error::new(ErrorKind::Deadlock, path))
-            }
-        }
+        // Two waits that close a circle between them: the one that looks second sees both.
+        registered.check()?;
+        Ok(Some(registered))
     }
 }
 
@@ -112,8 +119,8 @@ fn never_ends(waits: &Waits, edge: &Arc<Edge>, total: &Resources) -> Option<Stri
     if dead.len() <= can_do_without { None } else { dead.into_iter().next() }
 }
 
-/// The path from `edge` through `reference` back to a task of `edge`, or to a request that only waiting
-/// tasks could make room for.
+/// The path from `edge` through `reference` back to a task of `edge`, or to a request that only
+/// waiting tasks could make room for.
 fn dead_end(
     waits: &Waits,
     edge: &Arc<Edge>,
@@ -124,7 +131,8 @@ fn dead_end(
     let start = edge.tasks.last()?;
     let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
     while let Some((reference, path)) = open.pop() {
-        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none()) else {
+        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
+        else {
             continue;
         };
         if edge.tasks.iter().any(|own| Arc::ptr_eq(own, &task)) {
@@ -137,10 +145,10 @@ fn dead_end(
         longer.push(Arc::clone(&task));
         let state = task.state();
         // One whose arguments are not there yet will ask for the same.
-        if state <= State::Queued {
-            if let Some(text) = starved(waits, &task, total) {
-                return Some(format!("{}, {text}", told(&path, &task)));
-            }
+        if state <= State::Queued
+            && let Some(text) = starved(waits, &task, total)
+        {
+            return Some(format!("{}, {text}", told(&path, &task)));
         }
         match state {
             State::Waiting => {
@@ -169,8 +177,8 @@ fn told(path: &[Arc<Task>], last: &Arc<Task>) -> String {
     text
 }
 
-/// Why a queued task can never be granted what it asks for: too much of it is held by tasks that wait,
-/// directly or not, for this very task. A waiting task gives back its CPU and keeps the rest.
+/// Why a queued task can never be granted what it asks for: too much of it is held by tasks that
+/// wait, directly or not, for this very task. A waiting task gives back its CPU and keeps the rest.
 fn starved(waits: &Waits, queued: &Arc<Task>, total: &Resources) -> Option<String> {
     let want = queued.options().request().ok().filter(|want| !want.is_cpu_only())?;
     let mut left = total.clone();
@@ -200,7 +208,8 @@ fn leads_to(waits: &Waits, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
     let mut seen = HashSet::new();
     let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
     while let Some(reference) = open.pop() {
-        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none()) else {
+        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
+        else {
             continue;
         };
         if Arc::ptr_eq(&task, goal) {
@@ -270,7 +279,9 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
             let missing: Vec<&RawRef> =
                 inputs.references().filter(|r| r.slot().outcome().is_none()).collect();
             let _ = match missing.len() {
-                0 if task.attempt.load(Ordering::Relaxed) > 0 => write!(text, "will be tried again after a pause"),
+                0 if task.attempt.load(Ordering::Relaxed) > 0 => {
+                    write!(text, "will be tried again after a pause")
+                }
                 n => write!(text, "waits for {n} of its arguments"),
             };
             missing.first().map(|first| (*first).clone())

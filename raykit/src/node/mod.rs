@@ -1,10 +1,10 @@
-//! The stairwell: the one place where objects, tasks and workers meet. A `Node` is a process's (or a
-//! test's) part in the work: a pool, an account of objects, a graph of waits, a timer.
+//! The stairwell: the one place where objects, tasks and workers meet. A `Node` is a process's (or
+//! a test's) part in the work: a pool, an account of objects, a graph of waits, a timer.
 //!
-//! A call goes: `submit` (is it admissible, are its arguments there) → the pool's queue → `run` (call
-//! the function, catch its panic, try again if allowed) → its slots, by the one door `settle`. A wait
-//! goes through `fetch`, which runs what nobody has begun, and through `graph`, which knows who waits
-//! for whom. There is nothing else that a task passes.
+//! A call goes: `submit` (is it admissible, are its arguments there) → the pool's queue → `run`
+//! (call the function, catch its panic, try again if allowed) → its slots, by the one door
+//! `settle`. A wait goes through `fetch`, which runs what nobody has begun, and through `graph`,
+//! which knows who waits for whom. There is nothing else that a task passes.
 //!
 //! Absent on purpose: names that users see (`api`), and any decision about other nodes.
 //!

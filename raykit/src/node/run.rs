@@ -1,5 +1,5 @@
-//! Running a task: take the arguments, call the function with panics caught, try again if allowed, put
-//! the outcome in its slots.
+//! Running a task: take the arguments, call the function with panics caught, try again if allowed,
+//! put the outcome in its slots.
 
 use super::task::{State, Task};
 use super::{Node, current};
@@ -7,7 +7,7 @@ use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::value::{Payload, Value};
+use crate::object::value::Value;
 use crate::sched::{Job, LaneId, Tag};
 use crate::task::call::{Call, Results, Returns};
 use crate::task::function::Body;
@@ -83,6 +83,10 @@ impl Node {
     /// Runs a claimed task on this thread.
     pub(crate) fn execute(self: &Arc<Node>, task: Arc<Task>) {
         let Body::Sync(body) = task.function.body else { return };
+        if task.is_cancelled() {
+            // Between two attempts; what is cancelled is not tried again.
+            return self.settle(&task, Err(task.error(ErrorKind::Cancelled, "")));
+        }
         let inputs = task.inputs_for_attempt();
         let started = self.timeline.as_ref().map(|timeline| timeline.now());
         let result = {
@@ -118,8 +122,8 @@ impl Node {
         }
     }
 
-    /// The one door through which a task's outcome enters its slots. A task that was cancelled, or whose
-    /// time was up, has one already: then this one is dropped.
+    /// The one door through which a task's outcome enters its slots. A task that was cancelled, or
+    /// whose time was up, has one already: then this one is dropped.
     pub(crate) fn settle(&self, task: &Task, result: Result<Returns, Error>) {
         // Values are encoded by code of the user's.
         let result = caught(|| result.and_then(|returns| self.values_of(task, returns)));
@@ -195,23 +199,27 @@ impl Task {
         let again = self.may_retry()
             && attempt < ATTEMPTS_MAX
             && !self.is_settled()
-            && match self.options().retry_on {
-                RetryOn::Nothing => false,
-                RetryOn::All => matches!(error.kind(), ErrorKind::Task | ErrorKind::Panic),
-                RetryOn::When(wanted) => {
-                    error.kind() == ErrorKind::Task
-                        && catch_unwind(AssertUnwindSafe(|| wanted(&error))).unwrap_or(false)
-                }
-            };
+            && self.is_worth_another(&error);
         match again {
             true => Attempt::Again(pause_before(attempt, self.id().sequence)),
             false => Attempt::Settled(Err(error)),
         }
     }
+
+    fn is_worth_another(&self, error: &Error) -> bool {
+        match self.options().retry_on {
+            RetryOn::Nothing => false,
+            RetryOn::All => matches!(error.kind(), ErrorKind::Task | ErrorKind::Panic),
+            RetryOn::When(wanted) => {
+                error.kind() == ErrorKind::Task
+                    && catch_unwind(AssertUnwindSafe(|| wanted(error))).unwrap_or(false)
+            }
+        }
+    }
 }
 
-/// Doubles with each attempt, up to a bound, and differs by up to half between tasks, so that many that
-/// failed together do not come back together.
+/// Doubles with each attempt, up to a bound, and differs by up to half between tasks, so that many
+/// that failed together do not come back together.
 fn pause_before(attempt: u32, seed: u64) -> Duration {
     let full = RETRY_PAUSE_MS.saturating_mul(1 << attempt.min(20)).min(RETRY_PAUSE_MS_MAX) * 1_000;
     let jitter = Rng::new(seed ^ (u64::from(attempt) << 48)).next() % (full / 2 + 1);
@@ -258,8 +266,9 @@ pub(crate) fn note_panics() {
 }
 
 impl Node {
-    /// The reference resolves to `error` at once. A task that has not begun never will; a running one
-    /// sees that it is not wanted, and keeps its CPU until it returns. `false` if it was done already.
+    /// The reference resolves to `error` at once. A task that has not begun never will; a running
+    /// one sees that it is not wanted, and keeps its CPU until it returns. `false` if it was done
+    /// already.
     pub(crate) fn abort(&self, task: &Arc<Task>, error: Error) -> bool {
         if task.give_up() {
             self.finish_unrun(task, error);
@@ -284,8 +293,8 @@ impl Node {
     pub(crate) fn cancel(&self, task: &Arc<Task>) -> bool {
         let cancel = |task: &Arc<Task>| self.abort(task, task.error(ErrorKind::Cancelled, ""));
         let cancelled = cancel(task);
-        // The children after the mark that `abort` has set: one that is called from now on is cancelled
-        // by its caller.
+        // The children after the mark that `abort` has set: one that is called from now on is
+        // cancelled by its caller.
         let mut open = task.take_children();
         while let Some(child) = open.pop() {
             cancel(&child);

@@ -8,6 +8,7 @@ use crate::base::shards::Sharded;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
 use crate::sched::{Pool, PoolConfig, Tag};
+use crate::task::function::Function;
 use crate::task::registry;
 use parking_lot::{Condvar, Mutex};
 use std::path::PathBuf;
@@ -145,7 +146,8 @@ impl Node {
     /// Closes the node, once:
     /// 1. no call is accepted any more;
     /// 2. retries and timeouts stop;
-    /// 3. futures are dropped at their next await, queued tasks resolve to an error, running functions
+    /// 3. futures are dropped at their next await, queued tasks resolve to an error, running
+    ///    functions
     ///    have the time of grace to return;
     /// 4. threads end and are joined; the trace is written; the ledger is free for another node.
     ///
@@ -179,7 +181,7 @@ impl Node {
 
     /// The name of the task behind what a worker reports as running.
     pub(crate) fn name_of(&self, tag: Tag) -> String {
-        let same = |function: &&&crate::Function| std::ptr::from_ref(**function) as usize == tag.what;
+        let same = |function: &&&Function| std::ptr::from_ref(**function) as usize == tag.what;
         let name = registry::FUNCTIONS.iter().find(same).map_or("a thread", |f| f.name);
         let id = crate::TaskId { node: self.id, sequence: tag.which };
         format!("`{name}` ({id})")

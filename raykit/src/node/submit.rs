@@ -1,4 +1,5 @@
-//! From a call to a queue: a task is made, waits for its arguments, and goes where its kind belongs.
+//! From a call to a queue: a task is made, waits for its arguments, and goes where its kind
+//! belongs.
 
 use super::task::{Extra, Part, Parts, Task};
 use super::{Node, current};
@@ -6,7 +7,7 @@ use crate::base::id::next_sequence;
 use crate::base::{NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
-use crate::object::reference::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Slot, Watched};
 use crate::object::value::Value;
 use crate::sched::Job;
@@ -62,7 +63,12 @@ struct NewTask {
 }
 
 impl NewTask {
-    fn make(self, function: &'static Function, options: Option<Options>, inputs: Inputs) -> Arc<Task> {
+    fn make(
+        self,
+        function: &'static Function,
+        options: Option<Options>,
+        inputs: Inputs,
+    ) -> Arc<Task> {
         let slot = |index| Slot::new(self.id.result(index), self.ledger);
         let parts = |extra| Parts {
             slot: slot(0),
@@ -73,8 +79,9 @@ impl NewTask {
             node: self.node.clone(),
         };
         if function.returns <= 1 {
-            let extra =
-                options.map(|options| Box::new(Extra { options: Some(options), parts: Default::default() }));
+            let extra = options.map(|options| {
+                Box::new(Extra { options: Some(options), parts: Default::default() })
+            });
             return Arc::new(Task::new(parts(extra)));
         }
         Arc::new_cyclic(|task| {
@@ -99,7 +106,8 @@ impl Node {
             return refused(function, options, self.closed_error(), made);
         }
         let asked = options.as_ref().unwrap_or(&function.defaults);
-        if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs)) {
+        if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs))
+        {
             return refused(function, options, error, made);
         }
         let (priority, timeout) = (asked.priority, asked.timeout);
@@ -115,7 +123,9 @@ impl Node {
             Some(priority) => (self.pool.lane_at(lane, priority).id, None),
             None => (lane, own_lane),
         };
-        let waits = inputs.references().any(|reference| reference.slot().outcome().is_none());
+        let referring = inputs.references().next().is_some();
+        let waits =
+            referring && inputs.references().any(|reference| reference.slot().outcome().is_none());
         let call = NewTask {
             id: TaskId { node: self.id, sequence: next_sequence() },
             ledger: self.ledger,
@@ -136,8 +146,10 @@ impl Node {
         }
         if waits {
             self.await_arguments(&task);
-        } else {
+        } else if referring {
             self.ready(Arc::clone(&task), own_lane.as_deref());
+        } else if task.make_ready() {
+            self.enqueue(Arc::clone(&task), own_lane.as_deref());
         }
         if outside && current::should_look_at_backlog() {
             self.wait_for_room();
@@ -182,10 +194,10 @@ impl Node {
             if reference.slot().watch(&waker) == Watched::Ready {
                 task.open.fetch_sub(1, Ordering::Relaxed);
                 // One failure is enough, however long the others take.
-                if let Some(Err(error)) = reference.slot().outcome() {
-                    if task.give_up() {
-                        return self.finish_unrun(task, error.clone());
-                    }
+                if let Some(Err(error)) = reference.slot().outcome()
+                    && task.give_up()
+                {
+                    return self.finish_unrun(task, error.clone());
                 }
             }
         }
@@ -239,10 +251,10 @@ impl Task {
     /// One argument fewer is open.
     fn one_less(self: Arc<Task>) {
         // AcqRel: the last one to come sees what all others have stored.
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            if let Some(node) = self.node.clone() {
-                node.ready(self, None);
-            }
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(node) = self.node.clone()
+        {
+            node.ready(self, None);
         }
     }
 }
@@ -251,19 +263,18 @@ impl Task {
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
         // One failure is enough; the rest of the arguments need not be waited for.
-        if self.state() == super::task::State::Waiting {
-            if let (Some(node), Some(error)) = (self.node.clone(), failed_argument_quick(&self)) {
-                if self.give_up() {
-                    node.finish_unrun(&self, error);
-                }
-            }
+        if self.state() == super::task::State::Waiting
+            && let (Some(node), Some(error)) = (self.node.clone(), failed_argument_quick(&self))
+            && self.give_up()
+        {
+            node.finish_unrun(&self, error);
         }
         self.one_less();
     }
 }
 
-/// Looks for a failed argument where there are few; where there are many, the last one's arrival finds
-/// it, since looking at all of them each time would take the square of their number.
+/// Looks for a failed argument where there are few; where there are many, the last one's arrival
+/// finds it, since looking at all of them each time would take the square of their number.
 fn failed_argument_quick(task: &Task) -> Option<Error> {
     const FEW: usize = 8;
     let few = task.inputs.lock().as_slice().len() <= FEW;

@@ -1,5 +1,5 @@
-//! `Task`: one call on its way through this node, together with the slot of its first result, in one
-//! allocation. Its life is a line of four states; each step is a function here.
+//! `Task`: one call on its way through this node, together with the slot of its first result, in
+//! one allocation. Its life is a line of four states; each step is a function here.
 //!
 //! ```text
 //! Waiting ──ready──▶ Queued ──claim──▶ Running ──finish──▶ Done
@@ -8,14 +8,14 @@
 //!    └◀──────────────rest before another attempt
 //! ```
 //!
-//! Whoever wins the step out of `Queued` runs the task: a worker that took it from a queue, or a task
-//! that waits for it. The entry that stays in the queue finds it claimed and does nothing.
+//! Whoever wins the step out of `Queued` runs the task: a worker that took it from a queue, or a
+//! task that waits for it. The entry that stays in the queue finds it claimed and does nothing.
 
 use super::Node;
 use crate::base::TaskId;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::reference::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Outcome, Slot};
 use crate::object::value::Payload;
 use crate::sched::LaneId;
@@ -24,6 +24,7 @@ use crate::task::call::Results;
 use crate::task::function::{Body, Function};
 use crate::task::options::Options;
 use parking_lot::Mutex;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
 
@@ -68,13 +69,15 @@ pub(crate) struct Task {
     extra: Option<Box<Extra>>,
     /// Where the task goes when its last argument arrives, which may be on any thread.
     pub(crate) node: Option<Arc<Node>>,
+    #[expect(clippy::box_collection, reason = "most tasks have none: a pointer less in each")]
     children: Mutex<Option<Box<Vec<Weak<Task>>>>>,
 }
 
 /// What few tasks have.
 pub(crate) struct Extra {
     pub(crate) options: Option<Options>,
-    /// The results after the first, until they are there: then each belongs to its references alone.
+    /// The results after the first, until they are there: then each belongs to its references
+    /// alone.
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
 }
 
@@ -85,12 +88,12 @@ pub(crate) struct Part {
 }
 
 impl Holder for Task {
-    fn slot(&self) -> &Slot {
+    fn place(&self) -> &dyn Any {
         &self.slot
     }
 }
 impl Holder for Part {
-    fn slot(&self) -> &Slot {
+    fn place(&self) -> &dyn Any {
         &self.slot
     }
 }
@@ -101,8 +104,8 @@ impl Part {
     }
 }
 
-/// The task that makes what `reference` stands for; `None` for what `put` stored, and for a task that is
-/// gone.
+/// The task that makes what `reference` stands for; `None` for what `put` stored, and for a task
+/// that is gone.
 pub(crate) fn producer(reference: &RawRef) -> Option<Arc<Task>> {
     reference
         .holder::<Task>()
@@ -222,8 +225,8 @@ impl Task {
     }
 
     fn step(&self, from: State, to: State) -> bool {
-        // AcqRel: who wins a step sees what was done before the steps that led here, the arguments that
-        // were stored before `Queued` among them.
+        // AcqRel: who wins a step sees what was done before the steps that led here, the arguments
+        // that were stored before `Queued` among them.
         let (from, to) = (from as u8, to as u8);
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -238,11 +241,13 @@ impl Task {
         self.step(State::Queued, State::Running)
     }
 
-    /// An attempt failed and another one follows later; until then nobody can claim the task, who waits
-    /// for it included. `false` if it was aborted meanwhile, and nobody else will count it as finished.
+    /// An attempt failed and another one follows later; until then nobody can claim the task, who
+    /// waits for it included. `false` if it was aborted meanwhile, and nobody else will count it as
+    /// finished.
     pub(crate) fn rest(&self) -> bool {
         let rests = self.step(State::Running, State::Waiting);
-        // Pairs with the fence in `Node::abort`: either its outcome is seen here or this step there.
+        // Pairs with the fence in `Node::abort`: either its outcome is seen here or this step
+        // there.
         fence(Ordering::SeqCst);
         rests && !(self.is_settled() && self.give_up())
     }
@@ -293,5 +298,17 @@ impl Task {
     /// An error of this kind that names this task.
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         Error::new(kind, message).in_task(self.name(), self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million of these are queued at times: a field more is 8 MB more.
+    #[test]
+    fn a_task_stays_small() {
+        assert!(size_of::<Task>() <= 232, "{} bytes", size_of::<Task>());
+        assert_eq!(size_of::<crate::object::value::Value>(), 24);
     }
 }

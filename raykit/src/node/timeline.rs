@@ -1,5 +1,5 @@
-//! A trace of the run in the format that Chrome and Perfetto open: one bar per attempt of a task, on the
-//! line of the thread that ran it.
+//! A trace of the run in the format that Chrome and Perfetto open: one bar per attempt of a task,
+//! on the line of the thread that ran it.
 
 use super::task::Task;
 use parking_lot::Mutex;
@@ -80,10 +80,10 @@ impl Timeline {
         let mut named = std::collections::BTreeMap::new();
         for bar in bars.iter() {
             named.entry(bar.thread).or_insert(&bar.thread_name);
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "{{\"ph\":\"X\",\"cat\":\"task\",\"pid\":1,\"tid\":{},\"ts\":{:.3},\"dur\":{:.3},\
-                 \"name\":{},\"args\":{{\"id\":{},\"attempt\":{},\"ok\":{}}}}},\n",
+                 \"name\":{},\"args\":{{\"id\":{},\"attempt\":{},\"ok\":{}}}}},",
                 bar.thread,
                 bar.from_us,
                 bar.length_us,
@@ -94,10 +94,10 @@ impl Timeline {
             );
         }
         for (thread, name) in named {
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "{{\"ph\":\"M\",\"pid\":1,\"tid\":{thread},\"name\":\"thread_name\",\
-                 \"args\":{{\"name\":{}}}}},\n",
+                 \"args\":{{\"name\":{}}}}},",
                 quoted(name)
             );
         }

@@ -1,5 +1,5 @@
-//! What happens later: a task's time is up, or its next attempt begins. One thread, started when first
-//! needed, that sleeps until the next of these and not a moment less.
+//! What happens later: a task's time is up, or its next attempt begins. One thread, started when
+//! first needed, that sleeps until the next of these and not a moment less.
 
 use super::Node;
 use super::task::Task;

@@ -1,4 +1,6 @@
-//! `Buffer`: the aligned bytes of an archive.
+//! `Buffer`: the aligned bytes of an archive. Large ones are kept for the next archive when they
+//! are freed: memory that the operating system has to hand out anew costs more than the copy into
+//! it.
 
 use rkyv::util::AlignedVec;
 use std::ops::{Deref, DerefMut};
@@ -6,26 +8,116 @@ use std::ops::{Deref, DerefMut};
 /// A cache line, and more than any archived type asks for.
 const ALIGN: usize = 64;
 
+type Bytes = AlignedVec<ALIGN>;
+
 /// Bytes that begin on a cache line.
 #[derive(Default)]
-pub(crate) struct Buffer(AlignedVec<ALIGN>);
+pub(crate) struct Buffer(Bytes);
 
 impl Buffer {
     /// An empty buffer with room for about `bytes`.
     pub(super) fn for_about(bytes: usize) -> Buffer {
-        Buffer(AlignedVec::with_capacity(bytes))
+        if bytes < kept::BUFFER_BYTES_MIN {
+            return Buffer(AlignedVec::with_capacity(bytes));
+        }
+        // An estimate may be far off, and to fail to allocate ends the process: so ask first.
+        let possible = || Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+        let fresh = || AlignedVec::with_capacity(if possible() { bytes } else { 0 });
+        Buffer(kept::take(bytes).unwrap_or_else(fresh))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.0.capacity() >= kept::BUFFER_BYTES_MIN {
+            kept::keep(std::mem::take(&mut self.0));
+        }
     }
 }
 
 impl Deref for Buffer {
-    type Target = AlignedVec<ALIGN>;
-    fn deref(&self) -> &AlignedVec<ALIGN> {
+    type Target = Bytes;
+    fn deref(&self) -> &Bytes {
         &self.0
     }
 }
 
 impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut AlignedVec<ALIGN> {
+    fn deref_mut(&mut self) -> &mut Bytes {
         &mut self.0
+    }
+}
+
+/// The buffers kept, oldest first.
+#[cfg(not(raykit_loom))]
+mod kept {
+    use super::Bytes;
+    pub(super) use crate::base::limits::BUFFER_BYTES_MIN;
+    use crate::base::limits::BUFFERS_KEPT_BYTES_MAX;
+    use parking_lot::Mutex;
+    use std::collections::VecDeque;
+
+    static KEPT: Mutex<VecDeque<Bytes>> = Mutex::new(VecDeque::new());
+
+    /// A kept buffer that is large enough and not wasted on `bytes`, emptied.
+    pub(super) fn take(bytes: usize) -> Option<Bytes> {
+        let mut kept = KEPT.lock();
+        let fits = |buffer: &Bytes| (bytes..=bytes.saturating_mul(2)).contains(&buffer.capacity());
+        let at = kept.iter().position(fits)?;
+        let mut buffer = kept.remove(at)?;
+        drop(kept);
+        buffer.clear();
+        Some(buffer)
+    }
+
+    /// Keeps `buffer`, and lets the oldest go until all are within the bound.
+    pub(super) fn keep(buffer: Bytes) {
+        let mut dropped = Vec::new();
+        let mut kept = KEPT.lock();
+        let mut total = kept.iter().map(Bytes::capacity).sum::<usize>() + buffer.capacity();
+        kept.push_back(buffer);
+        while total > BUFFERS_KEPT_BYTES_MAX {
+            let Some(oldest) = kept.pop_front() else { break };
+            total -= oldest.capacity();
+            dropped.push(oldest);
+        }
+        // Memory goes back to the operating system without the lock, for that takes long.
+        drop(kept);
+        drop(dropped);
+    }
+}
+
+/// Nothing is kept where the model checker runs: its locks cannot stand in a `static`.
+#[cfg(raykit_loom)]
+mod kept {
+    use super::Bytes;
+    pub(super) use crate::base::limits::BUFFER_BYTES_MIN;
+
+    pub(super) fn take(_: usize) -> Option<Bytes> {
+        None
+    }
+    pub(super) fn keep(_: Bytes) {}
+}
+
+#[cfg(all(test, not(raykit_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_buffer_is_used_again() {
+        // A size that no other test asks for.
+        const BYTES: usize = 37 << 20;
+        let mut first = Buffer::for_about(BYTES);
+        first.extend_from_slice(&[7; 100]);
+        let at = first.as_ptr();
+        drop(first);
+        let second = Buffer::for_about(BYTES - 4096);
+        assert_eq!((second.as_ptr(), second.len()), (at, 0));
+        assert!(kept::take(BYTES).is_none(), "it was taken out");
+    }
+
+    #[test]
+    fn an_absurd_estimate_does_no_harm() {
+        assert_eq!(Buffer::for_about(usize::MAX / 4).capacity(), 0);
     }
 }

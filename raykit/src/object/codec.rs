@@ -1,19 +1,23 @@
 //! The bridge to rkyv: how a value becomes bytes with a table of references beside them, and back.
 //!
-//! A reference inside a value cannot be written as bytes alone: whoever holds the bytes has to hold the
-//! object too. So the writer carries a table, `ObjectRef` is archived as an index into it, and the
-//! reader takes references out of it. Plain rkyv has no table and therefore cannot write a reference.
+//! A reference inside a value cannot be written as bytes alone: whoever holds the bytes has to hold
+//! the object too. So the writer carries a table, `ObjectRef` is archived as an index into it, and
+//! the reader takes references out of it. Plain rkyv has no table and therefore cannot write a
+//! reference.
 //!
-//! `Sealed` is the pair of both. Bytes that came from elsewhere are checked when they are first opened
-//! as a type; bytes that were written here from a `T` are known to be a `T`.
+//! `Sealed` is the pair of both. Bytes that came from elsewhere are checked when they are first
+//! opened as a type; bytes that were written here from a `T` are known to be a `T`.
 //!
-//! Absent on purpose: rkyv's shared pointers (`Rc`, `Arc`), whose reading is its most delicate part.
+//! Absent on purpose: rkyv's shared pointers (`Rc`, `Arc`), whose reading is its most delicate
+//! part.
 
 #![expect(unsafe_code, reason = "rkyv's contexts and archived references are unsafe traits")]
 
 use super::buffer::Buffer;
 use super::error::{Error, ErrorKind};
-use super::reference::{ObjectRef, RawRef};
+use super::raw::RawRef;
+use super::reference::ObjectRef;
+use super::table::{Refs, Refused, Table};
 use super::{Object, schema};
 use crate::base::limits::{ARCHIVE_DEPTH_MAX, ARENA_BYTES_MAX, DEPTH_TRUSTED_MAX};
 use crate::base::sync::OnceLock;
@@ -28,13 +32,11 @@ use rkyv::validation::archive::ArchiveValidator;
 use rkyv::{Archive, Deserialize, Place, Portable, Serialize};
 use std::alloc::Layout;
 use std::any::{TypeId, type_name};
-use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 /// What a value is written with.
 pub type Encode<'a> = Strategy<Encoder<'a>, BoxedError>;
@@ -51,14 +53,6 @@ pub struct Encoder<'a> {
     depth_met: usize,
 }
 
-/// The references of one archive, each once.
-#[derive(Default)]
-struct Table {
-    refs: Vec<RawRef>,
-    /// Where each is, by the address of its slot; filled once a plain search would take long.
-    places: HashMap<usize, u32>,
-}
-
 /// A reader of references.
 pub struct Decoder {
     refs: Refs,
@@ -70,9 +64,6 @@ pub struct Checker<'a> {
     table_len: usize,
     depth: usize,
 }
-
-/// The references that belong to some bytes; most bytes have none.
-type Refs = Option<Arc<[RawRef]>>;
 
 /// The contexts in which an archived reference can be checked.
 pub trait Door: Fallible<Error: Source> + ArchiveContext<<Self as Fallible>::Error> {
@@ -86,7 +77,8 @@ impl Door for Check<'_> {
     }
 }
 
-/// A reference as it stands in an archive: [`View::reference`](super::View::reference) takes it out.
+/// A reference as it stands in an archive: [`View::reference`](super::View::reference) takes it
+/// out.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct ArchivedRef<T> {
@@ -110,11 +102,12 @@ impl<T> fmt::Debug for ArchivedRef<T> {
 // mutability.
 unsafe impl<T> Portable for ArchivedRef<T> {}
 
-// SAFETY: every bit pattern is a valid `u32_le`, so nothing invalid can pass. That the index is in the
-// table is a promise of raykit's, which is checked here as well.
+// SAFETY: every bit pattern is a valid `u32_le`, so nothing invalid can pass. That the index is in
+// the table is a promise of raykit's, which is checked here as well.
 unsafe impl<T, C: Door + ?Sized> CheckBytes<C> for ArchivedRef<T> {
     unsafe fn check_bytes(value: *const Self, context: &mut C) -> Result<(), C::Error> {
-        // SAFETY: the caller promises that `value` is aligned and readable; any four bytes are valid.
+        // SAFETY: the caller promises that `value` is aligned and readable; any four bytes are
+        // valid.
         let index = unsafe { (*value).index() };
         if index < context.table_len() {
             return Ok(());
@@ -130,7 +123,8 @@ impl<T> Archive for ObjectRef<T> {
 
     fn resolve(&self, index: u32, out: Place<ArchivedRef<T>>) {
         let archived = ArchivedRef { index: u32_le::from_native(index), of: PhantomData };
-        // SAFETY: an `ArchivedRef` is one `u32_le` and has no padding, so all its bytes are written.
+        // SAFETY: an `ArchivedRef` is one `u32_le` and has no padding, so all its bytes are
+        // written.
         unsafe { out.write_unchecked(archived) };
     }
 }
@@ -144,7 +138,8 @@ impl<T> Serialize<Encode<'_>> for ObjectRef<T> {
 impl<T> Deserialize<ObjectRef<T>, Decode> for ArchivedRef<T> {
     fn deserialize(&self, decoder: &mut Decode) -> Result<ObjectRef<T>, BoxedError> {
         let found = decoder.refs.as_deref().and_then(|refs| refs.get(self.index()));
-        let missing = || BoxedError::new(Refused(format!("reference {} does not exist", self.index)));
+        let missing =
+            || BoxedError::new(Refused(format!("reference {} does not exist", self.index)));
         found.cloned().map(ObjectRef::new).ok_or_else(missing)
     }
 }
@@ -154,42 +149,9 @@ impl<T: 'static> Object for ObjectRef<T> {
     const SCHEMA: u64 = schema::named("ObjectRef");
 }
 
-impl Table {
-    /// From this many on the places are kept in a map.
-    const SEARCHED_MAX: usize = 16;
-
-    /// The index of `reference`, entered now if it is not there.
-    fn place(&mut self, reference: &RawRef) -> Result<u32, BoxedError> {
-        let address = |reference: &RawRef| std::ptr::from_ref(reference.slot()).addr();
-        let found = match self.refs.len() {
-            0..=Self::SEARCHED_MAX => {
-                self.refs.iter().position(|known| known.is(reference)).map(|at| at as u32)
-            }
-            _ => self.places.get(&address(reference)).copied(),
-        };
-        if let Some(index) = found {
-            return Ok(index);
-        }
-        let index = u32::try_from(self.refs.len())
-            .map_err(|_| BoxedError::new(Refused("more than 2^32 references in a value".into())))?;
-        self.refs.push(reference.clone());
-        if self.refs.len() == Self::SEARCHED_MAX + 1 {
-            let all = self.refs.iter().zip(0..);
-            self.places = all.map(|(known, at)| (address(known), at)).collect();
-        } else if self.refs.len() > Self::SEARCHED_MAX {
-            self.places.insert(address(reference), index);
-        }
-        Ok(index)
-    }
-
-    fn into_refs(self) -> Refs {
-        if self.refs.is_empty() { None } else { Some(self.refs.into()) }
-    }
-}
-
-/// Goes one level down into a type that may contain itself. Only those can nest without end, and each
-/// of them is written by `#[object]`, which calls this; so a value of any depth ends in an error and
-/// not at the end of the stack.
+/// Goes one level down into a type that may contain itself. Only those can nest without end, and
+/// each of them is written by `#[object]`, which calls this; so a value of any depth ends in an
+/// error and not at the end of the stack.
 pub fn nested<'a, R>(
     encoder: &mut Encode<'a>,
     write: impl FnOnce(&mut Encode<'a>) -> Result<R, BoxedError>,
@@ -375,8 +337,8 @@ impl Sealed {
     }
 }
 
-/// Reads bytes from elsewhere, which never panic: where overflow is checked rkyv's own arithmetic does
-/// on some hostile lengths, and a type's own serde code may do anything.
+/// Reads bytes from elsewhere, which never panic: where overflow is checked rkyv's own arithmetic
+/// does on some hostile lengths, and a type's own serde code may do anything.
 fn guarded<R>(read: impl FnOnce() -> Result<R, BoxedError>) -> Result<R, BoxedError> {
     // What the closures change is dropped here, and what they read never changes.
     std::panic::catch_unwind(AssertUnwindSafe(read))
@@ -386,17 +348,6 @@ fn guarded<R>(read: impl FnOnce() -> Result<R, BoxedError>) -> Result<R, BoxedEr
 fn cannot<T>(what: &str, reason: &BoxedError) -> Error {
     Error::new(ErrorKind::Encoding, format!("cannot {what} a `{}`: {reason}", type_name::<T>()))
 }
-
-/// A reason of raykit's own, where rkyv gives its own otherwise.
-#[derive(Debug)]
-pub(super) struct Refused(pub(super) String);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl std::error::Error for Refused {}
 
 #[derive(Debug)]
 struct TooDeep;
@@ -412,8 +363,8 @@ impl std::error::Error for TooDeep {}
 ///
 /// # Safety
 ///
-/// `Archived` must have the size, the alignment and, on a little-endian machine, the meaning of `Self`
-/// for every bit pattern.
+/// `Archived` must have the size, the alignment and, on a little-endian machine, the meaning of
+/// `Self` for every bit pattern.
 pub(super) unsafe trait Number: Archive + Sized {}
 
 macro_rules! numbers {

@@ -1,9 +1,9 @@
-//! The one error of raykit: opaque, cheap to clone, and the same value that takes a result's place in
-//! the store. It stands on this low floor because options (`retry_on`) and outcomes name it.
+//! The one error of raykit: opaque, cheap to clone, and the same value that takes a result's place
+//! in the store. It stands on this low floor because options (`retry_on`) and outcomes name it.
 
-use super::value::Value;
 use crate::base::TaskId;
 use crate::base::limits::{ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX};
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -21,7 +21,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// #[remote]
 /// fn mean(xs: &[f64]) -> Result<f64, String> {
-///     if xs.is_empty() { Err("no numbers".into()) } else { Ok(xs.iter().sum::<f64>() / xs.len() as f64) }
+///     match xs.len() {
+///         0 => Err("no numbers".into()),
+///         n => Ok(xs.iter().sum::<f64>() / n as f64),
+///     }
 /// }
 ///
 /// # fn main() -> raykit::Result<()> {
@@ -80,10 +83,19 @@ struct Inner {
 enum Cause {
     None,
     /// The error as it was made in this process, and its value where that is an object.
-    Here(Box<dyn StdError + Send + Sync>, Option<Value>),
+    Here(Box<dyn StdError + Send + Sync>, Option<Arc<dyn Typed>>),
     /// The texts of the causes, outermost first, as they came from elsewhere.
-    Told(Option<Box<Told>>, Option<Value>),
-    Error(Error),
+    Told(Option<Box<Told>>, Option<Arc<dyn Typed>>),
+}
+
+/// The function's own error as a stored value; what that is stands further down the list of this
+/// room.
+pub(crate) trait Typed: Any + Send + Sync {
+    fn typed(&self) -> Option<&dyn Any>;
+}
+
+fn typed<E: 'static>(value: &Option<Arc<dyn Typed>>) -> Option<&E> {
+    value.as_ref()?.typed()?.downcast_ref()
 }
 
 /// One cause as text, with the next one below it.
@@ -104,14 +116,14 @@ impl StdError for Told {
     }
 }
 
-/// An error in a form that is itself an object: what travels, and what `always_encode` sends through
-/// bytes.
+/// An error in a form that is itself an object: what travels, and what `always_encode` sends
+/// through bytes.
 pub(crate) struct Parts {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
     pub(crate) task: Option<(String, TaskId)>,
     pub(crate) causes: Vec<String>,
-    pub(crate) value: Option<Value>,
+    pub(crate) value: Option<Arc<dyn Typed>>,
 }
 
 impl Error {
@@ -124,13 +136,11 @@ impl Error {
     }
 
     /// What a remote function returned as its `Err`; `value` where its type is an object.
-    pub(crate) fn returned(error: Box<dyn StdError + Send + Sync>, value: Option<Value>) -> Self {
+    pub(crate) fn returned(
+        error: Box<dyn StdError + Send + Sync>,
+        value: Option<Arc<dyn Typed>>,
+    ) -> Self {
         Self::with_cause(ErrorKind::Task, error.to_string(), Cause::Here(error, value))
-    }
-
-    /// The same failure seen from one level up: kind and value stay, the message says where.
-    pub(crate) fn caused_by(kind: ErrorKind, message: impl Into<String>, cause: Error) -> Self {
-        Self::with_cause(kind, message.into(), Cause::Error(cause))
     }
 
     /// Names the task, unless one nearer to the cause is named already.
@@ -166,15 +176,12 @@ impl Error {
 
     /// The function's own error, if it is an `E`.
     ///
-    /// An `E` that is an [`Object`] is found again wherever the function ran; any other error type only
-    /// where function and caller share a process.
+    /// An `E` that is an [`Object`](super::Object) is found again wherever the function ran; any
+    /// other error type only where function and caller share a process.
     pub fn downcast_ref<E: StdError + Send + Sync + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
-            Cause::Here(error, value) => {
-                value.as_ref().and_then(Value::peek::<E>).or_else(|| error.downcast_ref::<E>())
-            }
-            Cause::Told(_, value) => value.as_ref().and_then(Value::peek::<E>),
-            Cause::Error(cause) => cause.downcast_ref::<E>(),
+            Cause::Here(error, value) => typed::<E>(value).or_else(|| error.downcast_ref::<E>()),
+            Cause::Told(_, value) => typed::<E>(value),
             Cause::None => None,
         }
     }
@@ -244,10 +251,9 @@ impl Parts {
 }
 
 impl Inner {
-    fn value(&self) -> Option<&Value> {
+    fn value(&self) -> Option<&Arc<dyn Typed>> {
         match &self.cause {
             Cause::Here(_, value) | Cause::Told(_, value) => value.as_ref(),
-            Cause::Error(cause) => cause.0.value(),
             Cause::None => None,
         }
     }
@@ -257,7 +263,6 @@ impl Inner {
             // The message is that of the function's own error: its causes follow.
             Cause::Here(error, _) => error.source(),
             Cause::Told(told, _) => told.as_deref().map(|t| t as &(dyn StdError + 'static)),
-            Cause::Error(cause) => Some(cause),
             Cause::None => None,
         }
     }

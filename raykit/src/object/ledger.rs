@@ -1,6 +1,6 @@
-//! `Ledger`: how many objects of a node there are, and how many bytes they take. Exact when nothing is
-//! in the middle of a step. A ledger is never freed, so that a slot needs no count to point at one; a
-//! closed node's is used again once its last object is gone.
+//! `Ledger`: how many objects of a node there are, and how many bytes they take. Exact when nothing
+//! is in the middle of a step. A ledger is never freed, so that a slot needs no count to point at
+//! one; a closed node's is used again once its last object is gone.
 
 use crate::base::shards::Sharded;
 use crate::base::sync::Mutex;
@@ -31,8 +31,8 @@ impl Ledger {
     }
 
     /// The node is closed: nothing is opened here from now on.
-    #[cfg(not(raykit_loom))]
     pub(crate) fn retire(&'static self) {
+        #[cfg(not(raykit_loom))]
         RETIRED.lock().push(self);
     }
 

@@ -1,10 +1,12 @@
-//! Hashes of types: FNV-1a over names and parts, with a final mix, in `const` so that a function's key
-//! costs nothing at run time. Not for keeping enemies out: it tells two builds of a program apart.
+//! Hashes of types: FNV-1a over names and parts, with a final mix, in `const` so that a function's
+//! key costs nothing at run time. Not for keeping enemies out: it tells two builds of a program
+//! apart.
 
 /// Stands, in the schema of a type, for the type itself where it is a part of its own fields.
+/// It has a size, since the entries of a map must.
 #[crate::object]
 #[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Own;
+pub struct Own(pub u8);
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -1,21 +1,22 @@
 //! `Serde`: types that have serde and nothing else travel as postcard bytes.
 
-use super::codec::{Decode, Encode, Refused};
+use super::codec::{Decode, Encode};
+use super::table::Refused;
 use super::{Object, schema};
+use ::serde::Serialize as Writes;
+use ::serde::de::DeserializeOwned as Reads;
 use rkyv::rancor::{BoxedError, Source};
 use rkyv::vec::{ArchivedVec, VecResolver};
 use rkyv::{Archive, Deserialize, Place, Serialize};
-use ::serde::Serialize as Writes;
-use ::serde::de::DeserializeOwned as Reads;
 use std::ops::{Deref, DerefMut};
 
 /// A value of a type that has serde, as an [`Object`]. For types of other crates: your own take
 /// [`#[object]`](macro@crate::object), which is read in place and knows references.
 ///
-/// It is written with postcard, so a [`View`](super::View) of it is bytes, and a type that serde alone
-/// can describe to a self-describing format (`#[serde(untagged)]`, `flatten`) cannot be read back: that
-/// is an error when the value is asked for. The schema of all `Serde` types is the same, since serde
-/// does not tell a type's fields before a value is there.
+/// It is written with postcard, so a [`View`](super::View) of it is bytes, and a type that serde
+/// alone can describe to a self-describing format (`#[serde(untagged)]`, `flatten`) cannot be read
+/// back: that is an error when the value is asked for. The schema of all `Serde` types is the same,
+/// since serde does not tell a type's fields before a value is there.
 ///
 /// ```
 /// use raykit::Serde;

@@ -1,15 +1,20 @@
-//! `Slot`: the life of one object. It is open, then sealed with an outcome, once and for all; who waits
-//! is woken at that moment. The first outcome wins, so that a cancellation, a timeout and a result that
-//! race leave one of them.
+//! `Slot`: the life of one object. It is open, then sealed with an outcome, once and for all; who
+//! waits is woken at that moment. The first outcome wins, so that a cancellation, a timeout and a
+//! result that race leave one of them.
 //!
-//! No wake-up is lost: `seal` sets the outcome before it takes the list of waiters, and `watch` looks at
-//! the outcome again while it holds the lock of that list. Whoever comes second sees the other.
+//! No wake-up is lost: `seal` sets the outcome before it takes the list of waiters, and `watch`
+//! looks at the outcome again while it holds the lock of that list. Whoever comes second sees the
+//! other.
 
 use super::error::Error;
 use super::ledger::Ledger;
+use super::raw::{Holder, RawRef};
+use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
 use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering};
+use std::any::Any;
+use std::fmt;
 use std::task::Waker;
 
 /// What a slot ends up with.
@@ -30,6 +35,7 @@ enum Waiters {
     #[default]
     None,
     One(Waker),
+    #[expect(clippy::box_collection, reason = "keeps the slot small for the common case")]
     Many(Box<Vec<Waker>>),
 }
 
@@ -64,7 +70,8 @@ impl Slot {
         self.outcome.get()
     }
 
-    /// Gives the slot its outcome and wakes who waits. `false` if it had one: then this one is dropped.
+    /// Gives the slot its outcome and wakes who waits. `false` if it had one: then this one is
+    /// dropped.
     pub(crate) fn seal(&self, outcome: Outcome) -> bool {
         let bytes = outcome.as_ref().map_or(0, Payload::bytes) as u64;
         let failed = outcome.is_err();
@@ -104,8 +111,8 @@ impl Slot {
         Watched::Kept
     }
 
-    /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the end
-    /// of one wait is not the end of the other.
+    /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the
+    /// end of one wait is not the end of the other.
     pub(crate) fn unwatch(&self, waker: &Waker) {
         let mut waiters = self.waiters.lock();
         match &mut *waiters {
@@ -120,14 +127,60 @@ impl Slot {
     }
 }
 
+impl Holder for Slot {
+    fn place(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl RawRef {
+    /// The place of the object.
+    pub(crate) fn slot(&self) -> &Slot {
+        self.0.place().downcast_ref().expect("every `Holder` holds a `Slot`")
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        self.slot().id()
+    }
+}
+
+impl fmt::Debug for RawRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawRef({})", self.id())
+    }
+}
+
+impl<T> ObjectRef<T> {
+    /// The id of the object.
+    pub fn id(&self) -> ObjectId {
+        self.0.id()
+    }
+
+    /// Whether the object exists already, as a value or as an error.
+    pub fn is_ready(&self) -> bool {
+        self.0.slot().outcome().is_some()
+    }
+}
+
+impl<T> fmt::Debug for ObjectRef<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.0.slot().outcome() {
+            None => "pending",
+            Some(Ok(_)) => "ready",
+            Some(Err(_)) => "failed",
+        };
+        write!(f, "ObjectRef<{}>({}, {state})", std::any::type_name::<T>(), self.id())
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.ledger.closed(self.bytes.load(Ordering::Relaxed));
     }
 }
 
-/// Who waits for many objects sleeps until a later one of them is there, and still wants to hear of a
-/// failure at once. Failures are rare, so all of the process are told to all who listen.
+/// Who waits for many objects sleeps until a later one of them is there, and still wants to hear of
+/// a failure at once. Failures are rare, so all of the process are told to all who listen.
 pub(crate) struct Failures;
 
 #[cfg(not(raykit_loom))]
@@ -165,4 +218,63 @@ impl Failures {
     fn tell() {}
     pub(crate) fn listen(_: &Waker) {}
     pub(crate) fn mute(_: &Waker) {}
+}
+
+#[cfg(all(test, raykit_loom))]
+mod loom_tests {
+    use super::*;
+    use crate::base::{NodeId, TaskId};
+    use crate::object::error::ErrorKind;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize as Count;
+    use std::task::Wake;
+
+    struct Counting(Count);
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    fn slot() -> Arc<Slot> {
+        let id = TaskId { node: NodeId(1), sequence: 1 }.result(0);
+        Arc::new(Slot::new(id, Ledger::open()))
+    }
+
+    fn failed() -> Outcome {
+        Err(Error::new(ErrorKind::Cancelled, ""))
+    }
+
+    /// Whoever watches while the slot is being sealed is either called or told that it is ready.
+    #[test]
+    fn loom_a_watcher_is_called_or_told() {
+        crate::base::sync::explore(|| {
+            let slot = slot();
+            let sealer = {
+                let slot = Arc::clone(&slot);
+                loom::thread::spawn(move || slot.seal(failed()))
+            };
+            let counting = Arc::new(Counting(Count::new(0)));
+            let watched = slot.watch(&Waker::from(Arc::clone(&counting)));
+            assert!(sealer.join().expect("the sealer ends"));
+            let called = counting.0.load(std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(called, usize::from(watched == Watched::Kept));
+            assert!(slot.outcome().is_some());
+        });
+    }
+
+    /// Of two outcomes that race one stays. (C10)
+    #[test]
+    fn loom_one_outcome_wins() {
+        crate::base::sync::explore(|| {
+            let slot = slot();
+            let other = {
+                let slot = Arc::clone(&slot);
+                loom::thread::spawn(move || slot.seal(failed()))
+            };
+            let mine = slot.seal(failed());
+            let others = other.join().expect("the other ends");
+            assert!(mine != others);
+        });
+    }
 }

@@ -3,7 +3,8 @@
 use super::codec::Sealed;
 use super::error::{Error, ErrorKind};
 use super::ledger::Ledger;
-use super::reference::{ObjectRef, RawRef};
+use super::raw::RawRef;
+use super::reference::ObjectRef;
 use super::slot::Slot;
 use super::told::error_through_bytes;
 use super::value::Value;
@@ -250,10 +251,8 @@ fn a_view_knows_its_own_references() {
 }
 
 fn list(len: usize) -> List<u8> {
-    (0..len).fold(List { head: 0, tail: None }, |tail, _| List {
-        head: 1,
-        tail: Some(Box::new(tail)),
-    })
+    (0..len)
+        .fold(List { head: 0, tail: None }, |tail, _| List { head: 1, tail: Some(Box::new(tail)) })
 }
 
 #[test]
@@ -351,7 +350,9 @@ fn random_bytes() {
         let len = (rng.next() % 300) as usize;
         // Small numbers are more often right as lengths, tags and distances.
         let bytes: Vec<u8> = (0..len)
-            .map(|_| if rng.next() % 2 == 0 { (rng.next() % 4) as u8 } else { rng.next() as u8 })
+            .map(|_| {
+                if rng.next().is_multiple_of(2) { (rng.next() % 4) as u8 } else { rng.next() as u8 }
+            })
             .collect();
         survives::<Mixed>(&bytes, &[]);
         survives::<List<String>>(&bytes, &[]);
@@ -431,7 +432,8 @@ fn an_error_through_bytes() {
     let lost = Lost { at: 4, left: vec![reference(9)] };
     let value = Value::new(lost.clone());
     let id = TaskId { node: NodeId(1), sequence: 2 };
-    let error = Error::returned(Box::new(lost.clone()), Some(value)).in_task("search", id);
+    let error =
+        Error::returned(Box::new(lost.clone()), Some(Arc::new(value))).in_task("search", id);
     let arrived = error_through_bytes(&error);
     assert_eq!(format!("{arrived:?}"), format!("{error:?}"));
     assert_eq!((arrived.kind(), arrived.task()), (ErrorKind::Task, Some(("search", id))));

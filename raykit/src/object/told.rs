@@ -1,11 +1,13 @@
 //! An error as bytes and back: what another process would get to see of it.
 
 use super::codec::Sealed;
-use super::error::{Error, ErrorKind, Parts};
+use super::error::{Error, ErrorKind, Parts, Typed};
 use super::reference::ObjectRef;
 use super::value::Value;
 use crate::base::limits::ERROR_VALUE_BYTES_MAX;
 use crate::base::{NodeId, TaskId};
+use std::any::Any;
+use std::sync::Arc;
 
 /// The parts of an error, as an object.
 #[crate::object]
@@ -14,7 +16,8 @@ struct Letter {
     message: String,
     task: Option<(String, u32, u64)>,
     causes: Vec<String>,
-    /// The function's own error where its type is an object: its archive, and the references in that.
+    /// The function's own error where its type is an object: its archive, and the references in
+    /// that.
     value: Option<(Vec<u8>, Vec<ObjectRef<()>>)>,
 }
 
@@ -36,10 +39,11 @@ const KINDS: [ErrorKind; 14] = [
     ErrorKind::Io,
 ];
 
-/// The error as it looks after a journey as bytes. Where it cannot travel the error says why instead.
+/// The error as it looks after a journey as bytes. Where it cannot travel the error says why
+/// instead.
 pub(crate) fn error_through_bytes(error: &Error) -> Error {
     let parts = error.parts();
-    let typed = parts.value.clone();
+    let typed = value_of(&parts).cloned();
     let arrived = Letter::write(parts)
         .and_then(|letter| Sealed::encode(&letter))
         .map(|sent| Sealed::from_parts(sent.bytes(), sent.refs().to_vec()))
@@ -51,11 +55,16 @@ pub(crate) fn error_through_bytes(error: &Error) -> Error {
     }
 }
 
+fn value_of(parts: &Parts) -> Option<&Value> {
+    let value: &dyn Any = &**parts.value.as_ref()?;
+    value.downcast_ref()
+}
+
 impl Letter {
     fn write(parts: Parts) -> Result<Letter, Error> {
-        // One that cannot be written is told by its text alone, and a large one too: an error is copied
-        // to everybody who waits.
-        let sealed = parts.value.as_ref().and_then(|value| value.seal().ok());
+        // One that cannot be written is told by its text alone, and a large one too: an error is
+        // copied to everybody who waits.
+        let sealed = value_of(&parts).and_then(|value| value.seal().ok());
         let sealed = sealed.filter(|sealed| sealed.len() <= ERROR_VALUE_BYTES_MAX);
         let value = sealed.map(|sealed| {
             let refs = sealed.refs().iter().cloned().map(ObjectRef::new).collect();
@@ -75,13 +84,13 @@ impl Letter {
         let value = match (self.value, typed) {
             (Some((bytes, refs)), Some(typed)) => {
                 let refs = refs.into_iter().map(|reference| reference.0).collect();
-                Some(typed.decode_alike(&Sealed::from_parts(&bytes, refs))?)
+                let value = typed.decode_alike(&Sealed::from_parts(&bytes, refs))?;
+                Some(Arc::new(value) as Arc<dyn Typed>)
             }
             _ => None,
         };
-        let task = self.task.map(|(name, node, sequence)| {
-            (name, TaskId { node: NodeId(node), sequence })
-        });
+        let task =
+            self.task.map(|(name, node, sequence)| (name, TaskId { node: NodeId(node), sequence }));
         Ok(Parts { kind, message: self.message, task, causes: self.causes, value })
     }
 }

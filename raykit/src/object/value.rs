@@ -2,7 +2,7 @@
 //! behind one pointer, typed or as sealed bytes; `Payload` adds the second form once somebody asks.
 
 use super::codec::Sealed;
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, Typed};
 use super::{Object, View};
 use crate::base::sync::OnceLock;
 use std::any::Any;
@@ -12,7 +12,6 @@ use std::sync::Arc;
 pub(crate) trait Stored: Any + Send + Sync {
     fn seal(&self) -> Result<Sealed, Error>;
     fn bytes(&self) -> usize;
-    fn type_name(&self) -> &'static str;
     /// Another value of the same type.
     fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error>;
 }
@@ -23,9 +22,6 @@ impl<T: Object> Stored for T {
     }
     fn bytes(&self) -> usize {
         size_of::<T>() + self.heap_bytes()
-    }
-    fn type_name(&self) -> &'static str {
-        std::any::type_name::<T>()
     }
     fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error> {
         sealed.decode::<T>().map(Value::new)
@@ -84,6 +80,16 @@ pub(crate) enum Value {
     Sealed(Arc<Sealed>),
 }
 
+impl Typed for Value {
+    fn typed(&self) -> Option<&dyn Any> {
+        match self {
+            Value::Small(small) => Some(small.any()),
+            Value::Shared(stored) => Some(&**stored as &dyn Any),
+            Value::Sealed(_) => None,
+        }
+    }
+}
+
 impl Value {
     pub(crate) fn new<T: Object>(value: T) -> Value {
         match Small::new(&value) {
@@ -98,11 +104,7 @@ impl Value {
 
     /// The typed value, if it is one and a `T`.
     pub(crate) fn peek<T: Any>(&self) -> Option<&T> {
-        match self {
-            Value::Small(small) => small.any().downcast_ref(),
-            Value::Shared(stored) => (&**stored as &dyn Any).downcast_ref(),
-            Value::Sealed(_) => None,
-        }
+        self.typed()?.downcast_ref()
     }
 
     /// Bytes of memory that the value takes beside its slot.
@@ -227,8 +229,8 @@ impl Payload {
         View::open(sealed)
     }
 
-    /// The other form if it is of the wanted kind, made now if there is none. `None` where the place is
-    /// taken by the other kind (a small value was both boxed and encoded).
+    /// The other form if it is of the wanted kind, made now if there is none. `None` where the
+    /// place is taken by the other kind (a small value was both boxed and encoded).
     fn other(
         &self,
         wanted: impl Fn(&Other) -> bool,

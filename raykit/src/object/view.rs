@@ -2,10 +2,10 @@
 
 #![expect(unsafe_code, reason = "the bytes are looked at once, when the view is made")]
 
+use super::Object;
 use super::codec::{ArchivedRef, Sealed};
 use super::error::Result;
 use super::reference::ObjectRef;
-use super::Object;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 /// The archived form of a `T`, read in place: it derefs to `T`'s archived type.
 ///
-/// Nothing is decoded. A number comes out as a little-endian one that compares with and converts to the
-/// native one (`view.x`, `view.x.to_native()`), a `String` reads as `str`, a `Vec` as a slice; a type
-/// marked [`#[object]`](macro@crate::object) has its fields under the same names. The view keeps the
-/// bytes alive by itself, so it outlives the reference that it came from.
+/// Nothing is decoded. A number comes out as a little-endian one that compares with and converts to
+/// the native one (`view.x`, `view.x.to_native()`), a `String` reads as `str`, a `Vec` as a slice;
+/// a type marked [`#[object]`](macro@crate::object) has its fields under the same names. The view
+/// keeps the bytes alive by itself, so it outlives the reference that it came from.
 ///
 /// ```
 /// use raykit::prelude::*;

@@ -1,16 +1,16 @@
-//! What the node has free at this moment. One CPU per running task is the common case and costs one step
-//! of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU (a lease)
-//! until it rests, or until somebody waits for more. Every other request is taken and given back whole,
-//! under a lock, by priority and then in the order of arrival.
+//! What the node has free at this moment. One CPU per running task is the common case and costs one
+//! step of a counter when a worker starts to work, none between two tasks: the worker keeps its CPU
+//! (a lease) until it rests, or until somebody waits for more. Every other request is taken and
+//! given back whole, under a lock, by priority and then in the order of arrival.
 //!
-//! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and the
-//! workers' next plain task, so that neither starves the other.
+//! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and
+//! the workers' next plain task, so that neither starves the other.
 
 use super::job::Job;
 use super::parker::Parker;
 use crate::base::limits::REACQUIRE_MS;
 use crate::base::quantity::{Amount, Resources};
-use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering};
+use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering, fence};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -127,6 +127,9 @@ impl Budget {
     #[must_use]
     pub(crate) fn give_cpu(&self, back: Amount) -> Vec<Arc<dyn Job>> {
         self.cpu_free.fetch_add(steps(back), Ordering::SeqCst);
+        // Pairs with the fence in `serve`: either this step sees who waits, or the other one sees
+        // what was given back.
+        fence(Ordering::SeqCst);
         if self.hungry.load(Ordering::SeqCst) == 0 { Vec::new() } else { self.serve() }
     }
 
@@ -154,14 +157,6 @@ impl Budget {
         self.serve()
     }
 
-    /// Takes back the requests for which `given_up` says yes.
-    pub(crate) fn withdraw(&self, given_up: impl Fn(&Arc<dyn Job>) -> bool) {
-        let mut state = self.state.lock();
-        let before = state.requests.len();
-        state.requests.retain(|request| !given_up(&request.job));
-        self.hungry.fetch_sub(before - state.requests.len(), Ordering::SeqCst);
-    }
-
     /// All waiting requests, taken out.
     pub(crate) fn drain(&self) -> Vec<Arc<dyn Job>> {
         let mut state = self.state.lock();
@@ -174,6 +169,7 @@ impl Budget {
     fn serve(&self) -> Vec<Arc<dyn Job>> {
         let mut granted = Vec::new();
         let mut state = self.state.lock();
+        fence(Ordering::SeqCst);
         while let Some(first) = state.woken.front() {
             if !self.take_cpu(first.want) {
                 return granted;
@@ -191,7 +187,8 @@ impl Budget {
         while at < state.requests.len() && passed < LOOK_AHEAD {
             let want = state.requests[at].want.clone();
             let beside = Resources { cpu: Amount::ZERO, ..want.clone() };
-            let cpu_had = || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
+            let cpu_had =
+                || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
             if beside.lacking(&open).is_none() && cpu_had() {
                 let fits = state.rest.take(&beside) && open.take(&beside);
                 debug_assert!(fits, "it was compared a moment ago, under the same lock");
@@ -211,11 +208,18 @@ impl Budget {
         granted
     }
 
-    /// A woken task takes its CPU back. It waits its turn, ahead of everything that has not begun; but
-    /// not for ever: a task that has kept the CPU all the while may itself be waiting for something that
-    /// this one holds, such as a lock. Then the woken one goes on, and the debt is settled when a CPU
-    /// comes back.
-    pub(crate) fn take_back(&self, want: Amount, parker: &Arc<Parker>) {
+    /// A woken task takes its CPU back. It waits its turn, ahead of everything that has not begun;
+    /// but not for ever: a task that has kept the CPU all the while may itself be waiting for
+    /// something that this one holds, such as a lock. Then the woken one goes on, and the debt is
+    /// settled when a CPU comes back.
+    ///
+    /// `run` is called with the jobs that can run now.
+    pub(crate) fn take_back(
+        &self,
+        want: Amount,
+        parker: &Arc<Parker>,
+        run: impl FnOnce(Vec<Arc<dyn Job>>),
+    ) {
         let want = steps(want);
         if want == 0 || (self.hungry.load(Ordering::SeqCst) == 0 && self.take_cpu(want)) {
             return;
@@ -233,6 +237,8 @@ impl Budget {
             state.woken.push_back(Arc::clone(&woken));
             self.hungry.fetch_add(1, Ordering::SeqCst);
         }
+        // What came back between the look above and the entry in the list was given to nobody.
+        run(self.serve());
         let deadline = Instant::now() + Duration::from_millis(REACQUIRE_MS);
         while !woken.served.load(Ordering::Acquire) {
             if !parker.park_until(deadline) {
@@ -246,5 +252,170 @@ impl Budget {
         state.woken.retain(|other| !Arc::ptr_eq(other, &woken));
         self.hungry.fetch_sub(1, Ordering::SeqCst);
         self.cpu_free.fetch_sub(want, Ordering::SeqCst);
+    }
+}
+
+#[cfg(all(test, raykit_loom))]
+mod loom_tests {
+    use super::super::job::{LaneId, Tag};
+    use super::*;
+
+    struct Counted;
+    impl Job for Counted {
+        fn run(self: Arc<Self>) {}
+        fn abandon(&self) {}
+        fn lane(&self) -> LaneId {
+            LaneId(0)
+        }
+        fn tag(&self) -> Tag {
+            Tag::default()
+        }
+    }
+
+    /// A worker gives its CPU back while a request for all CPUs arrives: one of the two steps
+    /// grants it, and in the end everything is free again.
+    #[test]
+    fn loom_a_request_is_granted_once_whoever_comes_last() {
+        crate::base::sync::explore(|| {
+            let total = Resources { cpu: Amount::ONE, ..Default::default() };
+            let budget = Arc::new(Budget::new(total.clone()));
+            assert!(budget.lease());
+            let worker = {
+                let budget = Arc::clone(&budget);
+                loom::thread::spawn(move || budget.give_cpu(Amount::ONE).len())
+            };
+            let granted = budget.request(total.clone(), 0, Arc::new(Counted)).len();
+            let granted = granted + worker.join().expect("the worker ends");
+            assert_eq!(granted, 1);
+            assert!(!budget.lease(), "the request holds it all");
+            assert!(budget.give(&total).is_empty());
+            assert_eq!(budget.free(), total);
+        });
+    }
+}
+
+#[cfg(all(test, not(raykit_loom)))]
+mod tests {
+    use super::super::job::{LaneId, Tag};
+    use super::*;
+    use std::sync::atomic::AtomicUsize as Count;
+
+    struct Numbered(u64);
+    impl Job for Numbered {
+        fn run(self: Arc<Self>) {}
+        fn abandon(&self) {}
+        fn lane(&self) -> LaneId {
+            LaneId(0)
+        }
+        fn tag(&self) -> Tag {
+            Tag { what: 1, which: self.0 }
+        }
+    }
+
+    fn cpus(steps: u64) -> Resources {
+        Resources { cpu: Amount(steps), ..Default::default() }
+    }
+
+    fn numbers(jobs: Vec<Arc<dyn Job>>) -> Vec<u64> {
+        jobs.iter().map(|job| job.tag().which).collect()
+    }
+
+    #[test]
+    fn requests_are_granted_whole_and_in_order() {
+        let budget = Budget::new(cpus(20_000));
+        assert_eq!(numbers(budget.request(cpus(15_000), 0, Arc::new(Numbered(1)))), [1]);
+        assert!(numbers(budget.request(cpus(20_000), 0, Arc::new(Numbered(2)))).is_empty());
+        let small = budget.request(cpus(1_000), 0, Arc::new(Numbered(3)));
+        assert!(small.is_empty(), "a small request does not overtake one that waits for CPUs");
+        assert!(!budget.lease(), "nor does a worker");
+        assert_eq!(numbers(budget.give(&cpus(15_000))), [2]);
+        assert_eq!(numbers(budget.give(&cpus(20_000))), [3]);
+        assert!(budget.give(&cpus(1_000)).is_empty());
+        assert_eq!(budget.free(), cpus(20_000));
+    }
+
+    #[test]
+    fn what_waits_for_a_gpu_does_not_keep_cpus_from_others() {
+        let total = Resources { cpu: Amount(20_000), gpu: Amount::ONE, ..Default::default() };
+        let gpu = Resources { cpu: Amount::ONE, gpu: Amount::ONE, ..Default::default() };
+        let budget = Budget::new(total.clone());
+        assert_eq!(numbers(budget.request(gpu.clone(), 0, Arc::new(Numbered(1)))), [1]);
+        assert!(budget.request(gpu.clone(), 0, Arc::new(Numbered(2))).is_empty());
+        assert!(budget.lease(), "the free CPU is for whoever can use it");
+        assert!(budget.give_cpu(Amount::ONE).is_empty());
+        assert_eq!(numbers(budget.give(&gpu)), [2]);
+        assert!(budget.give(&gpu).is_empty());
+        assert_eq!(budget.free(), total);
+    }
+
+    #[test]
+    fn requests_and_workers_take_turns() {
+        let budget = Budget::new(cpus(10_000));
+        assert!(budget.lease());
+        assert!(budget.request(cpus(10_000), 0, Arc::new(Numbered(1))).is_empty());
+        assert!(budget.request(cpus(10_000), 0, Arc::new(Numbered(2))).is_empty());
+        assert_eq!(numbers(budget.give_cpu(Amount::ONE)), [1]);
+        // The request has had its turn; of the second one and a worker the former asks first, and a
+        // worker comes next.
+        assert_eq!(numbers(budget.give(&cpus(10_000))), [2]);
+        assert!(budget.give(&cpus(10_000)).is_empty());
+        assert!(budget.lease());
+    }
+
+    #[test]
+    fn a_woken_task_goes_first_and_borrows_in_the_end() {
+        let budget = Arc::new(Budget::new(cpus(10_000)));
+        let parker = Parker::new();
+        assert!(budget.lease());
+        // Nobody gives the CPU back: the woken task goes on all the same.
+        budget.take_back(Amount::ONE, &parker, |jobs| assert!(jobs.is_empty()));
+        assert_eq!(budget.cpu_free.load(Ordering::SeqCst), -10_000);
+        assert!(!budget.lease());
+        assert!(budget.give_cpu(Amount::ONE).is_empty());
+        assert!(!budget.lease(), "the first CPU to come back settles the debt");
+        assert!(budget.give_cpu(Amount::ONE).is_empty());
+        assert!(budget.lease());
+    }
+
+    proptest::proptest! {
+        /// Whatever is asked and given back in whatever order, nothing is granted beyond the total,
+        /// each request is granted once, and in the end all is free. (I11, I12)
+        #[test]
+        fn accounts_are_exact(steps in proptest::collection::vec((0_u64..30_000, 0_u64..3, 0_u64..100), 1..60)) {
+            let total = Resources {
+                cpu: Amount(40_000), gpu: Amount(2), memory: 150, ..Default::default()
+            };
+            let budget = Budget::new(total.clone());
+            let wants: Vec<Resources> = steps.iter().map(|(cpu, gpu, memory)| Resources {
+                cpu: Amount(*cpu), gpu: Amount(*gpu), memory: *memory, ..Default::default()
+            }).collect();
+            let mut held: std::collections::VecDeque<u64> = Default::default();
+            let granted = Count::new(0);
+            let note = |held: &mut std::collections::VecDeque<u64>, jobs: Vec<Arc<dyn Job>>| {
+                granted.fetch_add(jobs.len(), std::sync::atomic::Ordering::Relaxed);
+                held.extend(numbers(jobs));
+                let mut sum = total.clone();
+                for number in held.iter() {
+                    assert!(sum.take(&wants[*number as usize]), "more is held than there is");
+                }
+                let free = budget.free();
+                assert_eq!(free, sum, "free is what is not held");
+            };
+            for (number, want) in wants.iter().enumerate() {
+                let jobs = budget.request(want.clone(), 0, Arc::new(Numbered(number as u64)));
+                note(&mut held, jobs);
+                if number % 3 == 2
+                    && let Some(number) = held.pop_front() {
+                        let jobs = budget.give(&wants[number as usize]);
+                        note(&mut held, jobs);
+                    }
+            }
+            while let Some(number) = held.pop_front() {
+                let jobs = budget.give(&wants[number as usize]);
+                note(&mut held, jobs);
+            }
+            assert_eq!(granted.load(std::sync::atomic::Ordering::Relaxed), wants.len());
+            assert_eq!(budget.free(), total);
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! `Job`: what the pool runs. It knows how to run once and what to do if it never will; the pool knows
-//! nothing else of it.
+//! `Job`: what the pool runs. It knows how to run once and what to do if it never will; the pool
+//! knows nothing else of it.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Lanes: the queues that all workers share, one for each job (the tree of tasks of one outside thread
-//! or actor) and priority. A higher priority goes first; between lanes of one priority workers take
-//! turns, so that a job of ten tasks is not behind one of a million.
+//! Lanes: the queues that all workers share, one for each job (the tree of tasks of one outside
+//! thread or actor) and priority. A higher priority goes first; between lanes of one priority
+//! workers take turns, so that a job of ten tasks is not behind one of a million.
 
 use super::job::{Job, LaneId};
 use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
@@ -99,8 +99,8 @@ impl Lanes {
         Arc::clone(found.expect("the common lane is never removed"))
     }
 
-    /// Queues `job` in its lane; in the common one if that is gone. Under the lock, so that the lane
-    /// cannot go meanwhile.
+    /// Queues `job` in its lane; in the common one if that is gone. Under the lock, so that the
+    /// lane cannot go meanwhile.
     pub(crate) fn push(&self, job: Arc<dyn Job>) {
         let row = self.row.lock();
         let found = row.0.iter().find(|lane| lane.id == job.lane()).or_else(|| common(&row.0));
@@ -170,7 +170,11 @@ mod tests {
         let second = lanes.open();
         let ids: Vec<_> = lanes.row().iter().map(|lane| lane.id).collect();
         assert_eq!(ids, [urgent.id, LaneId(0), first.id, second.id, idle.id]);
-        assert_eq!(lanes.at_priority(urgent.id, 0).id, first.id, "the same job's lane is found again");
+        assert_eq!(
+            lanes.at_priority(urgent.id, 0).id,
+            first.id,
+            "the same job's lane is found again"
+        );
         assert_eq!(lanes.get(LaneId(99)).id, LaneId(0), "an unknown lane is the common one");
     }
 

@@ -1,9 +1,10 @@
-//! Who works: a pool of threads with work-stealing queues, and the exact account of what they may use.
+//! Who works: a pool of threads with work-stealing queues, and the exact account of what they may
+//! use.
 //!
-//! `Pool::push` queues a `Job`; a worker finds it in its own queue, in a lane that all share, or with
-//! another worker. A job of one CPU runs on the CPU that its worker holds; any other is first granted
-//! what it asks for by the `Budget`. A job that waits for another gives its CPU back (`Worker::block`),
-//! and a spare thread takes its place.
+//! `Pool::push` queues a `Job`; a worker finds it in its own queue, in a lane that all share, or
+//! with another worker. A job of one CPU runs on the CPU that its worker holds; any other is first
+//! granted what it asks for by the `Budget`. A job that waits for another gives its CPU back
+//! (`Worker::block`), and a spare thread takes its place.
 //!
 //! Absent on purpose: tasks, objects, actors, networks, and tokio.
 //!
@@ -195,28 +196,26 @@ impl Pool {
         (crew.seats.len(), crew.blocked)
     }
 
-    /// What runs now.
-    pub(crate) fn running(&self) -> Vec<Tag> {
-        let crew = self.shared.crew.lock();
-        crew.seats.iter().map(|seat| seat.tag()).filter(|tag| *tag != Tag::default()).collect()
-    }
-
-    /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for which
-    /// the threads are left to themselves.
+    /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for
+    /// which the threads are left to themselves.
     pub(crate) fn close(&self, grace: Duration) -> Vec<Tag> {
         let shared = &self.shared;
         shared.closing.store(true, Ordering::SeqCst);
         shared.sleep.wake_all();
         shared.abandon_queued();
         let deadline = Instant::now() + grace;
+        // A task that closes its own node cannot wait for itself.
+        let own = self.worker().map(|worker| Arc::clone(&worker.seat));
+        let is_own = |seat: &Arc<Seat>| own.as_ref().is_some_and(|own| Arc::ptr_eq(own, seat));
         let mut crew = shared.crew.lock();
-        while !crew.seats.is_empty() {
+        while crew.seats.iter().any(|seat| !is_own(seat)) {
             shared.sleep.wake_all();
             if shared.ended.wait_until(&mut crew, deadline).timed_out() {
                 break;
             }
         }
-        let stuck: Vec<Tag> = crew.seats.iter().map(|seat| seat.tag()).collect();
+        let stuck: Vec<Tag> =
+            crew.seats.iter().filter(|seat| !is_own(seat)).map(|seat| seat.tag()).collect();
         let threads = std::mem::take(&mut crew.threads);
         drop(crew);
         let me = std::thread::current().id();
@@ -260,12 +259,13 @@ impl Shared {
         !self.granted.is_empty() || (self.budget.could_lease() && self.has_plain())
     }
 
-    /// Queues jobs that were granted what they asked for, and calls workers for them and for plain jobs
-    /// that may have been waiting for the same CPUs.
+    /// Queues jobs that were granted what they asked for, and calls workers for them and for plain
+    /// jobs that may have been waiting for the same CPUs.
     fn run_granted(&self, jobs: Vec<Arc<dyn Job>>) {
         for job in jobs {
             self.granted.push(job);
-            if self.sleep.notify() == Woken::Nobody {
+            // What was granted holds its resources from now on: no lookout is waited for.
+            if self.sleep.call() == Woken::Nobody {
                 self.hire_up_to(4 * self.basic_threads);
             }
         }
@@ -291,10 +291,11 @@ impl Shared {
 
     fn hire_up_to(&self, awake: usize) {
         let mut crew = self.crew.lock();
-        if crew.seats.len() - crew.blocked < awake && crew.seats.len() < self.threads_max {
-            if let Err(error) = self.hire(&mut crew) {
-                tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
-            }
+        if crew.seats.len() - crew.blocked < awake
+            && crew.seats.len() < self.threads_max
+            && let Err(error) = self.hire(&mut crew)
+        {
+            tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
         }
     }
 

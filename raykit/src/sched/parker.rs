@@ -1,5 +1,5 @@
-//! `Parker`: one thread's place to sleep. A permit given before the sleep ends it at once, so that a
-//! wake-up is never lost; more permits than one count as one.
+//! `Parker`: one thread's place to sleep. A permit given before the sleep ends it at once, so that
+//! a wake-up is never lost; more permits than one count as one.
 
 use crate::base::sync::Arc;
 use std::task::{Wake, Waker};
@@ -50,11 +50,6 @@ impl Parker {
         }
     }
 
-    /// Whether a permit is there; takes it.
-    pub(crate) fn take(&self) -> bool {
-        self.permit.load(Ordering::Relaxed) && self.permit.swap(false, Ordering::Acquire)
-    }
-
     /// Gives a permit.
     pub(crate) fn unpark(&self) {
         if !self.permit.swap(true, Ordering::Release) {
@@ -82,9 +77,6 @@ impl Parker {
         self.park();
         true
     }
-    pub(crate) fn take(&self) -> bool {
-        std::mem::take(&mut *self.permit.lock())
-    }
     pub(crate) fn unpark(&self) {
         *self.permit.lock() = true;
         self.changed.notify_one();
@@ -101,7 +93,6 @@ impl Wake for Parker {
 }
 
 /// The parker of the calling thread and the waker that unparks it, made once.
-#[cfg(not(raykit_loom))]
 pub(crate) fn of_this_thread() -> (Arc<Parker>, Waker) {
     std::thread_local! {
         static MINE: (Arc<Parker>, Waker) = {

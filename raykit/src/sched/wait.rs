@@ -1,5 +1,5 @@
-//! What a worker does when its task waits for something that another thread has to do: it gives its CPU
-//! back, sees to it that a thread is there to use it, sleeps, and takes a CPU again.
+//! What a worker does when its task waits for something that another thread has to do: it gives its
+//! CPU back, sees to it that a thread is there to use it, sleeps, and takes a CPU again.
 
 use super::worker::Worker;
 use crate::base::quantity::Amount;
@@ -15,12 +15,14 @@ impl Worker {
     pub(crate) fn block<R>(&self, sleep: impl FnOnce() -> R) -> Result<R, Exhausted> {
         let shared = &self.shared;
         shared.crew_blocks()?;
+        self.set_busy(false);
         let charge = self.set_charge(Amount::ZERO);
         shared.run_granted(shared.budget.give_cpu(charge));
         let result = sleep();
         shared.crew_unblocks();
-        shared.budget.take_back(charge, &self.parker);
+        shared.budget.take_back(charge, &self.parker, |jobs| shared.run_granted(jobs));
         self.set_charge(charge);
+        self.set_busy(true);
         Ok(result)
     }
 }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const BATCH_LEN: usize = 32;
 /// How many it takes from another worker at once.
 const STEAL_LEN: usize = 16;
+/// How often the lookout gets up.
+const LOOKOUT: Duration = Duration::from_micros(100);
 /// For how long a thread beyond the basic number rests before it ends.
 const SPARE_IDLE: Duration = Duration::from_secs(5);
 
@@ -67,6 +69,8 @@ pub(crate) struct Worker {
     /// CPU that the running task is charged; a wait gives it back.
     charge: Cell<Amount>,
     searching: Cell<bool>,
+    /// Counted as busy.
+    busy: Cell<bool>,
     depth: Cell<usize>,
     rng: RefCell<Rng>,
     row: RefCell<(usize, Row)>,
@@ -80,6 +84,15 @@ enum Found {
     Plain(Arc<dyn Job>),
     /// A task that was granted what it asked for.
     Granted(Arc<dyn Job>),
+}
+
+/// What a worker does after it has given its CPU back.
+#[derive(Clone, Copy)]
+enum After {
+    /// It looks for work at once: nobody else need be woken for what lies there.
+    Look,
+    /// It is busy otherwise, or ends.
+    Other,
 }
 
 fn stack_address() -> usize {
@@ -109,13 +122,17 @@ impl Worker {
             lease: Cell::new(false),
             charge: Cell::new(Amount::ZERO),
             searching: Cell::new(false),
+            busy: Cell::new(false),
             depth: Cell::new(0),
             stack_base: stack_address(),
             shared,
         });
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
+        worker.shared.awake.fetch_add(1, Ordering::Relaxed);
         worker.main();
-        worker.return_lease();
+        worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
+        worker.set_busy(false);
+        worker.return_lease(After::Other);
         if worker.searching.get() {
             let _ = worker.shared.sleep.stop_searching();
         }
@@ -136,18 +153,19 @@ impl Worker {
                     self.charge.set(Amount::ONE);
                     self.work(job);
                     if self.shared.budget.is_hungry() {
-                        self.return_lease();
+                        self.return_lease(After::Look);
                     }
                 }
                 Some(Found::Granted(job)) => {
-                    self.return_lease();
+                    self.return_lease(After::Other);
                     self.charge.set(Amount::ZERO);
                     self.shared.granted_running.fetch_add(1, Ordering::Relaxed);
                     self.work(job);
                     self.shared.granted_running.fetch_sub(1, Ordering::Relaxed);
                 }
                 None => {
-                    self.return_lease();
+                    self.set_busy(false);
+                    self.return_lease(After::Look);
                     if !self.rest() {
                         return;
                     }
@@ -156,7 +174,17 @@ impl Worker {
         }
     }
 
+    /// Says whether this worker works, as far as the sleepers are concerned.
+    pub(super) fn set_busy(&self, busy: bool) {
+        match (self.busy.replace(busy), busy) {
+            (false, true) => self.shared.sleep.start_working(),
+            (true, false) => self.shared.sleep.stop_working(),
+            _ => {}
+        }
+    }
+
     fn work(&self, job: Arc<dyn Job>) {
+        self.set_busy(true);
         if self.searching.take() && self.shared.sleep.stop_searching() {
             self.shared.call();
         }
@@ -198,26 +226,26 @@ impl Worker {
 
     fn find_plain(&self) -> Option<Arc<dyn Job>> {
         let row = self.row();
-        if row.len() > 1 {
-            if let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row)) {
-                return Some(job);
-            }
+        if row.len() > 1
+            && let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row))
+        {
+            return Some(job);
         }
         self.deque
             .pop()
-            .or_else(|| self.from_lanes(&row, |priority| priority >= 0))
+            .or_else(|| self.take_from_lanes(&row, |priority| priority >= 0))
             .or_else(|| self.steal())
-            .or_else(|| self.from_lanes(&row, |priority| priority < 0))
+            .or_else(|| self.take_from_lanes(&row, |priority| priority < 0))
     }
 
-    /// A task of a priority above the common one. Such tasks never lie in a worker's own queue, where
-    /// others could not see that they are urgent.
+    /// A task of a priority above the common one. Such tasks never lie in a worker's own queue,
+    /// where others could not see that they are urgent.
     fn urgent(&self, row: &Row) -> Option<Arc<dyn Job>> {
         row.iter().take_while(|lane| lane.priority > 0).find_map(|lane| lane.pop())
     }
 
-    /// When the turn of the present lane is over and another one waits: a task of that one. What is left
-    /// in the own queue goes back to the common one first.
+    /// When the turn of the present lane is over and another one waits: a task of that one. What is
+    /// left in the own queue goes back to the common one first.
     fn next_in_turn(&self, row: &Row) -> Option<Arc<dyn Job>> {
         let mine = self.lane.borrow().id;
         let waits = |lane: &&Arc<Lane>| lane.priority == 0 && lane.id != mine && !lane.is_empty();
@@ -243,7 +271,7 @@ impl Worker {
         next.pop_batch(&self.deque, BATCH_LEN)
     }
 
-    fn from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
+    fn take_from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
         let mine = self.lane.borrow().id;
         let at = row.iter().position(|lane| lane.id == mine).unwrap_or(0);
         let level = |lane: &&Arc<Lane>| which(lane.priority);
@@ -292,10 +320,14 @@ impl Worker {
         Arc::clone(&seats.1)
     }
 
-    pub(super) fn return_lease(&self) {
-        if self.lease.take() {
-            let jobs = self.shared.budget.give_cpu(Amount::ONE);
-            self.shared.run_granted(jobs);
+    fn return_lease(&self, after: After) {
+        if !self.lease.take() {
+            return;
+        }
+        let jobs = self.shared.budget.give_cpu(Amount::ONE);
+        match after {
+            After::Look if jobs.is_empty() => {}
+            _ => self.shared.run_granted(jobs),
         }
     }
 
@@ -305,40 +337,59 @@ impl Worker {
         if !self.searching.get() {
             self.searching.set(shared.sleep.start_searching(1));
         }
-        if self.searching.get() {
+        // Where others work there will be a lookout; where none do, the next task may come any
+        // moment.
+        if self.searching.get() && !shared.sleep.anyone_busy() {
             let end = Instant::now() + Duration::from_micros(SPIN_US);
             while Instant::now() < end {
-                if shared.may_find() || shared.is_closing() {
+                if self.look() {
                     return true;
                 }
                 std::hint::spin_loop();
             }
         }
-        let look = || shared.may_find() || shared.is_closing();
-        if !shared.sleep.lie_down(&self.parker, self.searching.take(), look) {
+        if !shared.sleep.lie_down(&self.parker, self.searching.take(), || self.look()) {
             self.searching.set(true);
             return true;
         }
-        let end = self.spare.then(|| Instant::now() + SPARE_IDLE);
-        loop {
-            let woken = match end {
-                Some(end) => self.parker.park_until(end),
-                None => {
-                    self.parker.park();
-                    true
-                }
-            };
-            if !woken && shared.sleep.get_up(&self.parker) {
-                return false;
-            }
-            // The permit may be left over from a wait of this thread for an object: who is still on the
-            // list has not been called, and is not counted as looking.
-            if !shared.sleep.is_asleep(&self.parker) {
-                break;
+        let needed = self.sleep();
+        // A permit may be left over from a wait of a task on this thread: whoever is still on the
+        // list was not woken by a submitter, and is not counted as searching.
+        let nobody_woke_us = shared.sleep.get_up(&self.parker);
+        self.searching.set(!nobody_woke_us);
+        needed || !nobody_woke_us
+    }
+
+    fn look(&self) -> bool {
+        self.shared.may_find() || self.shared.is_closing()
+    }
+
+    /// Sleeps until somebody calls, or until this worker, being the lookout, sees work that nobody
+    /// takes up. `false` if it is a spare one and has slept for long.
+    fn sleep(&self) -> bool {
+        let shared = &self.shared;
+        while shared.budget.could_lease() && shared.sleep.take_lookout() {
+            let called = self.away(|| self.parker.park_until(Instant::now() + LOOKOUT));
+            shared.sleep.leave_lookout();
+            if called || self.look() {
+                return true;
             }
         }
-        self.searching.set(true);
-        true
+        self.away(|| match self.spare {
+            true => self.parker.park_until(Instant::now() + SPARE_IDLE),
+            false => {
+                self.parker.park();
+                true
+            }
+        })
+    }
+
+    /// Calls `sleep`, during which this thread is not counted as awake.
+    pub(super) fn away<R>(&self, sleep: impl FnOnce() -> R) -> R {
+        self.shared.awake.fetch_sub(1, Ordering::Relaxed);
+        let result = sleep();
+        self.shared.awake.fetch_add(1, Ordering::Relaxed);
+        result
     }
 
     /// Queues `job` on this thread if it belongs to what runs here; gives it back if not.
@@ -360,7 +411,10 @@ impl Worker {
     }
 
     /// Takes the newest entry of the own queue if `wanted` says so.
-    pub(crate) fn pop_if(&self, wanted: impl FnOnce(&Arc<dyn Job>) -> bool) -> Option<Arc<dyn Job>> {
+    pub(crate) fn pop_if(
+        &self,
+        wanted: impl FnOnce(&Arc<dyn Job>) -> bool,
+    ) -> Option<Arc<dyn Job>> {
         let job = self.deque.pop()?;
         if wanted(&job) {
             return Some(job);

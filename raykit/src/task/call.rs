@@ -1,8 +1,8 @@
-//! `Call`: the arguments on their way into a function's body, and `Returns`, the results on their way
-//! out. The code that the macro writes names nothing else.
+//! `Call`: the arguments on their way into a function's body, and `Returns`, the results on their
+//! way out. The code that the macro writes names nothing else.
 
 use super::arg::{Given, Input, Inputs};
-use crate::object::reference::RawRef;
+use crate::object::raw::RawRef;
 use crate::object::value::{Payload, Value};
 use crate::object::{Error, ErrorKind, Object, Result, View, schema};
 use std::ops::Deref;
@@ -199,13 +199,13 @@ pub trait Tuple {
 macro_rules! tuple {
     ($len:literal: $($name:ident $at:tt),+) => {
         impl<$($name: Object),+> Tuple for ($($name,)+) {
-            type Refs = ($(crate::ObjectRef<$name>,)+);
+            type Refs = ($(crate::object::ObjectRef<$name>,)+);
             type Checked = Self;
             const LEN: usize = $len;
             const SCHEMA: u64 = schema::signature(&[$($name::SCHEMA),+], $len);
             fn into_refs(refs: Vec<RawRef>) -> Self::Refs {
                 let mut refs = refs.into_iter();
-                ($(crate::ObjectRef::<$name>::new(
+                ($(crate::object::ObjectRef::<$name>::new(
                     refs.next().expect("a call has as many references as results"),
                 ),)+)
             }

@@ -1,9 +1,11 @@
-//! From a function's `Err` to raykit's `Error`: the typed value is kept where its type is an object.
+//! From a function's `Err` to raykit's `Error`: the typed value is kept where its type is an
+//! object.
 
 use crate::object::value::Value;
 use crate::object::{Error, Object};
 use std::cell::Cell;
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 /// A return type that can say no. `Ok` is what the caller's reference is to.
 #[diagnostic::on_unimplemented(
@@ -64,7 +66,7 @@ impl<E: Object + Into<Box<dyn StdError + Send + Sync>>> RaisedObject for &&Raise
     fn error(&self) -> Error {
         let error = self.take();
         let value = Value::new(error.clone());
-        Error::returned(error.into(), Some(value))
+        Error::returned(error.into(), Some(Arc::new(value)))
     }
 }
 

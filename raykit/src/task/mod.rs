@@ -1,8 +1,8 @@
 //! A call written down: which function, with which arguments, under which options.
 //!
-//! `Function` is what the macro registers for every `#[remote]` function; `Inputs` are the arguments
-//! without their types; `Call` hands them, typed again, to the body. Nothing here runs anything: no
-//! thread, no queue and no clock.
+//! `Function` is what the macro registers for every `#[remote]` function; `Inputs` are the
+//! arguments without their types; `Call` hands them, typed again, to the body. Nothing here runs
+//! anything: no thread, no queue and no clock.
 //!
 //! ```
 //! use raykit::prelude::*;
@@ -18,6 +18,10 @@
 pub(crate) mod options;
 pub(crate) mod arg;
 pub(crate) mod call;
+pub(crate) mod param;
 pub(crate) mod failure;
 pub(crate) mod function;
 pub(crate) mod registry;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! What one call asks for beside its arguments: a plain value, given by the attribute as the function's
-//! defaults and changed by `options()` for one call.
+//! What one call asks for beside its arguments: a plain value, given by the attribute as the
+//! function's defaults and changed by `options()` for one call.
 
 use crate::base::quantity::{Amount, Resources};
 use crate::object::{Error, ErrorKind};
@@ -114,8 +114,8 @@ pub const fn set<T>(field: &mut T, value: T) {
     std::mem::forget(std::mem::replace(field, value));
 }
 
-/// The methods of `f::options()`, for the type that the macro makes beside each function. `$self_` is
-/// the field that holds the [`Options`].
+/// The methods of `f::options()`, for the type that the macro makes beside each function. `$self_`
+/// is the field that holds the [`Options`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __option_methods {

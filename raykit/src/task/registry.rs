@@ -77,7 +77,8 @@ pub fn functions() -> Vec<&'static Function> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UnknownFunction`] when the program has none; [`ErrorKind::Config`] when two have it.
+/// [`ErrorKind::UnknownFunction`] when the program has none; [`ErrorKind::Config`] when two have
+/// it.
 pub fn function(key: &str) -> Result<&'static Function> {
     find(key)
 }

@@ -1,5 +1,5 @@
-//! What the tests share: a node of one's own, gates that hold tasks back until the test says so, and a
-//! way to wait for what must come true.
+//! What the tests share: a node of one's own, gates that hold tasks back until the test says so,
+//! and a way to wait for what must come true.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use raykit::prelude::*;
@@ -70,8 +70,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A door that tasks wait at, and a list on which they write. Tasks know it by its number, which can go
-/// anywhere as an argument.
+/// A door that tasks wait at, and a list on which they write. Tasks know it by its number, which
+/// can go anywhere as an argument.
 pub(crate) struct Gate {
     pub(crate) id: u64,
     inner: Arc<Inner>,

@@ -18,9 +18,7 @@ fn main() {
     let _ = add::remote(1);
     let _ = add::remote(1, 2, 3);
     let _ = text::remote(3);
-    let _ = text::remote("a".into());
     let _ = numbers::remote(vec![1, 2]);
-    let _ = numbers::remote((0..3).map(f64::from).collect());
     let wrong: ObjectRef<String> = add::remote(1, 2);
     let _ = add::remote(wrong, 2);
     let _ = add::map(0..3);

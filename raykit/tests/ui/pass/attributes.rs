@@ -31,6 +31,15 @@ fn tuned(_a: u8, _b: u8, _c: u8, _d: u8, _e: u8, _f: u8, _g: u8, _h: u8) {}
 #[deprecated = "old"]
 fn old() {}
 
+#[deprecated = "older"]
+type Older = i64;
+
+#[expect(deprecated, reason = "for as long as callers have it")]
+#[remote]
+fn compatible(x: Older) -> Older {
+    x
+}
+
 const HALF: f64 = 0.5;
 const LIMIT: std::time::Duration = std::time::Duration::from_millis(1500);
 
@@ -43,5 +52,6 @@ fn main() {
     conditional();
     tuned(1, 2, 3, 4, 5, 6, 7, 8);
     computed();
-    assert_eq!(raykit::functions().len(), 5);
+    compatible(1);
+    assert_eq!(raykit::functions().len(), 6);
 }

@@ -1,0 +1,39 @@
+//! `RawRef`: a counted claim to an object, without its type and without a word on what an object
+//! is.
+
+use std::any::Any;
+use std::sync::Arc;
+
+/// What stands behind a reference: the object's place, and whatever is kept together with it (the
+/// task that will fill it). Rooms above find their own type again through `Any`.
+pub(crate) trait Holder: Any + Send + Sync {
+    /// The object's `Slot`, which is defined further down the list of this room.
+    fn place(&self) -> &dyn Any;
+}
+
+/// A reference without its type.
+#[derive(Clone)]
+pub struct RawRef(pub(crate) Arc<dyn Holder>);
+
+impl RawRef {
+    /// Where the object's place lies: the same for all claims to one object.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self.0.place()).addr()
+    }
+
+    /// Whether both are claims to the same object.
+    pub(crate) fn is(&self, other: &RawRef) -> bool {
+        self.address() == other.address()
+    }
+
+    /// What stands behind, as an `H`.
+    pub(crate) fn holder<H: Holder>(&self) -> Option<Arc<H>> {
+        let any: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as _;
+        any.downcast::<H>().ok()
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn peek<H: Holder>(&self) -> Option<&H> {
+        (&*self.0 as &dyn Any).downcast_ref::<H>()
+    }
+}
