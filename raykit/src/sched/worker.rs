@@ -128,9 +128,9 @@ impl Worker {
             shared,
         });
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
-        worker.shared.awake.fetch_add(1, Ordering::Relaxed);
+        // Hired for one piece of work, and having taken it, it calls others for the rest.
+        worker.searching.set(worker.shared.sleep.start_searching(usize::MAX));
         worker.main();
-        worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
         worker.set_busy(false);
         worker.return_lease(After::Other);
         if worker.searching.get() {
@@ -356,8 +356,11 @@ impl Worker {
         // A permit may be left over from a wait of a task on this thread: whoever is still on the
         // list was not woken by a submitter, and is not counted as searching.
         let nobody_woke_us = shared.sleep.get_up(&self.parker);
-        self.searching.set(!nobody_woke_us);
-        needed || !nobody_woke_us
+        // A lookout that saw work looks for all who left it to it: having taken the first piece, it
+        // calls others for the rest.
+        let searches = !nobody_woke_us || (needed && shared.sleep.start_searching(usize::MAX));
+        self.searching.set(searches);
+        searches
     }
 
     fn look(&self) -> bool {
@@ -369,27 +372,19 @@ impl Worker {
     fn sleep(&self) -> bool {
         let shared = &self.shared;
         while shared.budget.could_lease() && shared.sleep.take_lookout() {
-            let called = self.away(|| self.parker.park_until(Instant::now() + LOOKOUT));
+            let called = self.parker.park_until(Instant::now() + LOOKOUT);
             shared.sleep.leave_lookout();
             if called || self.look() {
                 return true;
             }
         }
-        self.away(|| match self.spare {
+        match self.spare {
             true => self.parker.park_until(Instant::now() + SPARE_IDLE),
             false => {
                 self.parker.park();
                 true
             }
-        })
-    }
-
-    /// Calls `sleep`, during which this thread is not counted as awake.
-    pub(super) fn away<R>(&self, sleep: impl FnOnce() -> R) -> R {
-        self.shared.awake.fetch_sub(1, Ordering::Relaxed);
-        let result = sleep();
-        self.shared.awake.fetch_add(1, Ordering::Relaxed);
-        result
+        }
     }
 
     /// Queues `job` on this thread if it belongs to what runs here; gives it back if not.
