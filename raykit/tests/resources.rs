@@ -313,3 +313,23 @@ fn a_caller_that_is_gone_leaves_nothing_behind() {
         all_clear(cpus);
     }
 }
+
+/// Whoever sees work and takes the first of it sees to the rest: all CPUs are in use at once, however
+/// long the tasks take.
+#[test]
+fn no_cpu_is_idle_while_tasks_are_queued() {
+    let node = node(4);
+    let _here = node.enter();
+    for round in 0..300_usize {
+        let gate = Gate::new();
+        let mut refs: Vec<_> =
+            (0..1 + round % 3).map(|x| held::remote(gate.id, x as i64)).collect();
+        if round % 2 == 0 {
+            gate.await_arrivals(refs.len());
+        }
+        refs.extend((refs.len()..4).map(|x| held::remote(gate.id, x as i64)));
+        gate.await_arrivals(4);
+        gate.open();
+        raykit::get(&refs).unwrap();
+    }
+}
