@@ -1,107 +1,76 @@
-//! quick
-use raykit::prelude::*;
+//! Side by side measurements: raykit and its peers in one run, round by round, with the goals and
+//! whether they are met. See README.md.
+
+mod args;
+mod bench;
+mod child;
+mod inputs;
+mod machine;
+mod peers;
+mod report;
+mod rows;
+
+use args::{Args, Wish};
+use bench::{Bench, Outcome, Row};
+use std::process::ExitCode;
 use std::time::Instant;
 
-#[remote]
-fn empty() {}
-
-#[remote]
-fn inc(x: u64) -> u64 {
-    x + 1
+fn main() -> ExitCode {
+    let done = match args::read(std::env::args().skip(1)) {
+        Ok(Wish::Help) => {
+            println!("{}", args::help());
+            Ok(())
+        }
+        Ok(Wish::Child(name)) => child::become_one(&name),
+        Ok(Wish::Measure(args)) => measure(&args),
+        Err(error) => {
+            eprintln!("raykit-benches: {error}\n--help tells more");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("raykit-benches: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-#[remote]
-fn tree(depth: u32, width: u32) -> Result<u64, raykit::Error> {
-    if depth == 0 {
-        return Ok(1);
+fn measure(args: &Args) -> Outcome {
+    let mut machine = machine::Machine::look();
+    let mut bench = Bench::new(args.rounds);
+    for row in &args.rows {
+        let begun = Instant::now();
+        eprint!("{} ..", row.name);
+        if let Err(error) = (row.run)(&mut bench) {
+            bench.fault(format!("{}: {error}", row.name));
+        }
+        eprintln!(" {:.1} s", begun.elapsed().as_secs_f64());
     }
-    let children: Vec<_> = (0..width).map(|_| tree::remote(depth - 1, width)).collect();
-    Ok(1 + raykit::get(&children)?.iter().sum::<u64>())
+    machine.ray = ask_ray(args, &mut bench);
+    machine.look_again();
+    let report = report::Report::new(&args.rows, &bench, &machine);
+    print!("{}", report.plain());
+    if let Some(file) = &args.markdown {
+        let written = std::fs::write(file, report.markdown());
+        written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    Ok(())
 }
 
-fn med(mut v: Vec<f64>) -> f64 {
-    v.sort_by(f64::total_cmp);
-    v[v.len() / 2]
-}
-
-fn main() {
-    let which = std::env::args().nth(1).unwrap_or_default();
-    let t = Instant::now();
-    let _ray = raykit::init().unwrap();
-    empty::remote().get().unwrap();
-    println!("init to first {:?}", t.elapsed());
-    if which.is_empty() || which == "lat" {
-        let mut v = vec![];
-        for _ in 0..20000 {
-            let t = Instant::now();
-            empty::remote().get().unwrap();
-            v.push(t.elapsed().as_nanos() as f64 / 1e3);
-        }
-        println!("back to back p50 {:.2} us", med(v));
-        let mut v = vec![];
-        for _ in 0..200 {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            let t = Instant::now();
-            empty::remote().get().unwrap();
-            v.push(t.elapsed().as_nanos() as f64 / 1e3);
-        }
-        println!("after idle p50 {:.2} us", med(v));
+/// Runs Ray's rows in a child process and returns Ray's version.
+fn ask_ray(args: &Args, bench: &mut Bench) -> Option<String> {
+    let wanted: Vec<&Row> = args.rows.iter().copied().filter(|row| row.has_ray()).collect();
+    if !args.with_ray || wanted.is_empty() {
+        return None;
     }
-    if which.is_empty() || which == "bulk" || which == "only" {
-        for _ in 0..if which == "only" { 12 } else { 5 } {
-            let t = Instant::now();
-            let refs: Vec<_> = (0..1_000_000).map(|_| empty::remote()).collect();
-            let sub = t.elapsed();
-            raykit::get(&refs).unwrap();
-            let got = t.elapsed();
-            drop(refs);
-            println!("1M raykit: submit {sub:?} got {got:?} dropped {:?}", t.elapsed());
-        }
-        if which == "only" {
-            return;
-        }
-        let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-        for _ in 0..3 {
-            let t = Instant::now();
-            rt.block_on(async {
-                let h: Vec<_> = (0..1_000_000).map(|_| tokio::spawn(async {})).collect();
-                for h in h {
-                    h.await.unwrap();
-                }
-            });
-            println!("1M tokio: {:?}", t.elapsed());
-        }
-        for _ in 0..3 {
-            let t = Instant::now();
-            let n = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-            for _ in 0..1_000_000 {
-                let n = n.clone();
-                rayon::spawn(move || {
-                    n.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                });
-            }
-            while n.load(std::sync::atomic::Ordering::Relaxed) < 1_000_000 {
-                std::hint::spin_loop();
-            }
-            println!("1M rayon: {:?}", t.elapsed());
-        }
-    }
-    if which.is_empty() || which == "tree" {
-        for _ in 0..3 {
-            let t = Instant::now();
-            assert_eq!(tree::remote(5, 10).get().unwrap(), 111_111);
-            println!("tree 111111: {:.3} us a task", t.elapsed().as_nanos() as f64 / 111_111e3);
-        }
-    }
-    if which.is_empty() || which == "chain" {
-        for _ in 0..5 {
-            let t = Instant::now();
-            let mut r = inc::remote(0);
-            for _ in 1..1000 {
-                r = inc::remote(r);
-            }
-            assert_eq!(r.get().unwrap(), 1000);
-            println!("chain: {:.3} us a link", t.elapsed().as_nanos() as f64 / 1e6);
-        }
-    }
+    let begun = Instant::now();
+    eprint!("Ray ..");
+    let version = peers::ray::measure(&wanted, bench).unwrap_or_else(|error| {
+        bench.fault(format!("Ray: {error}"));
+        None
+    });
+    eprintln!(" {:.1} s", begun.elapsed().as_secs_f64());
+    version
 }

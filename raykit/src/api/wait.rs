@@ -171,6 +171,9 @@ impl<T> Waiting<T> {
             let done = first.map(|at| self.refs.remove(at)).into_iter().collect();
             return Ready { done, pending: self.refs };
         }
+        if self.most >= self.refs.len() && self.refs.iter().all(ObjectRef::is_ready) {
+            return Ready { done: self.refs, pending: Vec::new() };
+        }
         let mut done = Vec::new();
         let mut pending = Vec::new();
         for reference in self.refs {

@@ -52,8 +52,14 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
             return Ok(());
         }
     }
-    let limit = if worker.is_some() { SPIN_US } else { OUTSIDE_SPIN_US };
-    if spin(&mut progress, limit, deadline) {
+    let limit = match worker {
+        Some(_) => SPIN_US,
+        None if current::with_node(|node| node.pool.is_awake()).unwrap_or(true) => OUTSIDE_SPIN_US,
+        // Whoever was called sleeps still. It wakes sooner on the core that this thread leaves than
+        // on another one that has halted.
+        None => 0,
+    };
+    if limit > 0 && spin(&mut progress, limit, deadline) {
         return Ok(());
     }
     sleep(&mut progress, worker.as_deref(), deadline)

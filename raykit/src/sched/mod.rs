@@ -65,6 +65,9 @@ pub(crate) struct Shared {
     /// Jobs that were granted what they asked for.
     granted: Injector<Arc<dyn Job>>,
     granted_running: AtomicUsize,
+    /// Threads that are not asleep. A hint: who waits for them may look for a moment before it
+    /// sleeps too.
+    awake: AtomicUsize,
     sleep: Sleep,
     budget: Budget,
     crew: Mutex<Crew>,
@@ -110,6 +113,7 @@ impl Pool {
             lanes: Lanes::new(),
             granted: Injector::new(),
             granted_running: AtomicUsize::new(0),
+            awake: AtomicUsize::new(0),
             sleep: Sleep::new(),
             budget: Budget::new(config.resources),
             crew: Mutex::new(Crew::default()),
@@ -188,6 +192,11 @@ impl Pool {
     pub(crate) fn give(&self, back: &Resources) {
         let jobs = self.shared.budget.give(back);
         self.shared.run_granted(jobs);
+    }
+
+    /// Whether any thread is awake right now.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.shared.awake.load(Ordering::Relaxed) > 0
     }
 
     /// Threads alive, and how many of them wait.

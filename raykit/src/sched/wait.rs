@@ -18,7 +18,7 @@ impl Worker {
         self.set_busy(false);
         let charge = self.set_charge(Amount::ZERO);
         shared.run_granted(shared.budget.give_cpu(charge));
-        let result = sleep();
+        let result = self.away(sleep);
         shared.crew_unblocks();
         shared.budget.take_back(charge, &self.parker, |jobs| shared.run_granted(jobs));
         self.set_charge(charge);

@@ -130,7 +130,9 @@ impl Worker {
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
         // Hired for one piece of work, and having taken it, it calls others for the rest.
         worker.searching.set(worker.shared.sleep.start_searching(usize::MAX));
+        worker.shared.awake.fetch_add(1, Ordering::Relaxed);
         worker.main();
+        worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
         worker.set_busy(false);
         worker.return_lease(After::Other);
         if worker.searching.get() {
@@ -372,19 +374,27 @@ impl Worker {
     fn sleep(&self) -> bool {
         let shared = &self.shared;
         while shared.budget.could_lease() && shared.sleep.take_lookout() {
-            let called = self.parker.park_until(Instant::now() + LOOKOUT);
+            let called = self.away(|| self.parker.park_until(Instant::now() + LOOKOUT));
             shared.sleep.leave_lookout();
             if called || self.look() {
                 return true;
             }
         }
-        match self.spare {
+        self.away(|| match self.spare {
             true => self.parker.park_until(Instant::now() + SPARE_IDLE),
             false => {
                 self.parker.park();
                 true
             }
-        }
+        })
+    }
+
+    /// Calls `sleep`, during which this thread is not counted as awake.
+    pub(super) fn away<R>(&self, sleep: impl FnOnce() -> R) -> R {
+        self.shared.awake.fetch_sub(1, Ordering::Relaxed);
+        let result = sleep();
+        self.shared.awake.fetch_add(1, Ordering::Relaxed);
+        result
     }
 
     /// Queues `job` on this thread if it belongs to what runs here; gives it back if not.

@@ -1,0 +1,260 @@
+"""Ray's side of the table: prints one line of JSON for each figure, {"key": .., "value": ..}.
+
+usage: ray_rows.py --rows latency,bulk,.. --cpus N --limit SECONDS [--text FILE]
+
+The keys are those of raykit-benches. A row that fails prints {"key": .., "text": why}; past the limit no
+further row begins.
+"""
+import argparse
+import collections
+import json
+import os
+import statistics
+import time
+
+options = argparse.ArgumentParser()
+options.add_argument("--rows", required=True)
+options.add_argument("--cpus", type=int, required=True)
+options.add_argument("--limit", type=float, required=True)
+options.add_argument("--text")
+options = options.parse_args()
+END = time.monotonic() + options.limit
+
+import numpy as np
+import psutil
+import ray
+
+now = time.perf_counter
+
+
+def say(key, value):
+    print(json.dumps({"key": key, "value": value}), flush=True)
+
+
+def say_text(key, text):
+    text = " ".join(str(text).split())[:300]
+    print(json.dumps({"key": key, "text": text.replace('"', "'").replace("\\", "/")}), flush=True)
+
+
+def timed(what):
+    begun = now()
+    value = what()
+    return now() - begun, value
+
+
+def p50(times, sample):
+    return statistics.median(sample() for _ in range(times))
+
+
+def processes():
+    """Ray's processes, without the driver."""
+    return psutil.Process().children(recursive=True)
+
+
+def total(what):
+    parts = []
+    for process in processes():
+        try:
+            parts.append(what(process))
+        except psutil.Error:
+            pass
+    return sum(parts)
+
+
+@ray.remote
+def empty():
+    return None
+
+
+@ray.remote
+def tree(depth):
+    if depth == 0:
+        return 1
+    return 1 + sum(ray.get([tree.remote(depth - 1) for _ in range(10)]))
+
+
+@ray.remote
+def one_more(n):
+    return n + 1
+
+
+@ray.remote
+def ends(numbers):
+    return float(numbers[0] + numbers[-1])
+
+
+@ray.remote
+def throw(seed, points):
+    rng = np.random.Generator(np.random.PCG64(seed))
+    hits = 0
+    for _ in range(points // 10_000):
+        x, y = rng.random(10_000), rng.random(10_000)
+        hits += int(np.count_nonzero(x * x + y * y <= 1.0))
+    return hits
+
+
+@ray.remote
+def count(path, begin, end):
+    with open(path, "rb") as file:
+        file.seek(begin)
+        return collections.Counter(file.read(end - begin).split())
+
+
+def warm_up():
+    ray.get([empty.remote() for _ in range(500)])
+
+
+def call():
+    return timed(lambda: ray.get(empty.remote()))[0]
+
+
+def process():
+    started = timed(lambda: (start(), ray.get(empty.remote())))[0]
+    say("process.init", started)
+    time.sleep(5)
+    say("process.memory", total(lambda p: p.memory_info().rss))
+    cpu = lambda: total(lambda p: sum(p.cpu_times()[:2]))
+    before = cpu()
+    time.sleep(5)
+    say("process.cpu", (cpu() - before) / 5 * 100)
+
+
+def latency():
+    def after_idle():
+        time.sleep(0.01)
+        return call()
+
+    say("latency.back", p50(2_000, call))
+    say("latency.idle", p50(100, after_idle))
+
+
+def bulk():
+    seconds, _ = timed(lambda: ray.get([empty.remote() for _ in range(100_000)]))
+    say("bulk.got", seconds * 10)
+
+
+def nested():
+    seconds, tasks = timed(lambda: ray.get(tree.remote(4), timeout=120))
+    assert tasks == 11_111
+    say("nested.task", seconds / tasks)
+
+
+def chain():
+    def sample():
+        last = one_more.remote(0)
+        for _ in range(999):
+            last = one_more.remote(last)
+        assert ray.get(last) == 1_000
+
+    say("chain.link", p50(3, lambda: timed(sample)[0]) / 1_000)
+
+
+def wait():
+    def ready():
+        refs = [empty.remote() for _ in range(1_000)]
+        ray.wait(refs, num_returns=1_000)
+        return refs
+
+    def all_of_them():
+        refs = ready()
+        return timed(lambda: ray.wait(refs, num_returns=1_000))[0]
+
+    def one_by_one():
+        left = ready()
+        begun = now()
+        while left:
+            _, left = ray.wait(left, num_returns=1)
+        return now() - begun
+
+    say("wait.all", p50(5, all_of_them))
+    drained = p50(5, one_by_one)
+    say("wait.drain", drained)
+    say("wait.completed", drained)
+
+
+def put():
+    numbers = np.full((1 << 30) // 8, 1.5)
+
+    def sample():
+        seconds, _ = timed(lambda: ray.get(ray.put(numbers)))
+        time.sleep(0.3)  # the object that went is cleared away
+        return seconds
+
+    say("put.shared", p50(4, sample))
+
+
+def passing():
+    numbers = ray.put(np.full((100 << 20) // 8, 1.5))
+
+    def sample():
+        assert ray.get([ends.remote(numbers) for _ in range(100)]) == [3.0] * 100
+
+    sample()
+    say("pass.all", p50(5, lambda: timed(sample)[0]))
+
+
+def wordcount():
+    size = os.path.getsize(options.text)
+    cuts = [0]
+    with open(options.text, "rb") as file:
+        for at in range(1, 64):
+            file.seek(size * at // 64)
+            file.readline()
+            cuts.append(file.tell())
+    cuts.append(size)
+
+    def sample():
+        parts = ray.get([count.remote(options.text, a, b) for a, b in zip(cuts, cuts[1:])])
+        whole = collections.Counter()
+        for part in parts:
+            whole.update(part)
+
+    say("wordcount.all", p50(3, lambda: timed(sample)[0]))
+
+
+def pi():
+    def sample():
+        return sum(ray.get([throw.remote(seed, 2_000_000) for seed in range(100)]))
+
+    ray.get([throw.remote(seed, 10_000) for seed in range(8)])
+    say("pi.all", p50(3, lambda: timed(sample)[0]))
+
+
+def start():
+    ray.init(
+        num_cpus=options.cpus,
+        include_dashboard=False,
+        object_store_memory=4 << 30,
+        log_to_driver=False,
+        logging_level="warning",
+    )
+
+
+def main():
+    say_text("version", ray.__version__)
+    # The start comes first, before anything is warm.
+    rows = dict(
+        process=process, latency=latency, chain=chain, wait=wait, put=put, wordcount=wordcount,
+        pi=pi, bulk=bulk, nested=nested,
+    )
+    rows["pass"] = passing
+    wanted = options.rows.split(",")
+    for name, row in rows.items():
+        if name not in wanted:
+            continue
+        if time.monotonic() > END:
+            say_text(name, "left out, the time was over")
+            continue
+        try:
+            if not ray.is_initialized() and name != "process":
+                start()
+            if name != "process":
+                warm_up()
+            row()
+        except Exception as error:
+            say_text(name, f"{type(error).__name__}: {error}")
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

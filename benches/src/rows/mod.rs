@@ -1,0 +1,54 @@
+//! The rows, one file for each topic.
+
+mod build;
+mod bulk;
+mod latency;
+mod nested;
+mod objects;
+mod pi;
+mod process;
+mod sort;
+mod waits;
+pub(crate) mod wordcount;
+
+use crate::bench::Row;
+use crate::child::Errand;
+
+/// All rows, in the order of the table.
+pub(crate) const ALL: &[Row] = &[
+    latency::ROW,
+    bulk::ROW,
+    nested::TREE,
+    nested::CHAIN,
+    waits::ROW,
+    objects::PUT,
+    objects::VIEW,
+    objects::PASS,
+    process::ROW,
+    process::QUEUED,
+    wordcount::ROW,
+    pi::ROW,
+    sort::ROW,
+    build::ROW,
+];
+
+/// What is measured in a fresh process.
+pub(crate) const ERRANDS: &[Errand] = &[
+    ("process", process::errand),
+    ("queued", process::queued_errand),
+    ("view", objects::view_errand),
+    ("memcpy", objects::memcpy_errand),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_begin_with_the_name_of_their_row() {
+        for row in ALL {
+            let fits = |key: &str| key.strip_prefix(row.name).is_some_and(|k| k.starts_with('.'));
+            assert!(row.lines.iter().all(|line| fits(line.key)), "{}", row.name);
+        }
+    }
+}
