@@ -202,7 +202,8 @@ impl Future for Polled<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Returns>> {
         let (node, task) = (self.node, self.task);
-        if task.is_cancelled() {
+        // Not the mark of a cancelled task but its outcome, which stands before the mark.
+        if task.is_settled() {
             let future = self.future.take();
             // The user's values are dropped with the task still in force.
             let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
@@ -220,7 +221,7 @@ impl Future for Polled<'_> {
                 let mut state = node.futures.state.lock();
                 state.wakers.insert(task.id().sequence, cx.waker().clone());
                 drop(state);
-                if task.is_cancelled() {
+                if task.is_settled() {
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending

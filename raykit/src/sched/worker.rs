@@ -129,6 +129,8 @@ impl Worker {
             shared,
         });
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
+        // Hired for one piece of work, and having taken it, it calls others for the rest.
+        worker.searching.set(worker.shared.sleep.start_searching(usize::MAX));
         worker.shared.awake.fetch_add(1, Ordering::Relaxed);
         worker.main();
         worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
@@ -354,8 +356,11 @@ impl Worker {
         // A permit may be left over from a wait of a task on this thread: whoever is still on the
         // list was not woken by a submitter, and is not counted as searching.
         let nobody_woke_us = shared.sleep.get_up(&self.parker);
-        self.searching.set(!nobody_woke_us);
-        needed || !nobody_woke_us
+        // A lookout that saw work looks for all who left it to it: having taken the first piece, it
+        // calls others for the rest.
+        let searches = !nobody_woke_us || (needed && shared.sleep.start_searching(usize::MAX));
+        self.searching.set(searches);
+        searches
     }
 
     fn look(&self) -> bool {
