@@ -34,7 +34,7 @@ fn flaky() -> Result<u32, String> {
 #[remote]
 fn patient() {
     while !raykit::context().is_cancelled() {
-        std::thread::yield_now();
+        std::thread::sleep(millis(5)); // one step of some long work
     }
 }
 
