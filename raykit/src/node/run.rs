@@ -8,7 +8,7 @@ use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::value::Value;
-use crate::sched::{Job, LaneId, Tag};
+use crate::sched::{Job, LaneId};
 use crate::task::call::{Call, Results, Returns};
 use crate::task::function::Body;
 use crate::task::options::RetryOn;
@@ -35,6 +35,10 @@ impl Job for Task {
         if self.give_up() {
             let error = self.error(ErrorKind::ShutDown, "its node was closed before it began");
             self.fail(&error);
+        } else if self.state() == State::Running {
+            let error = self.error(ErrorKind::ShutDown, "its node was closed while it ran");
+            self.fail(&error);
+            self.mark_cancelled();
         }
     }
 
@@ -42,8 +46,8 @@ impl Job for Task {
         self.lane
     }
 
-    fn tag(&self) -> Tag {
-        Tag { what: std::ptr::from_ref(self.function) as usize, which: self.id().sequence }
+    fn label(&self) -> String {
+        Task::label(self)
     }
 }
 
@@ -272,6 +276,9 @@ impl Node {
     pub(crate) fn abort(&self, task: &Arc<Task>, error: Error) -> bool {
         if task.give_up() {
             self.finish_unrun(task, error);
+            if !task.plain {
+                self.pool.withdraw(task);
+            }
             return true;
         }
         if task.state() == State::Done || task.is_settled() {

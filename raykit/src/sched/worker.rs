@@ -1,7 +1,7 @@
 //! A worker: one thread of the pool and its loop of finding work, doing it, and resting.
 
 use super::Shared;
-use super::job::{Job, LaneId, Tag};
+use super::job::{Job, LaneId};
 use super::lanes::{Lane, Row};
 use super::parker::{self, Parker};
 use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SLICE_US, SPIN_US, STACK_BYTES};
@@ -9,10 +9,11 @@ use crate::base::quantity::Amount;
 use crate::base::rng::Rng;
 use crate::base::spin::spin;
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
+use parking_lot::Mutex;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How many tasks a worker takes from a common queue at once.
@@ -44,14 +45,14 @@ pub(super) fn with<R>(f: impl FnOnce(Option<&Rc<Worker>>) -> R) -> R {
 /// What others see of a worker.
 pub(crate) struct Seat {
     pub(super) stealer: Stealer<Arc<dyn Job>>,
-    what: AtomicUsize,
-    which: AtomicU64,
+    /// What runs there, the innermost last.
+    running: Mutex<Vec<Arc<dyn Job>>>,
 }
 
 impl Seat {
-    /// What runs there; two loads, so it may be torn and is for reports only.
-    pub(super) fn tag(&self) -> Tag {
-        Tag { what: self.what.load(Ordering::Relaxed), which: self.which.load(Ordering::Relaxed) }
+    /// What runs there now.
+    pub(super) fn running(&self) -> Vec<Arc<dyn Job>> {
+        self.running.lock().clone()
     }
 }
 
@@ -145,7 +146,7 @@ impl Worker {
     pub(super) fn seat() -> (Deque<Arc<dyn Job>>, Arc<Seat>) {
         let deque = Deque::new_lifo();
         let stealer = deque.stealer();
-        let seat = Seat { stealer, what: AtomicUsize::new(0), which: AtomicU64::new(0) };
+        let seat = Seat { stealer, running: Mutex::new(Vec::new()) };
         (deque, Arc::new(seat))
     }
 
@@ -197,15 +198,13 @@ impl Worker {
 
     /// Runs `job` here and now, on top of whatever this thread is doing.
     pub(crate) fn run_job(&self, job: Arc<dyn Job>) {
-        let tag = job.tag();
-        let before = self.seat.tag();
-        self.seat.what.store(tag.what, Ordering::Relaxed);
-        self.seat.which.store(tag.which, Ordering::Relaxed);
+        self.seat.running.lock().push(Arc::clone(&job));
         self.depth.set(self.depth.get() + 1);
         job.run();
         self.depth.set(self.depth.get() - 1);
-        self.seat.what.store(before.what, Ordering::Relaxed);
-        self.seat.which.store(before.which, Ordering::Relaxed);
+        let done = self.seat.running.lock().pop();
+        // It may be the last of its task, whose values are dropped without the lock.
+        drop(done);
     }
 
     fn enter_lane(&self, id: LaneId) {
