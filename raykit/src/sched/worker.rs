@@ -6,6 +6,7 @@ use super::lanes::{Lane, Row};
 use super::parker::{self, Parker};
 use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SLICE_US, SPIN_US, STACK_BYTES};
 use crate::base::quantity::Amount;
+use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::base::spin::spin;
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
@@ -203,8 +204,8 @@ impl Worker {
         job.run();
         self.depth.set(self.depth.get() - 1);
         let done = self.seat.running.lock().pop();
-        // It may be the last of its task, whose values are dropped without the lock.
-        drop(done);
+        // It may be the last of its task, whose values are dropped here.
+        quietly(|| drop(done));
     }
 
     fn enter_lane(&self, id: LaneId) {
