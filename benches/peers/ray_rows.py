@@ -166,7 +166,9 @@ def wait():
             _, left = ray.wait(left, num_returns=1)
         return now() - begun
 
-    say("wait.all", p50(5, all_of_them))
+    at_once = p50(5, all_of_them)
+    say("wait.all", at_once)
+    say("wait.moved", at_once)
     drained = p50(5, one_by_one)
     say("wait.drain", drained)
     say("wait.completed", drained)

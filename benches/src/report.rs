@@ -155,8 +155,11 @@ fn compare(both: Option<(f64, f64)>, goal: Goal) -> (String, String, Option<bool
             (shown, format!(">= {least}x as fast"), ratio.map(|ratio| ratio >= least))
         }
         Goal::None => {
-            let ratio = both.map(|(ours, theirs)| theirs / ours);
-            (ratio.map_or("-".into(), |ratio| text(ratio, "less")), "-".into(), None)
+            let shown = both.map(|(ours, theirs)| match theirs >= ours {
+                true => text(theirs / ours, "less"),
+                false => text(ours / theirs, "more"),
+            });
+            (shown.unwrap_or("-".into()), "-".into(), None)
         }
     }
 }
@@ -208,6 +211,7 @@ fn digits(value: f64) -> String {
         v if v >= 100.0 || v == 0.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         v if v >= 0.1 => format!("{value:.2}"),
+        v if v >= 0.01 => format!("{value:.3}"),
         _ => format!("{value:.4}"),
     }
 }

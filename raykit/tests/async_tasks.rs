@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all, select};
 use raykit::prelude::*;
 use raykit::{Config, ErrorKind, Ready, RetryOn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 #[remote]
@@ -99,30 +99,33 @@ impl Drop for Leaving {
     }
 }
 
+static OPEN: AtomicBool = AtomicBool::new(false);
+
 #[remote]
-async fn counted(gate: ObjectRef<i64>) -> Result<i64, raykit::Error> {
+async fn counted(x: i64) -> i64 {
     let now = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
     MOST.fetch_max(now, Ordering::SeqCst);
     let _leaving = Leaving;
-    gate.await
+    while !OPEN.load(Ordering::SeqCst) {
+        tokio::time::sleep(millis(1)).await;
+    }
+    x
 }
 
 #[test]
 fn so_many_run_at_once_and_no_more() {
     let node = Config::new().num_cpus(1).async_tasks_max(3).start().unwrap();
     let _here = node.enter();
-    let gate = Gate::new();
-    let late = held::remote(gate.id, 4);
-    let refs: Vec<_> = (0..20).map(|_| counted::remote(late.clone())).collect();
+    let refs = counted::map(vec![4; 20]);
     eventually("as many as may", || RUNNING.load(Ordering::SeqCst) == 3);
     // One that waits for its turn never runs when it is cancelled, one that runs makes room.
     assert!(refs[19].cancel() && refs[0].cancel());
-    gate.open();
+    OPEN.store(true, Ordering::SeqCst);
     for reference in &refs[1..19] {
         assert_eq!(value(reference).unwrap(), 4);
     }
     assert_eq!(MOST.load(Ordering::SeqCst), 3);
-    drop((refs, late));
+    drop(refs);
     all_clear(1);
 }
 
@@ -351,4 +354,40 @@ fn a_node_may_be_dropped_inside_a_runtime() {
             assert_eq!(gate.notes().len(), 1);
         });
     }
+}
+
+#[remote(num_cpus = 1)]
+async fn keeps_its_cpu(x: i64) -> Result<i64, raykit::Error> {
+    square::remote(x).await
+}
+
+#[remote]
+fn polls(x: i64) -> Result<i64, raykit::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async { square::remote(x).await })
+}
+
+#[test]
+fn a_future_that_keeps_the_only_cpu_from_what_it_awaits_is_told() {
+    let node = node(1);
+    let _here = node.enter();
+    for error in [error(&keeps_its_cpu::remote(3)), error(&polls::remote(3))] {
+        assert!(error.to_string().contains("num_cpus = 1"), "{error}");
+        assert_eq!(error.downcast_ref::<raykit::Error>().unwrap().kind(), ErrorKind::Deadlock);
+    }
+    assert_eq!(value(&square::remote(2)).unwrap(), 4);
+    all_clear(1);
+    drop(_here);
+    let node = common::node(2);
+    let _here = node.enter();
+    assert_eq!(value(&keeps_its_cpu::remote(3)).unwrap(), 9);
+    assert_eq!(value(&polls::remote(3)).unwrap(), 9);
+}
+
+#[test]
+fn futures_that_wait_for_futures_do_not_use_up_the_limit() {
+    let node = Config::new().num_cpus(1).async_tasks_max(2).start().unwrap();
+    let _here = node.enter();
+    assert_eq!(value(&awaits::remote(3, 20)).unwrap(), 9);
+    all_clear(1);
 }

@@ -6,7 +6,7 @@ mod common;
 use common::{Gate, all_clear, arrive, error, eventually, node, note, pass, ready, value};
 use raykit::Config;
 use raykit::prelude::*;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[remote]
 fn held(gate: u64, x: i64) -> i64 {
@@ -207,11 +207,16 @@ fn priorities_hold_for_requests() {
     all_clear(1);
 }
 
-static ENDED: AtomicUsize = AtomicUsize::new(0);
+#[remote]
+fn ends(x: u64) -> u64 {
+    x
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 #[remote]
-fn ends(_x: u64) -> u64 {
-    ENDED.fetch_add(1, Ordering::SeqCst) as u64
+fn takes_a_number(_x: u64) -> u64 {
+    NUMBERS.fetch_add(1, Ordering::SeqCst)
 }
 
 #[test]
@@ -219,15 +224,15 @@ fn a_small_caller_is_not_behind_a_large_one() {
     for cpus in [1, 2] {
         let node = node(cpus);
         let _here = node.enter();
-        ENDED.store(0, Ordering::SeqCst);
+        NUMBERS.store(0, Ordering::SeqCst);
         let gate = Gate::new();
         let blockers: Vec<_> = (0..cpus).map(|_| held::remote(gate.id, 0)).collect();
         gate.await_arrivals(cpus);
-        let large = ends::map(0..20_000);
+        let large = takes_a_number::map(0..20_000);
         let last_of_small = std::thread::scope(|scope| {
             let small = scope.spawn(|| {
                 let _here = node.enter();
-                let refs = ends::map(0..50);
+                let refs = takes_a_number::map(0..50);
                 gate.open();
                 raykit::get(&refs).unwrap().into_iter().max().unwrap()
             });
@@ -306,5 +311,25 @@ fn a_caller_that_is_gone_leaves_nothing_behind() {
         }
         drop(refs);
         all_clear(cpus);
+    }
+}
+
+/// Whoever sees work and takes the first of it sees to the rest: all CPUs are in use at once, however
+/// long the tasks take.
+#[test]
+fn no_cpu_is_idle_while_tasks_are_queued() {
+    let node = node(4);
+    let _here = node.enter();
+    for round in 0..300_usize {
+        let gate = Gate::new();
+        let mut refs: Vec<_> =
+            (0..1 + round % 3).map(|x| held::remote(gate.id, x as i64)).collect();
+        if round % 2 == 0 {
+            gate.await_arrivals(refs.len());
+        }
+        refs.extend((refs.len()..4).map(|x| held::remote(gate.id, x as i64)));
+        gate.await_arrivals(4);
+        gate.open();
+        raykit::get(&refs).unwrap();
     }
 }

@@ -243,7 +243,7 @@ fn the_environment_sets_what_the_code_leaves_open() {
         assert!(text.contains(name) && text.contains(bad), "{name}={bad}: {text}");
     }
     let text = child(&[("RAYKIT_GRACE_MS", "20"), ("STUCK", "1")]);
-    assert!(text.contains("one task did not return") && text.contains("held"), "{text}");
+    assert!(text.contains("one task did not return") && text.contains("`stuck`"), "{text}");
 }
 
 /// Reads one JSON value and returns what is left. Panics where it is none.
@@ -415,11 +415,10 @@ fn closing_names_what_is_stuck() {
     assert_eq!(error.kind(), ErrorKind::ShutDown);
     assert!(error.to_string().contains("`calls_later`"), "{error}");
     assert!(error.to_string().contains("50ms"), "{error}");
-    assert!(stuck.timeout(millis(1)).get().unwrap_err().is_timeout());
+    assert_eq!(common::error(&stuck).kind(), ErrorKind::ShutDown);
+    assert_eq!(common::error(&dependant).kind(), ErrorKind::ShutDown);
     gate.open();
     eventually("the function goes on", || log.notes() == [1]);
-    assert_eq!(value(&stuck).unwrap(), ["Some(NotRunning)"; 3]);
-    assert_eq!(common::error(&dependant).kind(), ErrorKind::ShutDown);
 }
 
 #[remote]

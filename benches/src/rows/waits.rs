@@ -17,6 +17,13 @@ pub(crate) const ROW: Row = Row {
             under: None,
         },
         Line {
+            key: "wait.moved",
+            what: "the same, the list moved in",
+            unit: Unit::Seconds,
+            peers: RAY_50,
+            under: None,
+        },
+        Line {
             key: "wait.drain",
             what: "drain 1,000 ready references, one `wait` each",
             unit: Unit::Seconds,
@@ -31,7 +38,8 @@ pub(crate) const ROW: Row = Row {
             under: None,
         },
     ],
-    note: "1,000 tasks that are done; `wait(&refs).at_least(1000)`; `wait(refs).at_most(1)` in a loop \
+    note: "1,000 tasks that are done; `wait(&refs).at_least(1000)`, which clones \
+           each; `wait(refs)` likewise, which moves the list; `wait(refs).at_most(1)` in a loop \
            that hands on what is pending; `as_completed(refs)`. Both drains stand beside Ray's \
            `ray.wait` in a loop. The median of 20 in each round.",
     run,
@@ -47,7 +55,16 @@ fn ready() -> raykit::Result<Vec<ObjectRef<()>>> {
 
 fn all() -> Outcome<f64> {
     let refs = ready()?;
-    let (seconds, found) = timed(|| raykit::wait(&refs).at_least(REFS).get());
+    whole(timed(|| raykit::wait(&refs).at_least(REFS).get()))
+}
+
+fn moved() -> Outcome<f64> {
+    let refs = ready()?;
+    whole(timed(|| raykit::wait(refs).at_least(REFS).get()))
+}
+
+/// The time, if all were found ready.
+fn whole((seconds, found): (f64, raykit::Result<Ready<()>>)) -> Outcome<f64> {
     if found?.done.len() == REFS { Ok(seconds) } else { Err("some are not ready".into()) }
 }
 
@@ -76,6 +93,7 @@ fn run(bench: &mut Bench) -> Outcome {
     let _ray = raykit::init()?;
     for _ in 0..bench.rounds {
         bench.record("wait.all", RAYKIT, p50(20, all)?);
+        bench.record("wait.moved", RAYKIT, p50(20, moved)?);
         bench.record("wait.drain", RAYKIT, p50(20, drain)?);
         bench.record("wait.completed", RAYKIT, p50(20, completed)?);
     }

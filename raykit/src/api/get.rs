@@ -314,7 +314,8 @@ impl<T> Getting<T> {
             }
             None => {
                 let refs = vec![self.reference.0.clone()];
-                match current::node().ok().map(|node| node.register_wait(refs, graph::Wait::All)) {
+                match current::node().ok().map(|node| node.register_future(refs, graph::Wait::All))
+                {
                     Some(Err(error)) => return Poll::Ready(Err(error)),
                     Some(Ok(edge)) => edge,
                     None => None,

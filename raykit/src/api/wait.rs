@@ -158,7 +158,7 @@ impl<T> Waiting<T> {
         let ready = self.refs.len() - open.len();
         match current::node() {
             Ok(node) if self.limit.is_none() && ready < self.want() => {
-                node.register_wait(open, graph::Wait::Some(self.want() - ready))
+                node.register_future(open, graph::Wait::Some(self.want() - ready))
             }
             _ => Ok(None),
         }

@@ -10,6 +10,7 @@ pub(crate) mod quiet;
 pub(crate) mod quantity;
 pub(crate) mod rng;
 pub(crate) mod shards;
+pub(crate) mod spin;
 pub(crate) mod sync;
 
 pub use id::{NodeId, ObjectId, TaskId};

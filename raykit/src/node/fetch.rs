@@ -12,6 +12,7 @@ use super::{Node, current};
 use crate::base::NodeId;
 use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
+use crate::base::spin::spin;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use crate::object::slot::{Failures, Watched};
@@ -59,7 +60,8 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         // on another one that has halted.
         None => 0,
     };
-    if limit > 0 && spin(&mut progress, limit, deadline) {
+    let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+    if limit > 0 && spin(Duration::from_micros(limit).min(left), || progress.reached()) {
         return Ok(());
     }
     sleep(&mut progress, worker.as_deref(), deadline)
@@ -99,24 +101,6 @@ impl Progress<'_> {
     fn missing(&self) -> Vec<RawRef> {
         let open = |reference: &&&RawRef| reference.slot().outcome().is_none();
         self.refs[self.first_open..].iter().filter(open).map(|r| (*r).clone()).collect()
-    }
-}
-
-fn spin(progress: &mut Progress<'_>, limit_us: u64, deadline: Option<Instant>) -> bool {
-    let mut end = Instant::now() + Duration::from_micros(limit_us);
-    if let Some(deadline) = deadline {
-        end = end.min(deadline);
-    }
-    loop {
-        for _ in 0..16 {
-            std::hint::spin_loop();
-        }
-        if progress.reached() {
-            return true;
-        }
-        if Instant::now() >= end {
-            return false;
-        }
     }
 }
 

@@ -28,6 +28,11 @@ struct State {
     runtime: Option<tokio::runtime::Runtime>,
     running: usize,
     waiting: VecDeque<(Arc<Task>, Option<Resources>)>,
+    /// Tasks that run, by their number.
+    tasks: HashMap<u64, Arc<Task>>,
+    /// Of these, the ones that wait for objects, and for how many waits each. They do not count as
+    /// running: what they wait for may be in line behind them.
+    resting: HashMap<u64, usize>,
     /// How to reach a running future whose task was cancelled.
     wakers: HashMap<u64, Waker>,
     closed: bool,
@@ -113,6 +118,41 @@ impl Node {
         }
     }
 
+    /// A future of `task` waits for an object: while it does, another task may run.
+    pub(crate) fn async_waits(self: &Arc<Node>, task: &Task) {
+        if !task.is_async() {
+            return;
+        }
+        let next = {
+            let mut state = self.futures.state.lock();
+            let waits = state.resting.entry(task.id().sequence).or_default();
+            *waits += 1;
+            if *waits > 1 {
+                return;
+            }
+            state.running -= 1;
+            state.waiting.pop_front()
+        };
+        if let Some((task, held)) = next {
+            self.run_async(task, held);
+        }
+    }
+
+    /// The wait is over. For a moment more tasks than the limit may run: none of them can be stopped.
+    pub(crate) fn async_goes_on(&self, task: &Task) {
+        if !task.is_async() {
+            return;
+        }
+        let mut state = self.futures.state.lock();
+        if let Some(waits) = state.resting.get_mut(&task.id().sequence) {
+            *waits -= 1;
+            if *waits == 0 {
+                state.resting.remove(&task.id().sequence);
+                state.running += 1;
+            }
+        }
+    }
+
     /// A cancelled future is dropped at its next poll; this sees that there is one.
     pub(crate) fn stop_future(&self, task: &Task) {
         if task.is_async() {
@@ -123,8 +163,9 @@ impl Node {
         }
     }
 
-    /// No future begins from now on; those that wait their turn are abandoned.
-    pub(crate) fn close_futures(&self, grace: std::time::Duration) {
+    /// No future begins from now on; those that wait their turn are abandoned. Returns the names of
+    /// those that never came to an await within the grace.
+    pub(crate) fn close_futures(&self, grace: std::time::Duration) -> Vec<String> {
         let (runtime, waiting) = {
             let mut state = self.futures.state.lock();
             state.closed = true;
@@ -143,6 +184,9 @@ impl Node {
             // A panic there was printed when it happened.
             let _ = closer.join();
         }
+        let left: Vec<_> = self.futures.state.lock().tasks.drain().map(|(_, task)| task).collect();
+        left.iter().for_each(|task| crate::sched::Job::abandon(&**task));
+        left.iter().map(|task| task.label()).collect()
     }
 }
 
@@ -153,6 +197,7 @@ async fn drive(node: Arc<Node>, task: Arc<Task>, held: Option<Resources>) {
         let inputs = task.inputs_for_attempt();
         let started = node.timeline.as_ref().map(|timeline| timeline.now());
         let future = super::run::caught(|| Ok(in_task(&task, || body(Call::new(inputs)))));
+        node.futures.state.lock().tasks.insert(task.id().sequence, Arc::clone(&task));
         let mut ending = Ending { node: &node, task: &task, ended: false };
         let result = match future {
             Ok(future) => Polled { node: &node, task: &task, future: Some(future) }.await,
@@ -177,7 +222,11 @@ struct Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.node.futures.state.lock().wakers.remove(&self.task.id().sequence);
+        let number = self.task.id().sequence;
+        let mut state = self.node.futures.state.lock();
+        let gone = (state.wakers.remove(&number), state.tasks.remove(&number));
+        drop(state);
+        drop(gone);
         if !self.ended {
             let error = self.task.error(ErrorKind::ShutDown, "its node was closed while it waited");
             self.node.settle(self.task, Err(error));
@@ -202,7 +251,8 @@ impl Future for Polled<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Returns>> {
         let (node, task) = (self.node, self.task);
-        if task.is_cancelled() {
+        // Not the mark of a cancelled task but its outcome, which stands before the mark.
+        if task.is_settled() {
             let future = self.future.take();
             // The user's values are dropped with the task still in force.
             let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
@@ -220,7 +270,7 @@ impl Future for Polled<'_> {
                 let mut state = node.futures.state.lock();
                 state.wakers.insert(task.id().sequence, cx.waker().clone());
                 drop(state);
-                if task.is_cancelled() {
+                if task.is_settled() {
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending

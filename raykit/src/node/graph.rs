@@ -37,6 +37,8 @@ struct Edge {
     refs: Vec<RawRef>,
     kind: Wait,
     tasks: Vec<Arc<Task>>,
+    /// The wait is a future's: whoever polls it keeps the CPU meanwhile.
+    keeps_cpu: bool,
 }
 
 impl Edge {
@@ -57,6 +59,9 @@ pub(crate) struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        if let Some(task) = self.edge.tasks.last() {
+            self.node.async_goes_on(task);
+        }
         let mut waits = self.node.graph.waits.lock();
         for task in &self.edge.tasks {
             // An async task that waits for two things at once is entered twice under one id.
@@ -89,16 +94,41 @@ impl Node {
         refs: Vec<RawRef>,
         kind: Wait,
     ) -> Result<Option<Registered>, Error> {
+        self.register(refs, kind, false)
+    }
+
+    /// The same for a future, which keeps the CPU of its task while it waits.
+    ///
+    /// # Errors
+    ///
+    /// When the wait could never end.
+    pub(crate) fn register_future(
+        self: &Arc<Node>,
+        refs: Vec<RawRef>,
+        kind: Wait,
+    ) -> Result<Option<Registered>, Error> {
+        self.register(refs, kind, true)
+    }
+
+    fn register(
+        self: &Arc<Node>,
+        refs: Vec<RawRef>,
+        kind: Wait,
+        keeps_cpu: bool,
+    ) -> Result<Option<Registered>, Error> {
         let tasks = current::with_tasks(<[_]>::to_vec);
         if tasks.is_empty() {
             return Ok(None);
         }
-        let edge = Arc::new(Edge { refs, kind, tasks });
+        let edge = Arc::new(Edge { refs, kind, tasks, keeps_cpu });
         let mut waits = self.graph.waits.lock();
         for task in &edge.tasks {
             waits.insert(task.id(), Arc::clone(&edge));
         }
         drop(waits);
+        if let Some(task) = edge.tasks.last() {
+            self.async_waits(task);
+        }
         let registered = Registered { node: Arc::clone(self), edge };
         // Two waits that close a circle between them: the one that looks second sees both.
         registered.check()?;
@@ -178,28 +208,36 @@ fn told(path: &[Arc<Task>], last: &Arc<Task>) -> String {
 }
 
 /// Why a queued task can never be granted what it asks for: too much of it is held by tasks that
-/// wait, directly or not, for this very task. A waiting task gives back its CPU and keeps the rest.
+/// wait, directly or not, for this very task. A thread that waits gives its task's CPU back and
+/// keeps the rest; a future keeps all.
 fn starved(waits: &Waits, queued: &Arc<Task>, total: &Resources) -> Option<String> {
-    let want = queued.options().request().ok().filter(|want| !want.is_cpu_only())?;
+    let want = queued.options().request().ok()?;
+    let no_cpu = |held: Resources| Resources { cpu: Default::default(), ..held };
     let mut left = total.clone();
     let mut holders = Vec::new();
     let mut counted = HashSet::new();
-    for edge in waits.values() {
-        if !leads_to(waits, edge, queued) {
+    for edge in waits.values().filter(|edge| edge.keeps_cpu || !want.is_cpu_only()) {
+        let running = edge.tasks.iter().filter(|task| task.state() == State::Running);
+        let held = running.filter_map(|task| {
+            let held = task.options().request().ok()?;
+            let held = if edge.keeps_cpu { held } else { no_cpu(held) };
+            (held != Resources::default()).then_some((task, held))
+        });
+        let held: Vec<_> = held.collect();
+        if held.is_empty() || !leads_to(waits, edge, queued) {
             continue;
         }
-        for task in edge.tasks.iter().filter(|task| counted.insert(task.id())) {
-            let held = task.options().request().unwrap_or_default();
-            if task.state() == State::Running && !held.is_cpu_only() {
-                left.keep_from(&Resources { cpu: Default::default(), ..held });
+        for (task, held) in held {
+            if counted.insert(task.id()) {
+                left.keep_from(&held);
                 holders.push(task.label());
             }
         }
     }
-    let beside = Resources { cpu: Default::default(), ..want };
-    let (name, wanted, had) = beside.lacking(&left)?;
+    let (name, wanted, had) = want.lacking(&left).filter(|_| !holders.is_empty())?;
+    let verb = if holders.len() == 1 { "waits" } else { "wait" };
     Some(format!(
-        "which asks for {name} = {wanted} and can get {had} at the most while {} wait for it",
+        "which asks for {name} = {wanted} and can get {had} at the most while {} {verb} for it",
         holders.join(" and ")
     ))
 }

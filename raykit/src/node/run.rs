@@ -8,7 +8,7 @@ use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::value::Value;
-use crate::sched::{Job, LaneId, Tag};
+use crate::sched::{Job, LaneId};
 use crate::task::call::{Call, Results, Returns};
 use crate::task::function::Body;
 use crate::task::options::RetryOn;
@@ -35,6 +35,10 @@ impl Job for Task {
         if self.give_up() {
             let error = self.error(ErrorKind::ShutDown, "its node was closed before it began");
             self.fail(&error);
+        } else if self.state() == State::Running {
+            let error = self.error(ErrorKind::ShutDown, "its node was closed while it ran");
+            self.fail(&error);
+            self.mark_cancelled();
         }
     }
 
@@ -42,8 +46,8 @@ impl Job for Task {
         self.lane
     }
 
-    fn tag(&self) -> Tag {
-        Tag { what: std::ptr::from_ref(self.function) as usize, which: self.id().sequence }
+    fn label(&self) -> String {
+        Task::label(self)
     }
 }
 
@@ -115,7 +119,7 @@ impl Node {
                 tracing::debug!(task = %task.id(), name = task.name(), ?pause, "tries again");
                 match task.rest() {
                     true => self.timer.retry(self, task, pause),
-                    // It was settled by whoever cancelled it.
+                    // Whoever aborted it has settled it.
                     false => self.count_finished(),
                 }
             }
@@ -196,12 +200,11 @@ impl Task {
     fn judge(&self, result: Result<Returns, Error>) -> Attempt {
         let Err(error) = result else { return Attempt::Settled(result) };
         let attempt = self.attempt.load(Ordering::Relaxed);
-        let again = self.may_retry() && attempt < ATTEMPTS_MAX && self.is_worth_another(&error);
+        let again = self.may_retry()
+            && attempt < ATTEMPTS_MAX
+            && !self.is_settled()
+            && self.is_worth_another(&error);
         match again {
-            // It would have gone on, had nobody cancelled it.
-            true if self.is_cancelled() => {
-                Attempt::Settled(Err(self.error(ErrorKind::Cancelled, "")))
-            }
             true => Attempt::Again(pause_before(attempt, self.id().sequence)),
             false => Attempt::Settled(Err(error)),
         }
@@ -273,12 +276,15 @@ impl Node {
     pub(crate) fn abort(&self, task: &Arc<Task>, error: Error) -> bool {
         if task.give_up() {
             self.finish_unrun(task, error);
+            if !task.plain {
+                self.pool.withdraw(task);
+            }
             return true;
         }
         if task.state() == State::Done || task.is_settled() {
             return false;
         }
-        // In this order: an attempt that fails and finds the mark takes it for a cancellation.
+        // The outcome first: what the function returns because it sees the mark is not it.
         let sealed = task.fail(&error);
         task.mark_cancelled();
         self.stop_future(task);
@@ -290,18 +296,17 @@ impl Node {
         sealed
     }
 
-    /// Cancels a task and those that it called.
+    /// Cancels a task and those that it called. `false` if the task itself had an outcome already.
     pub(crate) fn cancel(&self, task: &Arc<Task>) -> bool {
-        let mut open = vec![Arc::clone(task)];
-        let mut any = false;
-        while let Some(task) = open.pop() {
-            // Marked first, so that a child submitted from now on is cancelled by its submitter.
-            if task.state() != State::Done {
-                task.mark_cancelled();
-            }
-            open.extend(task.take_children());
-            any |= self.abort(&task, task.error(ErrorKind::Cancelled, ""));
+        let cancel = |task: &Arc<Task>| self.abort(task, task.error(ErrorKind::Cancelled, ""));
+        let cancelled = cancel(task);
+        // The children after the mark that `abort` has set: one that is called from now on is
+        // cancelled by its caller.
+        let mut open = task.take_children();
+        while let Some(child) = open.pop() {
+            cancel(&child);
+            open.extend(child.take_children());
         }
-        any
+        cancelled
     }
 }

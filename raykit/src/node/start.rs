@@ -7,8 +7,7 @@ use crate::base::quantity::{Amount, Resources};
 use crate::base::shards::Sharded;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
-use crate::sched::{Pool, PoolConfig, Tag};
-use crate::task::function::Function;
+use crate::sched::{Pool, PoolConfig};
 use crate::task::registry;
 use parking_lot::{Condvar, Mutex};
 use std::path::PathBuf;
@@ -160,8 +159,8 @@ impl Node {
         }
         self.room_made.notify_all();
         self.timer.close();
-        self.close_futures(self.config.grace);
-        let stuck = self.pool.close(self.config.grace);
+        let mut stuck = self.close_futures(self.config.grace);
+        stuck.extend(self.pool.close(self.config.grace));
         if let Some(timeline) = &self.timeline {
             timeline.write()?;
         }
@@ -169,21 +168,12 @@ impl Node {
         if stuck.is_empty() {
             return Ok(());
         }
-        let names: Vec<String> = stuck.iter().map(|tag| self.name_of(*tag)).collect();
         let text = format!(
             "{} did not return within the grace of {:?}: {}",
-            if names.len() == 1 { "one task" } else { "some tasks" },
+            if stuck.len() == 1 { "one task" } else { "some tasks" },
             self.config.grace,
-            names.join(", ")
+            stuck.join(", ")
         );
         Err(Error::new(ErrorKind::ShutDown, text))
-    }
-
-    /// The name of the task behind what a worker reports as running.
-    pub(crate) fn name_of(&self, tag: Tag) -> String {
-        let same = |function: &&&Function| std::ptr::from_ref(**function) as usize == tag.what;
-        let name = registry::FUNCTIONS.iter().find(same).map_or("a thread", |f| f.name);
-        let id = crate::TaskId { node: self.id, sequence: tag.which };
-        format!("`{name}` ({id})")
     }
 }

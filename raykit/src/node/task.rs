@@ -242,13 +242,14 @@ impl Task {
     }
 
     /// An attempt failed and another one follows later; until then nobody can claim the task, who
-    /// waits for it included. `false` if it was cancelled meanwhile: then the caller has to finish
-    /// it.
+    /// waits for it included. `false` if it was aborted meanwhile, and nobody else will count it as
+    /// finished.
     pub(crate) fn rest(&self) -> bool {
         let rests = self.step(State::Running, State::Waiting);
-        // Pairs with the fence in `Node::abort`: either the mark is seen here or the step there.
+        // Pairs with the fence in `Node::abort`: either its outcome is seen here or this step
+        // there.
         fence(Ordering::SeqCst);
-        rests && !((self.is_cancelled() || self.is_settled()) && self.give_up())
+        rests && !(self.is_settled() && self.give_up())
     }
 
     /// The function has returned for the last time.

@@ -12,6 +12,8 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+const PURGE_LEN_MIN: usize = 1024;
+
 /// The things to come, by time.
 #[derive(Default)]
 pub(crate) struct Timer {
@@ -23,6 +25,8 @@ pub(crate) struct Timer {
 struct State {
     heap: BinaryHeap<Reverse<Entry>>,
     count: u64,
+    /// At this length what is due for tasks that are gone is thrown out.
+    purge_at: usize,
     thread: Option<std::thread::JoinHandle<()>>,
     closed: bool,
 }
@@ -85,6 +89,13 @@ impl Timer {
         }
         // A limit beyond what the clock can tell is no limit.
         let Some(at) = Instant::now().checked_add(after) else { return };
+        if state.heap.len() >= state.purge_at {
+            state.heap.retain(|Reverse(entry)| match &entry.due {
+                Due::Expire(task, _) => task.upgrade().is_some_and(|task| !task.is_settled()),
+                Due::Retry(_) | Due::Wake(_) => true,
+            });
+            state.purge_at = (2 * state.heap.len()).max(PURGE_LEN_MIN);
+        }
         state.count += 1;
         let number = state.count;
         state.heap.push(Reverse(Entry { at, number, due }));

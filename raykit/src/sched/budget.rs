@@ -157,6 +157,20 @@ impl Budget {
         self.serve()
     }
 
+    /// Takes back the request of a job that was given up. Returns the jobs that can run now: what it
+    /// had reserved is for others.
+    #[must_use]
+    pub(crate) fn withdraw(&self, job: *const ()) -> Vec<Arc<dyn Job>> {
+        {
+            let mut state = self.state.lock();
+            let same = |request: &Request| std::ptr::addr_eq(Arc::as_ptr(&request.job), job);
+            let Some(at) = state.requests.iter().position(same) else { return Vec::new() };
+            let _given_up = state.requests.remove(at);
+            self.hungry.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.serve()
+    }
+
     /// All waiting requests, taken out.
     pub(crate) fn drain(&self) -> Vec<Arc<dyn Job>> {
         let mut state = self.state.lock();
@@ -257,7 +271,7 @@ impl Budget {
 
 #[cfg(all(test, raykit_loom))]
 mod loom_tests {
-    use super::super::job::{LaneId, Tag};
+    use super::super::job::LaneId;
     use super::*;
 
     struct Counted;
@@ -267,8 +281,8 @@ mod loom_tests {
         fn lane(&self) -> LaneId {
             LaneId(0)
         }
-        fn tag(&self) -> Tag {
-            Tag::default()
+        fn label(&self) -> String {
+            String::new()
         }
     }
 
@@ -296,7 +310,7 @@ mod loom_tests {
 
 #[cfg(all(test, not(raykit_loom)))]
 mod tests {
-    use super::super::job::{LaneId, Tag};
+    use super::super::job::LaneId;
     use super::*;
     use std::sync::atomic::AtomicUsize as Count;
 
@@ -307,8 +321,8 @@ mod tests {
         fn lane(&self) -> LaneId {
             LaneId(0)
         }
-        fn tag(&self) -> Tag {
-            Tag { what: 1, which: self.0 }
+        fn label(&self) -> String {
+            self.0.to_string()
         }
     }
 
@@ -317,7 +331,7 @@ mod tests {
     }
 
     fn numbers(jobs: Vec<Arc<dyn Job>>) -> Vec<u64> {
-        jobs.iter().map(|job| job.tag().which).collect()
+        jobs.iter().map(|job| job.label().parse().expect("a number")).collect()
     }
 
     #[test]

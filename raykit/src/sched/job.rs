@@ -8,23 +8,16 @@ pub(crate) trait Job: Send + Sync {
     /// Runs the work, unless it was started or given up already.
     fn run(self: Arc<Self>);
 
-    /// The pool is closed: the work will not be started by it.
+    /// The pool is closed: the work will not be started by it, or is not waited for any longer.
     fn abandon(&self);
 
     /// The lane whose turn this work takes.
     fn lane(&self) -> LaneId;
 
-    /// Two numbers that tell the owner of the pool what is running, for reports on stuck work.
-    fn tag(&self) -> Tag;
+    /// How the work is named in reports.
+    fn label(&self) -> String;
 }
 
 /// Names a [`Lane`](super::lanes::Lane).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LaneId(pub(crate) u32);
-
-/// What a seat reports as running; zero is nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tag {
-    pub(crate) what: usize,
-    pub(crate) which: u64,
-}

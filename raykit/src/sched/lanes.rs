@@ -12,8 +12,8 @@ pub(crate) struct Lane {
     pub(crate) priority: i32,
     job: u32,
     queue: Injector<Arc<dyn Job>>,
-    /// The outside thread is gone; the lane goes too once it is empty.
-    closed: AtomicBool,
+    /// The outside thread is gone, for all lanes of its job; each goes once it is empty.
+    closed: Arc<AtomicBool>,
 }
 
 impl Lane {
@@ -72,7 +72,7 @@ impl Lanes {
             priority: 0,
             job: 0,
             queue: Injector::new(),
-            closed: AtomicBool::new(false),
+            closed: Arc::default(),
         });
         Lanes { row: Mutex::new((Arc::from([common]), 1)), version: AtomicUsize::new(1) }
     }
@@ -89,7 +89,7 @@ impl Lanes {
     pub(crate) fn open(&self) -> Arc<Lane> {
         let mut row = self.row.lock();
         let id = row.1;
-        self.add(&mut row, id, 0)
+        self.add(&mut row, id, 0, Arc::default())
     }
 
     /// The lane with this id; the common one if it is gone.
@@ -117,18 +117,19 @@ impl Lanes {
         let same = |other: &&Arc<Lane>| other.job == lane.job && other.priority == priority;
         match row.0.iter().find(same) {
             Some(found) => Arc::clone(found),
-            None => self.add(&mut row, lane.job, priority),
+            None => self.add(&mut row, lane.job, priority, Arc::clone(&lane.closed)),
         }
     }
 
-    fn add(&self, row: &mut (Row, u32), job: u32, priority: i32) -> Arc<Lane> {
-        let lane = Arc::new(Lane {
-            id: LaneId(row.1),
-            priority,
-            job,
-            queue: Injector::new(),
-            closed: AtomicBool::new(false),
-        });
+    fn add(
+        &self,
+        row: &mut (Row, u32),
+        job: u32,
+        priority: i32,
+        closed: Arc<AtomicBool>,
+    ) -> Arc<Lane> {
+        let lane =
+            Arc::new(Lane { id: LaneId(row.1), priority, job, queue: Injector::new(), closed });
         row.1 = row.1.wrapping_add(1).max(1);
         // Lanes whose thread is gone leave at the next change.
         let open = |lane: &&Arc<Lane>| {

@@ -12,8 +12,8 @@
 //! 1. `closing` is set: no worker begins another job.
 //! 2. All sleepers are woken; each worker ends after the job it is in.
 //! 3. What is queued is taken out and abandoned.
-//! 4. The closer waits for the threads, for a time of grace; those that have not ended by then are
-//!    reported by what they run.
+//! 4. The closer waits for the threads, for a time of grace; what still runs after it is abandoned and
+//!    reported.
 //!
 //! ```
 //! use raykit::prelude::*;
@@ -42,7 +42,7 @@ pub(crate) mod budget;
 pub(crate) mod worker;
 mod wait;
 
-pub(crate) use job::{Job, LaneId, Tag};
+pub(crate) use job::{Job, LaneId};
 pub(crate) use lanes::Lane;
 pub(crate) use wait::Exhausted;
 pub(crate) use worker::Worker;
@@ -188,6 +188,12 @@ impl Pool {
         }
     }
 
+    /// Takes back the request of a job that was given up.
+    pub(crate) fn withdraw<J: Job>(&self, job: &Arc<J>) {
+        let jobs = self.shared.budget.withdraw(Arc::as_ptr(job).cast());
+        self.shared.run_granted(jobs);
+    }
+
     /// Gives back what a job was granted.
     pub(crate) fn give(&self, back: &Resources) {
         let jobs = self.shared.budget.give(back);
@@ -207,7 +213,7 @@ impl Pool {
 
     /// Closes the pool; see the steps above. Returns what still runs when the grace is over, for
     /// which the threads are left to themselves.
-    pub(crate) fn close(&self, grace: Duration) -> Vec<Tag> {
+    pub(crate) fn close(&self, grace: Duration) -> Vec<String> {
         let shared = &self.shared;
         shared.closing.store(true, Ordering::SeqCst);
         shared.sleep.wake_all();
@@ -223,8 +229,8 @@ impl Pool {
                 break;
             }
         }
-        let stuck: Vec<Tag> =
-            crew.seats.iter().filter(|seat| !is_own(seat)).map(|seat| seat.tag()).collect();
+        let stuck: Vec<Arc<Seat>> =
+            crew.seats.iter().filter(|seat| !is_own(seat)).cloned().collect();
         let threads = std::mem::take(&mut crew.threads);
         drop(crew);
         let me = std::thread::current().id();
@@ -235,7 +241,9 @@ impl Pool {
             }
         }
         shared.abandon_queued();
-        stuck
+        let left: Vec<Arc<dyn Job>> = stuck.iter().flat_map(|seat| seat.running()).collect();
+        left.iter().for_each(|job| job.abandon());
+        left.iter().map(|job| job.label()).collect()
     }
 }
 

@@ -1,17 +1,20 @@
 //! A worker: one thread of the pool and its loop of finding work, doing it, and resting.
 
 use super::Shared;
-use super::job::{Job, LaneId, Tag};
+use super::job::{Job, LaneId};
 use super::lanes::{Lane, Row};
 use super::parker::{self, Parker};
 use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SLICE_US, SPIN_US, STACK_BYTES};
 use crate::base::quantity::Amount;
+use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
+use crate::base::spin::spin;
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
+use parking_lot::Mutex;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How many tasks a worker takes from a common queue at once.
@@ -43,14 +46,14 @@ pub(super) fn with<R>(f: impl FnOnce(Option<&Rc<Worker>>) -> R) -> R {
 /// What others see of a worker.
 pub(crate) struct Seat {
     pub(super) stealer: Stealer<Arc<dyn Job>>,
-    what: AtomicUsize,
-    which: AtomicU64,
+    /// What runs there, the innermost last.
+    running: Mutex<Vec<Arc<dyn Job>>>,
 }
 
 impl Seat {
-    /// What runs there; two loads, so it may be torn and is for reports only.
-    pub(super) fn tag(&self) -> Tag {
-        Tag { what: self.what.load(Ordering::Relaxed), which: self.which.load(Ordering::Relaxed) }
+    /// What runs there now.
+    pub(super) fn running(&self) -> Vec<Arc<dyn Job>> {
+        self.running.lock().clone()
     }
 }
 
@@ -128,6 +131,8 @@ impl Worker {
             shared,
         });
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
+        // Hired for one piece of work, and having taken it, it calls others for the rest.
+        worker.searching.set(worker.shared.sleep.start_searching(usize::MAX));
         worker.shared.awake.fetch_add(1, Ordering::Relaxed);
         worker.main();
         worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
@@ -142,7 +147,7 @@ impl Worker {
     pub(super) fn seat() -> (Deque<Arc<dyn Job>>, Arc<Seat>) {
         let deque = Deque::new_lifo();
         let stealer = deque.stealer();
-        let seat = Seat { stealer, what: AtomicUsize::new(0), which: AtomicU64::new(0) };
+        let seat = Seat { stealer, running: Mutex::new(Vec::new()) };
         (deque, Arc::new(seat))
     }
 
@@ -194,15 +199,13 @@ impl Worker {
 
     /// Runs `job` here and now, on top of whatever this thread is doing.
     pub(crate) fn run_job(&self, job: Arc<dyn Job>) {
-        let tag = job.tag();
-        let before = self.seat.tag();
-        self.seat.what.store(tag.what, Ordering::Relaxed);
-        self.seat.which.store(tag.which, Ordering::Relaxed);
+        self.seat.running.lock().push(Arc::clone(&job));
         self.depth.set(self.depth.get() + 1);
         job.run();
         self.depth.set(self.depth.get() - 1);
-        self.seat.what.store(before.what, Ordering::Relaxed);
-        self.seat.which.store(before.which, Ordering::Relaxed);
+        let done = self.seat.running.lock().pop();
+        // It may be the last of its task, whose values are dropped here.
+        quietly(|| drop(done));
     }
 
     fn enter_lane(&self, id: LaneId) {
@@ -339,14 +342,11 @@ impl Worker {
         }
         // Where others work there will be a lookout; where none do, the next task may come any
         // moment.
-        if self.searching.get() && !shared.sleep.anyone_busy() {
-            let end = Instant::now() + Duration::from_micros(SPIN_US);
-            while Instant::now() < end {
-                if self.look() {
-                    return true;
-                }
-                std::hint::spin_loop();
-            }
+        if self.searching.get()
+            && !shared.sleep.anyone_busy()
+            && spin(Duration::from_micros(SPIN_US), || self.look())
+        {
+            return true;
         }
         if !shared.sleep.lie_down(&self.parker, self.searching.take(), || self.look()) {
             self.searching.set(true);
@@ -356,8 +356,11 @@ impl Worker {
         // A permit may be left over from a wait of a task on this thread: whoever is still on the
         // list was not woken by a submitter, and is not counted as searching.
         let nobody_woke_us = shared.sleep.get_up(&self.parker);
-        self.searching.set(!nobody_woke_us);
-        needed || !nobody_woke_us
+        // A lookout that saw work looks for all who left it to it: having taken the first piece, it
+        // calls others for the rest.
+        let searches = !nobody_woke_us || (needed && shared.sleep.start_searching(usize::MAX));
+        self.searching.set(searches);
+        searches
     }
 
     fn look(&self) -> bool {
