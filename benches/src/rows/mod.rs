@@ -38,6 +38,9 @@ pub(crate) const ERRANDS: &[Errand] = &[
     ("queued", process::queued_errand),
     ("view", objects::view_errand),
     ("memcpy", objects::memcpy_errand),
+    bulk::RAYKIT_CHILD,
+    bulk::TOKIO_CHILD,
+    bulk::RAYON_CHILD,
 ];
 
 #[cfg(test)]

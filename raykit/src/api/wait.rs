@@ -131,6 +131,9 @@ impl<T> Waiting<T> {
     /// Those of the wait itself: [`Deadlock`](crate::ErrorKind::Deadlock) and
     /// [`ThreadsExhausted`](crate::ErrorKind::ThreadsExhausted). That a time limit passed is none.
     pub fn get(self) -> Result<Ready<T>> {
+        if self.most >= self.refs.len() && self.refs.iter().all(ObjectRef::is_ready) {
+            return Ok(Ready { done: self.refs, pending: Vec::new() });
+        }
         let deadline = self.limit.and_then(|limit| Instant::now().checked_add(limit));
         if !self.enough() {
             let refs: Vec<&RawRef> = self.refs.iter().map(|reference| &reference.0).collect();
@@ -170,9 +173,6 @@ impl<T> Waiting<T> {
             let first = self.refs.iter().position(ObjectRef::is_ready);
             let done = first.map(|at| self.refs.remove(at)).into_iter().collect();
             return Ready { done, pending: self.refs };
-        }
-        if self.most >= self.refs.len() && self.refs.iter().all(ObjectRef::is_ready) {
-            return Ready { done: self.refs, pending: Vec::new() };
         }
         let mut done = Vec::new();
         let mut pending = Vec::new();

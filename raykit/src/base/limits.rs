@@ -33,10 +33,6 @@ pub(crate) const SPIN_US: u64 = 20;
 /// a lock).
 pub(crate) const REACQUIRE_MS: u64 = 100;
 
-/// After this much of it a thread that looks for something lets others run between two looks: who is
-/// to bring it may be waiting for this very core.
-pub(crate) const SPIN_ALONE_US: u64 = 4;
-
 /// How often a wait that is written down looks again whether it can ever end. It did when it began;
 /// what has changed since then may have closed a circle that no single step could see.
 pub(crate) const LOOK_AGAIN_MS: u64 = 1_000;

@@ -1,23 +1,18 @@
 //! A short look at something that may come any moment.
 
-use super::limits::SPIN_ALONE_US;
 use std::time::{Duration, Instant};
 
-/// Calls `look` until it says yes (`true`) or the time is over.
+/// Calls `look` until it says yes (`true`) or the time is over. Others may run between two looks: who
+/// is to bring what is looked for may be waiting for this very core.
 pub(crate) fn spin(limit: Duration, mut look: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
+    let end = Instant::now() + limit;
     loop {
         if look() {
             return true;
         }
-        let spent = begun.elapsed();
-        if spent >= limit {
+        if Instant::now() >= end {
             return false;
         }
-        if spent.as_micros() < u128::from(SPIN_ALONE_US) {
-            std::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
-        }
+        std::thread::yield_now();
     }
 }

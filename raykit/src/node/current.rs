@@ -34,7 +34,7 @@ type Held = Rc<Arc<Node>>;
 
 struct OwnLane {
     node: crate::NodeId,
-    lane: Arc<Lane>,
+    lane: Rc<Arc<Lane>>,
 }
 
 impl Drop for OwnLane {
@@ -150,20 +150,20 @@ pub(crate) fn task() -> Option<Arc<Task>> {
     with_tasks(|tasks| tasks.last().cloned())
 }
 
-/// Calls `f` with the lane of this outside thread.
-pub(crate) fn with_lane<R>(node: &Node, f: impl FnOnce(&Arc<Lane>) -> R) -> R {
+/// The lane of this outside thread.
+pub(crate) fn lane(node: &Node) -> Rc<Arc<Lane>> {
     let lane = LANE.try_with(|own| {
         let mut own = own.borrow_mut();
         match &*own {
-            Some(own) if own.node == node.id => Arc::clone(&own.lane),
+            Some(own) if own.node == node.id => Rc::clone(&own.lane),
             _ => {
-                let lane = node.pool.open_lane();
-                *own = Some(OwnLane { node: node.id, lane: Arc::clone(&lane) });
+                let lane = Rc::new(node.pool.open_lane());
+                *own = Some(OwnLane { node: node.id, lane: Rc::clone(&lane) });
                 lane
             }
         }
     });
-    f(&lane.unwrap_or_else(|_| node.pool.open_lane()))
+    lane.unwrap_or_else(|_| Rc::new(node.pool.open_lane()))
 }
 
 /// Counts this thread's calls from outside; `true` once in a while.

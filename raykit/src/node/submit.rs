@@ -113,7 +113,7 @@ impl Node {
         let (priority, timeout) = (asked.priority, asked.timeout);
         let parent = current::task().filter(|parent| parent.id().node == self.id);
         let outside = parent.is_none();
-        let own_lane = outside.then(|| current::with_lane(self, Arc::clone));
+        let own_lane = outside.then(|| current::lane(self));
         let lane = match (&parent, &own_lane) {
             (Some(parent), _) => parent.lane,
             (None, Some(lane)) => lane.id,
@@ -147,9 +147,9 @@ impl Node {
         if waits {
             self.await_arguments(&task);
         } else if referring {
-            self.ready(Arc::clone(&task), own_lane.as_deref());
+            self.ready(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
         } else if task.make_ready() {
-            self.enqueue(Arc::clone(&task), own_lane.as_deref());
+            self.enqueue(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
         }
         if outside && current::should_look_at_backlog() {
             self.wait_for_room();

@@ -123,6 +123,8 @@ pub(crate) struct Parts {
 }
 
 impl Task {
+    // Inlined, so that the parts are laid down once and not copied from place to place.
+    #[inline(always)]
     pub(crate) fn new(parts: Parts) -> Task {
         let options = parts.extra.as_ref().and_then(|extra| extra.options.as_ref());
         let plain = options.unwrap_or(&parts.function.defaults).is_plain()

@@ -50,6 +50,7 @@ pub(crate) enum Watched {
 }
 
 impl Slot {
+    #[inline(always)]
     pub(crate) fn new(id: ObjectId, ledger: &'static Ledger) -> Slot {
         ledger.opened();
         Slot {

@@ -54,12 +54,16 @@ impl Sleep {
         if self.is_watched() {
             return Woken::Searching;
         }
-        self.call()
+        self.call_behind_fence()
     }
 
     /// The same, for work that should not wait for the lookout.
     pub(crate) fn call(&self) -> Woken {
         fence(Ordering::SeqCst);
+        self.call_behind_fence()
+    }
+
+    fn call_behind_fence(&self) -> Woken {
         if self.searching.load(Ordering::Relaxed) > 0 {
             return Woken::Searching;
         }
