@@ -39,6 +39,20 @@ fn large_values_are_stored_shared_and_read_in_place() {
     all_clear(2);
 }
 
+/// rkyv bounds an archive to 2 GiB unless it is told otherwise.
+#[test]
+fn an_archive_may_be_larger_than_two_gib() {
+    const LEN: usize = (2 << 30) + 4096;
+    let node = node(1);
+    let _here = node.enter();
+    let mut bytes = vec![0_u8; LEN];
+    bytes[LEN - 1] = 7;
+    let view = raykit::put(bytes).unwrap().view().unwrap();
+    assert_eq!((view.len(), view[LEN - 1]), (LEN, 7));
+    drop(view);
+    all_clear(1);
+}
+
 /// R27
 #[test]
 fn what_was_read_outlives_the_last_reference() {
