@@ -31,10 +31,13 @@ std::thread_local! {
 /// A node as a thread holds it: handing it out within the thread raises a count that no other
 /// thread touches.
 type Held = Rc<Arc<Node>>;
+/// The same for a lane.
+#[expect(clippy::redundant_allocation, reason = "the count of the `Rc` is this thread's alone")]
+type HeldLane = Rc<Arc<Lane>>;
 
 struct OwnLane {
     node: crate::NodeId,
-    lane: Rc<Arc<Lane>>,
+    lane: HeldLane,
 }
 
 impl Drop for OwnLane {
@@ -151,7 +154,7 @@ pub(crate) fn task() -> Option<Arc<Task>> {
 }
 
 /// The lane of this outside thread.
-pub(crate) fn lane(node: &Node) -> Rc<Arc<Lane>> {
+pub(crate) fn lane(node: &Node) -> HeldLane {
     let lane = LANE.try_with(|own| {
         let mut own = own.borrow_mut();
         match &*own {
