@@ -32,7 +32,6 @@ std::thread_local! {
 /// thread touches.
 type Held = Rc<Arc<Node>>;
 /// The same for a lane.
-#[expect(clippy::redundant_allocation, reason = "the count of the `Rc` is this thread's alone")]
 type HeldLane = Rc<Arc<Lane>>;
 
 struct OwnLane {
