@@ -31,7 +31,8 @@ pub(crate) fn numbers(len: usize) -> Vec<u64> {
     (0..len).map(|_| rng.next()).collect()
 }
 
-/// About `bytes` of text: 10,000 different words, the frequent ones much more frequent, twelve a line.
+/// About `bytes` of text: 10,000 different words, the frequent ones much more frequent, twelve a
+/// line.
 pub(crate) fn text(bytes: usize) -> String {
     const WORDS: usize = 10_000;
     let mut rng = Rng(42);

@@ -314,8 +314,8 @@ fn a_caller_that_is_gone_leaves_nothing_behind() {
     }
 }
 
-/// Whoever sees work and takes the first of it sees to the rest: all CPUs are in use at once, however
-/// long the tasks take.
+/// Whoever sees work and takes the first of it sees to the rest: all CPUs are in use at once,
+/// however long the tasks take.
 #[test]
 fn no_cpu_is_idle_while_tasks_are_queued() {
     let node = node(4);

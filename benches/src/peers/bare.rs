@@ -1,5 +1,5 @@
-//! The least that a pool can be: one queue of boxed closures from crossbeam-deque, threads that park
-//! when it is empty, a caller that parks until its closure has run.
+//! The least that a pool can be: one queue of boxed closures from crossbeam-deque, threads that
+//! park when it is empty, a caller that parks until its closure has run.
 
 use crossbeam_deque::{Injector, Steal};
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Calls `look` until it says yes (`true`) or the time is over. Others may run between two looks: who
-/// is to bring what is looked for may be waiting for this very core.
+/// Calls `look` until it says yes (`true`) or the time is over. Others may run between two looks:
+/// who is to bring what is looked for may be waiting for this very core.
 pub(crate) fn spin(limit: Duration, mut look: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
     loop {

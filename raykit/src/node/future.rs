@@ -138,7 +138,8 @@ impl Node {
         }
     }
 
-    /// The wait is over. For a moment more tasks than the limit may run: none of them can be stopped.
+    /// The wait is over. For a moment more tasks than the limit may run: none of them can be
+    /// stopped.
     pub(crate) fn async_goes_on(&self, task: &Task) {
         if !task.is_async() {
             return;

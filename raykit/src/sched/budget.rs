@@ -157,8 +157,8 @@ impl Budget {
         self.serve()
     }
 
-    /// Takes back the request of a job that was given up. Returns the jobs that can run now: what it
-    /// had reserved is for others.
+    /// Takes back the request of a job that was given up. Returns the jobs that can run now: what
+    /// it had reserved is for others.
     #[must_use]
     pub(crate) fn withdraw(&self, job: *const ()) -> Vec<Arc<dyn Job>> {
         {

@@ -12,7 +12,8 @@
 //! 1. `closing` is set: no worker begins another job.
 //! 2. All sleepers are woken; each worker ends after the job it is in.
 //! 3. What is queued is taken out and abandoned.
-//! 4. The closer waits for the threads, for a time of grace; what still runs after it is abandoned and
+//! 4. The closer waits for the threads, for a time of grace; what still runs after it is abandoned
+//!    and
 //!    reported.
 //!
 //! ```
