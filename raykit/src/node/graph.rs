@@ -10,9 +10,11 @@ use super::task::{State, Task, producer};
 use super::{Node, current};
 use crate::base::TaskId;
 use crate::base::quantity::Resources;
+use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -75,8 +77,13 @@ impl Drop for Registered {
 impl Registered {
     /// Looks once more whether the wait can end.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let waits = self.node.graph.waits.lock();
-        match never_ends(&waits, &self.edge, self.node.pool.budget().total()) {
+        let edges = self.node.graph.waits.lock();
+        let waits = Waits { edges: &edges, kept: RefCell::default() };
+        let found = never_ends(&waits, &self.edge, self.node.pool.budget().total());
+        let kept = waits.kept.into_inner();
+        drop(edges);
+        quietly(|| drop(kept));
+        match found {
             None => Ok(()),
             Some(path) => Err(Error::new(ErrorKind::Deadlock, path)),
         }
@@ -136,10 +143,22 @@ impl Node {
     }
 }
 
-type Waits = HashMap<TaskId, Arc<Edge>>;
+/// The waits while one looks at them.
+struct Waits<'a> {
+    edges: &'a HashMap<TaskId, Arc<Edge>>,
+    /// The references that were followed. One of them may be the last to its object by the time it is
+    /// dropped, and a user's `Drop` must not run under the lock of the waits.
+    kept: RefCell<Vec<RawRef>>,
+}
+
+impl Waits<'_> {
+    fn keep(&self, reference: &RawRef) {
+        self.kept.borrow_mut().push(reference.clone());
+    }
+}
 
 /// Why the wait can never end, if it cannot.
-fn never_ends(waits: &Waits, edge: &Arc<Edge>, total: &Resources) -> Option<String> {
+fn never_ends(waits: &Waits<'_>, edge: &Arc<Edge>, total: &Resources) -> Option<String> {
     let dead: Vec<String> =
         edge.refs.iter().filter_map(|reference| dead_end(waits, edge, reference, total)).collect();
     let can_do_without = match edge.kind {
@@ -152,7 +171,7 @@ fn never_ends(waits: &Waits, edge: &Arc<Edge>, total: &Resources) -> Option<Stri
 /// The path from `edge` through `reference` back to a task of `edge`, or to a request that only
 /// waiting tasks could make room for.
 fn dead_end(
-    waits: &Waits,
+    waits: &Waits<'_>,
     edge: &Arc<Edge>,
     reference: &RawRef,
     total: &Resources,
@@ -161,11 +180,13 @@ fn dead_end(
     let start = edge.tasks.last()?;
     let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
     while let Some((reference, path)) = open.pop() {
+        waits.keep(&reference);
         let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
         else {
             continue;
         };
         if edge.tasks.iter().any(|own| Arc::ptr_eq(own, &task)) {
+            waits.kept.borrow_mut().extend(open.into_iter().map(|(reference, _)| reference));
             return Some(format!("a wait that can never end: {}", told(&path, &task)));
         }
         if !seen.insert(task.id()) {
@@ -178,6 +199,7 @@ fn dead_end(
         if state <= State::Queued
             && let Some(text) = starved(waits, &task, total)
         {
+            waits.kept.borrow_mut().extend(open.into_iter().map(|(reference, _)| reference));
             return Some(format!("{}, {text}", told(&path, &task)));
         }
         match state {
@@ -187,7 +209,7 @@ fn dead_end(
             }
             State::Queued => {}
             State::Running => {
-                if let Some(next) = waits.get(&task.id()).filter(|edge| edge.needs_each()) {
+                if let Some(next) = waits.edges.get(&task.id()).filter(|edge| edge.needs_each()) {
                     open.extend(next.refs.iter().map(|next| (next.clone(), longer.clone())));
                 }
             }
@@ -210,13 +232,13 @@ fn told(path: &[Arc<Task>], last: &Arc<Task>) -> String {
 /// Why a queued task can never be granted what it asks for: too much of it is held by tasks that
 /// wait, directly or not, for this very task. A thread that waits gives its task's CPU back and
 /// keeps the rest; a future keeps all.
-fn starved(waits: &Waits, queued: &Arc<Task>, total: &Resources) -> Option<String> {
+fn starved(waits: &Waits<'_>, queued: &Arc<Task>, total: &Resources) -> Option<String> {
     let want = queued.options().request().ok()?;
     let no_cpu = |held: Resources| Resources { cpu: Default::default(), ..held };
     let mut left = total.clone();
     let mut holders = Vec::new();
     let mut counted = HashSet::new();
-    for edge in waits.values().filter(|edge| edge.keeps_cpu || !want.is_cpu_only()) {
+    for edge in waits.edges.values().filter(|edge| edge.keeps_cpu || !want.is_cpu_only()) {
         let running = edge.tasks.iter().filter(|task| task.state() == State::Running);
         let held = running.filter_map(|task| {
             let held = task.options().request().ok()?;
@@ -242,15 +264,17 @@ fn starved(waits: &Waits, queued: &Arc<Task>, total: &Resources) -> Option<Strin
     ))
 }
 
-fn leads_to(waits: &Waits, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
+fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
     let mut seen = HashSet::new();
     let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
     while let Some(reference) = open.pop() {
+        waits.keep(&reference);
         let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
         else {
             continue;
         };
         if Arc::ptr_eq(&task, goal) {
+            waits.kept.borrow_mut().extend(open);
             return true;
         }
         if !seen.insert(task.id()) {
@@ -259,7 +283,7 @@ fn leads_to(waits: &Waits, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
         match task.state() {
             State::Waiting => open.extend(task.inputs.lock().references().cloned()),
             State::Running => {
-                if let Some(next) = waits.get(&task.id()).filter(|edge| edge.needs_each()) {
+                if let Some(next) = waits.edges.get(&task.id()).filter(|edge| edge.needs_each()) {
                     open.extend(next.refs.iter().cloned());
                 }
             }

@@ -4,6 +4,7 @@
 use super::task::{Extra, Part, Parts, Task};
 use super::{Node, current};
 use crate::base::id::next_sequence;
+use crate::base::quiet::quietly;
 use crate::base::{NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
@@ -197,11 +198,14 @@ impl Node {
                 if let Some(Err(error)) = reference.slot().outcome()
                     && task.give_up()
                 {
-                    return self.finish_unrun(task, error.clone());
+                    self.finish_unrun(task, error.clone());
+                    break;
                 }
             }
         }
         Arc::clone(task).one_less();
+        // The task may be done by now, and these the last that hold its arguments.
+        quietly(|| drop(references));
     }
 
     /// All arguments are there: on to a queue, unless one of them is an error.
