@@ -146,8 +146,8 @@ impl Node {
 /// The waits while one looks at them.
 struct Waits<'a> {
     edges: &'a HashMap<TaskId, Arc<Edge>>,
-    /// The references that were followed. One of them may be the last to its object by the time it is
-    /// dropped, and a user's `Drop` must not run under the lock of the waits.
+    /// The references that were followed. One of them may be the last to its object by the time it
+    /// is dropped, and a user's `Drop` must not run under the lock of the waits.
     kept: RefCell<Vec<RawRef>>,
 }
 
