@@ -264,6 +264,9 @@ impl Guard {
             return Ok(());
         }
         current::change_process(|process| *process = None);
+        // Whoever starts a node meanwhile gets one of its own, and does not wait for this one's
+        // end.
+        drop(guards);
         core.close()
     }
 }

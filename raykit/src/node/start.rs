@@ -161,12 +161,10 @@ impl Node {
         self.timer.close();
         let mut stuck = self.close_futures(self.config.grace);
         stuck.extend(self.pool.close(self.config.grace));
-        if let Some(timeline) = &self.timeline {
-            timeline.write()?;
-        }
+        let written = self.timeline.as_ref().map_or(Ok(()), timeline::Timeline::write);
         self.ledger.retire();
         if stuck.is_empty() {
-            return Ok(());
+            return Ok(written?);
         }
         let text = format!(
             "{} did not return within the grace of {:?}: {}",

@@ -21,8 +21,11 @@ use std::time::{Duration, Instant};
 const BATCH_LEN: usize = 32;
 /// How many it takes from another worker at once.
 const STEAL_LEN: usize = 16;
-/// How often the lookout gets up.
+/// After how long the lookout gets up first; twice as long each further time, while those that are
+/// busy keep up.
 const LOOKOUT: Duration = Duration::from_micros(100);
+/// The longest that it sleeps.
+const LOOKOUT_MAX: Duration = Duration::from_millis(1);
 /// For how long a thread beyond the basic number rests before it ends.
 const SPARE_IDLE: Duration = Duration::from_secs(5);
 
@@ -371,8 +374,10 @@ impl Worker {
     /// takes up. `false` if it is a spare one and has slept for long.
     fn sleep(&self) -> bool {
         let shared = &self.shared;
+        let mut nap = LOOKOUT;
         while shared.budget.could_lease() && shared.sleep.take_lookout() {
-            let called = self.away(|| self.parker.park_until(Instant::now() + LOOKOUT));
+            let called = self.away(|| self.parker.park_until(Instant::now() + nap));
+            nap = (2 * nap).min(LOOKOUT_MAX);
             shared.sleep.leave_lookout();
             if called || self.look() {
                 return true;
