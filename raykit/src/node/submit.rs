@@ -1,7 +1,7 @@
 //! From a call to a queue: a task is made, waits for its arguments, and goes where its kind
 //! belongs.
 
-use super::task::{Extra, Part, Parts, Task};
+use super::task::{Extra, Part, Parts, State, Task};
 use super::{Node, current};
 use crate::base::id::next_sequence;
 use crate::base::quiet::quietly;
@@ -48,7 +48,8 @@ fn refused(
     static NOWHERE: OnceLock<&'static Ledger> = OnceLock::new();
     let ledger = NOWHERE.get_or_init(Ledger::open);
     let id = TaskId { node: NodeId(0), sequence: next_sequence() };
-    let call = NewTask { id, ledger, lane: crate::sched::LaneId(0), node: None };
+    let lane = crate::sched::LaneId(0);
+    let call = NewTask { id, ledger, lane, state: State::Waiting, node: None };
     let task = call.make(function, options, Inputs::None);
     made(&task);
     task.give_up();
@@ -60,6 +61,7 @@ struct NewTask {
     id: TaskId,
     ledger: &'static Ledger,
     lane: crate::sched::LaneId,
+    state: State,
     node: Option<Arc<Node>>,
 }
 
@@ -76,6 +78,7 @@ impl NewTask {
             function,
             inputs,
             lane: self.lane,
+            state: self.state,
             extra,
             node: self.node.clone(),
         };
@@ -131,6 +134,7 @@ impl Node {
             id: TaskId { node: self.id, sequence: next_sequence() },
             ledger: self.ledger,
             lane,
+            state: if referring { State::Waiting } else { State::Queued },
             node: waits.then(|| Arc::clone(self)),
         };
         let task = call.make(function, options, inputs);
@@ -149,7 +153,7 @@ impl Node {
             self.await_arguments(&task);
         } else if referring {
             self.ready(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
-        } else if task.make_ready() {
+        } else {
             self.enqueue(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
         }
         if outside && current::should_look_at_backlog() {
@@ -232,7 +236,13 @@ impl Node {
         }
         match task.options().request() {
             Ok(want) if task.is_async() && want == Default::default() => self.run_async(task, None),
-            Ok(want) => self.pool.request(want, task),
+            Ok(want) => {
+                self.pool.request(want, Arc::clone(&task) as Arc<dyn Job>);
+                // Who gave it up before it asked found nothing to withdraw.
+                if task.state() == State::Done {
+                    self.pool.withdraw(&task);
+                }
+            }
             Err(error) => {
                 if task.give_up() {
                     self.finish_unrun(&task, error);
@@ -267,7 +277,7 @@ impl Task {
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
         // One failure is enough; the rest of the arguments need not be waited for.
-        if self.state() == super::task::State::Waiting
+        if self.state() == State::Waiting
             && let (Some(node), Some(error)) = (self.node.clone(), failed_argument_quick(&self))
             && self.give_up()
         {

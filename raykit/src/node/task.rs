@@ -118,6 +118,8 @@ pub(crate) struct Parts {
     pub(crate) function: &'static Function,
     pub(crate) inputs: Inputs,
     pub(crate) lane: LaneId,
+    /// `Queued` where no argument is to be waited for.
+    pub(crate) state: State,
     pub(crate) extra: Option<Box<Extra>>,
     pub(crate) node: Option<Arc<Node>>,
 }
@@ -132,7 +134,7 @@ impl Task {
         Task {
             slot: parts.slot,
             function: parts.function,
-            state: AtomicU8::new(State::Waiting as u8),
+            state: AtomicU8::new(parts.state as u8),
             cancelled: AtomicBool::new(false),
             plain,
             attempt: AtomicU32::new(0),

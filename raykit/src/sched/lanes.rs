@@ -3,15 +3,15 @@
 //! workers take turns, so that a job of ten tasks is not behind one of a million.
 
 use super::job::{Job, LaneId};
+use super::queue::Queue;
 use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering};
-use crossbeam_deque::{Injector, Steal};
 
 /// The queue of one job at one priority.
 pub(crate) struct Lane {
     pub(crate) id: LaneId,
     pub(crate) priority: i32,
     job: u32,
-    queue: Injector<Arc<dyn Job>>,
+    queue: Queue,
     /// The outside thread is gone, for all lanes of its job; each goes once it is empty.
     closed: Arc<AtomicBool>,
 }
@@ -26,28 +26,17 @@ impl Lane {
     }
 
     pub(crate) fn pop(&self) -> Option<Arc<dyn Job>> {
-        loop {
-            match self.queue.steal() {
-                Steal::Success(job) => return Some(job),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
+        self.queue.pop()
     }
 
-    /// Takes one, and moves up to `limit` more to `local`.
+    /// Takes one, and moves up to `limit` more to `local`, which gives them out in the order of
+    /// their arrival.
     pub(crate) fn pop_batch(
         &self,
         local: &crossbeam_deque::Worker<Arc<dyn Job>>,
         limit: usize,
     ) -> Option<Arc<dyn Job>> {
-        loop {
-            match self.queue.steal_batch_with_limit_and_pop(local, limit) {
-                Steal::Success(job) => return Some(job),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
+        self.queue.pop_batch(limit, |job| local.push(job))
     }
 
     pub(crate) fn close(&self) {
@@ -71,7 +60,7 @@ impl Lanes {
             id: LaneId(0),
             priority: 0,
             job: 0,
-            queue: Injector::new(),
+            queue: Queue::new(),
             closed: Arc::default(),
         });
         Lanes { row: Mutex::new((Arc::from([common]), 1)), version: AtomicUsize::new(1) }
@@ -128,8 +117,7 @@ impl Lanes {
         priority: i32,
         closed: Arc<AtomicBool>,
     ) -> Arc<Lane> {
-        let lane =
-            Arc::new(Lane { id: LaneId(row.1), priority, job, queue: Injector::new(), closed });
+        let lane = Arc::new(Lane { id: LaneId(row.1), priority, job, queue: Queue::new(), closed });
         row.1 = row.1.wrapping_add(1).max(1);
         // Lanes whose thread is gone leave at the next change.
         let open = |lane: &&Arc<Lane>| {

@@ -37,6 +37,7 @@
 
 pub(crate) mod job;
 pub(crate) mod parker;
+mod queue;
 pub(crate) mod lanes;
 pub(crate) mod sleep;
 pub(crate) mod budget;
@@ -51,9 +52,10 @@ pub(crate) use worker::Worker;
 use crate::base::limits::STACK_BYTES;
 use crate::base::quantity::Resources;
 use budget::Budget;
-use crossbeam_deque::{Injector, Steal};
+use crossbeam_deque::Steal;
 use lanes::Lanes;
 use parking_lot::{Condvar, Mutex};
+use queue::Queue;
 use sleep::{Sleep, Woken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -64,7 +66,7 @@ use worker::Seat;
 pub(crate) struct Shared {
     lanes: Lanes,
     /// Jobs that were granted what they asked for.
-    granted: Injector<Arc<dyn Job>>,
+    granted: Queue,
     granted_running: AtomicUsize,
     /// Threads that are not asleep. A hint: who waits for them may look for a moment before it
     /// sleeps too.
@@ -112,7 +114,7 @@ impl Pool {
     pub(crate) fn new(config: PoolConfig) -> Pool {
         let shared = Arc::new_cyclic(|this| Shared {
             lanes: Lanes::new(),
-            granted: Injector::new(),
+            granted: Queue::new(),
             granted_running: AtomicUsize::new(0),
             awake: AtomicUsize::new(0),
             sleep: Sleep::new(),
@@ -257,16 +259,6 @@ impl Shared {
         Arc::from(self.crew.lock().seats.clone())
     }
 
-    fn pop_granted(&self) -> Option<Arc<dyn Job>> {
-        loop {
-            match self.granted.steal() {
-                Steal::Success(job) => return Some(job),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
-    }
-
     /// Whether a job of one CPU is queued anywhere.
     fn has_plain(&self) -> bool {
         self.lanes.any() || self.crew.lock().seats.iter().any(|seat| !seat.stealer.is_empty())
@@ -365,7 +357,7 @@ impl Shared {
 
     fn abandon_queued(&self) {
         let mut jobs = self.lanes.drain();
-        jobs.extend(std::iter::from_fn(|| self.pop_granted()));
+        jobs.extend(std::iter::from_fn(|| self.granted.pop()));
         for seat in self.seats().iter() {
             jobs.extend(std::iter::from_fn(|| steal_one(seat)));
         }

@@ -136,7 +136,13 @@ impl Sleep {
     /// A worker has found work. `true` if it was the last to look: then it should see to it that
     /// somebody looks for what else there may be.
     pub(crate) fn stop_searching(&self) -> bool {
-        self.searching.fetch_sub(1, Ordering::SeqCst) == 1
+        let last = self.searching.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last {
+            // Pairs with the fence in `notify`: either the submitter sees that nobody is looking,
+            // or the look that follows sees its work.
+            fence(Ordering::SeqCst);
+        }
+        last
     }
 
     /// Announces that this worker lies down, having looked if `searching`. `true` if it may sleep
@@ -185,8 +191,8 @@ mod loom_tests {
     use super::*;
     use crate::base::sync::{AtomicUsize, Ordering};
 
-    /// A worker that ends when it has done `left` pieces of work, and looks for them in the way that
-    /// the pool's workers do.
+    /// A worker that ends when it has done `left` pieces of work, and looks for them in the way
+    /// that the pool's workers do.
     fn worker(
         sleep: &Arc<Sleep>,
         work: &Arc<AtomicUsize>,

@@ -218,7 +218,7 @@ impl Worker {
     }
 
     fn find(&self) -> Option<Found> {
-        if let Some(job) = self.shared.pop_granted() {
+        if let Some(job) = self.shared.granted.pop() {
             return Some(Found::Granted(job));
         }
         if !self.lease.get() {
