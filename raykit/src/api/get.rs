@@ -34,10 +34,11 @@ pub fn put<T: Object>(value: T) -> Result<ObjectRef<T>> {
 
 /// The payload behind `reference`, once it is there.
 fn awaited(reference: &RawRef, deadline: Option<Instant>) -> Result<&Payload> {
-    if reference.slot().outcome().is_none() {
+    let slot = reference.slot();
+    if slot.outcome().is_none() {
         fetch::wait(&[reference], Goal::All, deadline)?;
     }
-    match reference.slot().outcome() {
+    match slot.outcome() {
         Some(Ok(payload)) => Ok(payload),
         Some(Err(error)) => Err(error.clone()),
         None => Err(Error::new(crate::ErrorKind::TimedOut, "the object is not there yet")),

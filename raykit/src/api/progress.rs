@@ -67,11 +67,11 @@ pub fn progress<T>(refs: impl IntoRefs<T>) -> Result<()> {
 }
 
 fn ready(refs: &[&RawRef]) -> usize {
-    refs.iter().filter(|reference| reference.slot().outcome().is_some()).count()
+    refs.iter().filter(|reference| reference.is_ready()).count()
 }
 
 fn missing(refs: &[&RawRef]) -> Vec<RawRef> {
-    let open = |reference: &&&RawRef| reference.slot().outcome().is_none();
+    let open = |reference: &&&RawRef| !reference.is_ready();
     refs.iter().filter(open).map(|reference| (*reference).clone()).collect()
 }
 

@@ -14,7 +14,7 @@ use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_B
 use crate::base::quantity::Amount;
 use crate::base::spin::spin;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::raw::RawRef;
+use crate::object::raw::{RawRef, Stage};
 use crate::object::slot::{Failures, Watched};
 use crate::sched::parker::{self, Parker};
 use crate::sched::{Exhausted, Job, Worker};
@@ -84,14 +84,14 @@ impl Progress<'_> {
         match self.goal {
             Goal::All => loop {
                 let Some(reference) = self.refs.get(self.first_open) else { return true };
-                match reference.slot().outcome() {
-                    Some(Ok(_)) => self.first_open += 1,
-                    Some(Err(_)) => return true,
-                    None => return false,
+                match reference.stage() {
+                    Stage::Value => self.first_open += 1,
+                    Stage::Failed => return true,
+                    Stage::Open => return false,
                 }
             },
             Goal::Some(want) => {
-                let there = |reference: &&&RawRef| reference.slot().outcome().is_some();
+                let there = |reference: &&&RawRef| reference.is_ready();
                 self.ready = self.refs.iter().filter(there).take(want).count();
                 self.ready >= want
             }
@@ -99,7 +99,7 @@ impl Progress<'_> {
     }
 
     fn missing(&self) -> Vec<RawRef> {
-        let open = |reference: &&&RawRef| reference.slot().outcome().is_none();
+        let open = |reference: &&&RawRef| !reference.is_ready();
         self.refs[self.first_open..].iter().filter(open).map(|r| (*r).clone()).collect()
     }
 }
@@ -220,9 +220,9 @@ fn park_for_all(
         let last = progress.refs.len() - 1;
         let target = progress.refs[(progress.first_open + stride - 1).min(last)];
         stride = (stride * 2).min(STRIDE_MAX);
-        let target = match target.slot().outcome() {
-            None => target,
-            Some(_) => progress.refs[progress.first_open],
+        let target = match target.stage() {
+            Stage::Open => target,
+            _ => progress.refs[progress.first_open],
         };
         if target.slot().watch(waker) == Watched::Kept {
             let woken = park_once(parker, deadline);
@@ -273,7 +273,7 @@ fn has_room(worker: &Worker) -> bool {
 fn run_inline(worker: &Worker, refs: &[&RawRef]) {
     let Ok(own) = current::with_node(|node| node.id) else { return };
     for reference in refs.iter().rev() {
-        if reference.slot().outcome().is_none() && !run_inline_one(worker, own, reference) {
+        if !reference.is_ready() && !run_inline_one(worker, own, reference) {
             return;
         }
     }
@@ -289,7 +289,7 @@ fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
         }
         // A task of another node in this process has its own threads, and its own account.
         let here = |task: &Arc<super::task::Task>| task.id().node == own;
-        let open_here = producer(next).filter(here).filter(|_| next.slot().outcome().is_none());
+        let open_here = producer(next).filter(here).filter(|_| !next.is_ready());
         let Some(task) = open_here else {
             open.pop();
             continue;
@@ -320,7 +320,7 @@ fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
 fn missing_arguments(task: &super::task::Task, open: &[RawRef]) -> Vec<RawRef> {
     let inputs = task.inputs.lock();
     let missing = |reference: &&RawRef| {
-        reference.slot().outcome().is_none()
+        !reference.is_ready()
             && producer(reference).is_some_and(|task| task.state() <= State::Queued)
             && !open.iter().any(|other| other.is(reference))
     };

@@ -181,7 +181,7 @@ fn dead_end(
     let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
     while let Some((reference, path)) = open.pop() {
         waits.keep(&reference);
-        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
+        let Some(task) = producer(&reference).filter(|_| !reference.is_ready())
         else {
             continue;
         };
@@ -269,7 +269,7 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
     let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
     while let Some(reference) = open.pop() {
         waits.keep(&reference);
-        let Some(task) = producer(&reference).filter(|_| reference.slot().outcome().is_none())
+        let Some(task) = producer(&reference).filter(|_| !reference.is_ready())
         else {
             continue;
         };
@@ -339,7 +339,7 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
         State::Waiting => {
             let inputs = task.inputs.lock();
             let missing: Vec<&RawRef> =
-                inputs.references().filter(|r| r.slot().outcome().is_none()).collect();
+                inputs.references().filter(|r| !r.is_ready()).collect();
             let _ = match missing.len() {
                 0 if task.attempt.load(Ordering::Relaxed) > 0 => {
                     write!(text, "will be tried again after a pause")
@@ -369,7 +369,7 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
                     None
                 }
                 Some(edge) => {
-                    let open = |r: &&RawRef| r.slot().outcome().is_none();
+                    let open = |r: &&RawRef| !r.is_ready();
                     let missing = edge.refs.iter().filter(open).count();
                     let _ = write!(text, "is running and waits for {missing} objects");
                     edge.refs.iter().find(open).cloned()

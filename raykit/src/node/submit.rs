@@ -129,7 +129,7 @@ impl Node {
         };
         let referring = inputs.references().next().is_some();
         let waits =
-            referring && inputs.references().any(|reference| reference.slot().outcome().is_none());
+            referring && inputs.references().any(|reference| !reference.is_ready());
         let call = NewTask {
             id: TaskId { node: self.id, sequence: next_sequence() },
             ledger: self.ledger,

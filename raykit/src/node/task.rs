@@ -15,7 +15,7 @@ use super::Node;
 use crate::base::TaskId;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::raw::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::{Outcome, Slot};
 use crate::object::value::Payload;
 use crate::sched::LaneId;
@@ -91,10 +91,16 @@ impl Holder for Task {
     fn place(&self) -> &dyn Any {
         &self.slot
     }
+    fn stage(&self) -> Stage {
+        self.slot.stage()
+    }
 }
 impl Holder for Part {
     fn place(&self) -> &dyn Any {
         &self.slot
+    }
+    fn stage(&self) -> Stage {
+        self.slot.stage()
     }
 }
 
@@ -225,7 +231,7 @@ impl Task {
 
     /// Whether the first result is there: then all are, or are about to be.
     pub(crate) fn is_settled(&self) -> bool {
-        self.slot.outcome().is_some()
+        self.slot.stage() != Stage::Open
     }
 
     fn step(&self, from: State, to: State) -> bool {

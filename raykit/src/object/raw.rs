@@ -9,6 +9,18 @@ use std::sync::Arc;
 pub(crate) trait Holder: Any + Send + Sync {
     /// The object's `Slot`, which is defined further down the list of this room.
     fn place(&self) -> &dyn Any;
+
+    /// What has become of the object. Asked of a million references at a time.
+    fn stage(&self) -> Stage;
+}
+
+/// What has become of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is not there yet.
+    Open,
+    Value,
+    Failed,
 }
 
 /// A reference without its type.
@@ -19,6 +31,15 @@ impl RawRef {
     /// Where the object's place lies: the same for all claims to one object.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self.0.place()).addr()
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.0.stage()
+    }
+
+    /// Whether the object is there, as a value or as an error.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stage() != Stage::Open
     }
 
     /// Whether both are claims to the same object.

@@ -8,7 +8,7 @@
 
 use super::error::Error;
 use super::ledger::Ledger;
-use super::raw::{Holder, RawRef};
+use super::raw::{Holder, RawRef, Stage};
 use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
@@ -69,6 +69,14 @@ impl Slot {
     /// The outcome, once there is one.
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
         self.outcome.get()
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        match self.outcome.get() {
+            None => Stage::Open,
+            Some(Ok(_)) => Stage::Value,
+            Some(Err(_)) => Stage::Failed,
+        }
     }
 
     /// Gives the slot its outcome and wakes who waits. `false` if it had one: then this one is
@@ -132,6 +140,9 @@ impl Holder for Slot {
     fn place(&self) -> &dyn Any {
         self
     }
+    fn stage(&self) -> Stage {
+        self.stage()
+    }
 }
 
 impl RawRef {
@@ -159,16 +170,16 @@ impl<T> ObjectRef<T> {
 
     /// Whether the object exists already, as a value or as an error.
     pub fn is_ready(&self) -> bool {
-        self.0.slot().outcome().is_some()
+        self.0.is_ready()
     }
 }
 
 impl<T> fmt::Debug for ObjectRef<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.0.slot().outcome() {
-            None => "pending",
-            Some(Ok(_)) => "ready",
-            Some(Err(_)) => "failed",
+        let state = match self.0.stage() {
+            Stage::Open => "pending",
+            Stage::Value => "ready",
+            Stage::Failed => "failed",
         };
         write!(f, "ObjectRef<{}>({}, {state})", std::any::type_name::<T>(), self.id())
     }

@@ -35,7 +35,13 @@ impl Queue {
     }
 
     pub(crate) fn pop(&self) -> Option<Arc<dyn Job>> {
-        self.pop_batch(0, |_| ())
+        if self.is_empty() {
+            return None;
+        }
+        let mut jobs = self.jobs.lock();
+        let first = jobs.pop_front();
+        self.len.store(jobs.len(), Ordering::Release);
+        first
     }
 
     /// Takes one out, and hands up to `limit` more to `further`, the last of them first, but not
@@ -115,6 +121,7 @@ mod tests {
     fn a_long_ring_is_given_back_once_it_is_empty() {
         let queue = filled(2 * KEPT_LEN_MAX);
         while queue.pop_batch(BATCH_LEN_MAX, drop).is_some() {}
+        assert!(queue.is_empty());
         assert_eq!(queue.jobs.lock().capacity(), 0);
     }
 }
