@@ -72,10 +72,6 @@ fn main() -> anyhow::Result<()> {
     }
     stream.finish()?;
     writer.finish()?;
-    println!(
-        "{path}: {width} x {height}, {} tasks, {:.2} s",
-        bands.len(),
-        begun.elapsed().as_secs_f64()
-    );
+    println!("{path}: {width} x {height}, {} tasks, {:.1?}", bands.len(), begun.elapsed());
     Ok(())
 }

@@ -72,7 +72,7 @@ fn main() -> anyhow::Result<()> {
     let _ray = raykit::init()?;
     let begun = Instant::now();
     let sorted = sort::remote(numbers).shared()?;
-    println!("{len} numbers sorted in {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+    println!("{len} numbers sorted in {:.1?}", begun.elapsed());
 
     ensure!(sorted.is_sorted() && sorted.len() == len, "this is not sorted");
     ensure!(sum(&sorted) == before, "these are other numbers");

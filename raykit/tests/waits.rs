@@ -321,6 +321,46 @@ fn a_task_that_waits_for_itself_is_told() {
     }
 }
 
+/// Awaits what was left and `other` together.
+#[remote]
+async fn joins_left(_begun: i64, key: u64, other: ObjectRef<i64>) -> Result<i64, raykit::Error> {
+    let left = find(key).into_future();
+    let (left, other) = futures_util::future::join(left, other.into_future()).await;
+    Ok(left? + other?)
+}
+
+#[remote]
+async fn forwards(_begun: i64, reference: ObjectRef<i64>) -> Result<i64, raykit::Error> {
+    reference.await
+}
+
+#[test]
+fn a_circle_through_one_of_two_awaits_is_told() {
+    let node = node(3);
+    let _here = node.enter();
+    let [joined, closed, other] = [(); 3].map(|()| Gate::new());
+    let hold = |gate: &Gate| held::remote(gate.id, 0);
+    let joins = joins_left::remote(hold(&joined), joined.id, hold(&other));
+    let closes = forwards::remote(hold(&closed), joins.clone());
+    leave(&joined, &closes);
+    let waits_for = |reference: &_, count: u32| {
+        let words = format!("is running and waits for {count} objects");
+        eventually(&words, || raykit::explain(reference).contains(&words));
+    };
+    joined.open();
+    waits_for(&joins, 2);
+    // What `joins` needs of the two cannot be known before one of its waits is over.
+    closed.open();
+    waits_for(&closes, 1);
+    assert!(!joins.is_ready() && !closes.is_ready());
+    other.open();
+    check_deadlock(&error(&joins), &["joins_left", "forwards"]);
+    assert!(value(&closes).is_err());
+    forget(&[joined]);
+    drop((joins, closes));
+    all_clear(3);
+}
+
 #[test]
 fn a_circle_of_tasks_is_told() {
     for cpus in [1, 2] {

@@ -1,7 +1,7 @@
 //! Values into the store and out of it: `put`, `get`, `shared`, `view`, and awaiting a reference.
 
 use crate::node::fetch::{self, Goal};
-use crate::node::{current, graph, submit};
+use crate::node::{Node, current, graph, submit};
 use crate::object::error::{Error, Result};
 use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
@@ -290,7 +290,7 @@ pub struct Getting<T> {
 struct Waiting {
     waker: Waker,
     /// What this future's task waits for, in the graph of waits.
-    _edge: Option<graph::Registered>,
+    edge: Option<graph::Registered>,
 }
 
 impl<T> std::fmt::Debug for Getting<T> {
@@ -305,28 +305,29 @@ impl<T> Getting<T> {
         if slot.outcome().is_some() {
             return Poll::Ready(Ok(()));
         }
+        if let Some(edge) = self.watch.as_ref().and_then(|watch| watch.edge.as_ref()) {
+            edge.recheck(cx.waker())?;
+        }
         if self.watch.as_ref().is_some_and(|watch| watch.waker.will_wake(cx.waker())) {
             return Poll::Pending;
         }
         let edge = match self.watch.take() {
             Some(old) => {
                 slot.unwatch(&old.waker);
-                old._edge
+                old.edge
             }
             None => {
                 let refs = vec![self.reference.0.clone()];
-                match current::node().ok().map(|node| node.register_future(refs, graph::Wait::All))
-                {
-                    Some(Err(error)) => return Poll::Ready(Err(error)),
-                    Some(Ok(edge)) => edge,
-                    None => None,
-                }
+                let node = current::node().ok();
+                let register =
+                    |node: Arc<_>| Node::register_future(&node, refs, graph::Wait::All, cx.waker());
+                node.map_or(Ok(None), register)?
             }
         };
         match slot.watch(cx.waker()) {
             Watched::Ready => Poll::Ready(Ok(())),
             Watched::Kept => {
-                self.watch = Some(Waiting { waker: cx.waker().clone(), _edge: edge });
+                self.watch = Some(Waiting { waker: cx.waker().clone(), edge });
                 Poll::Pending
             }
         }

@@ -151,7 +151,7 @@ impl<T> Waiting<T> {
     }
 
     /// Tells the graph of waits what a future's task is about to wait for.
-    fn register(&self) -> Result<Option<graph::Registered>> {
+    fn register(&self, waker: &Waker) -> Result<Option<graph::Registered>> {
         let open: Vec<RawRef> = self
             .refs
             .iter()
@@ -161,7 +161,7 @@ impl<T> Waiting<T> {
         let ready = self.refs.len() - open.len();
         match current::node() {
             Ok(node) if self.limit.is_none() && ready < self.want() => {
-                node.register_future(open, graph::Wait::Some(self.want() - ready))
+                node.register_future(open, graph::Wait::Some(self.want() - ready), waker)
             }
             _ => Ok(None),
         }
@@ -225,7 +225,10 @@ impl<T> Future for WaitFuture<T> {
         let over = self.alarm.as_mut().is_some_and(|alarm| alarm.is_over(cx));
         let same = self.watched.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if self.watched.is_none() {
-            self.edge = self.waiting.as_ref().map_or(Ok(None), Waiting::register)?;
+            let register = |waiting: &Waiting<T>| waiting.register(cx.waker());
+            self.edge = self.waiting.as_ref().map_or(Ok(None), register)?;
+        } else if let Some(edge) = &self.edge {
+            edge.recheck(cx.waker())?;
         }
         if !same {
             self.unwatch();

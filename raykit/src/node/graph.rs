@@ -15,10 +15,12 @@ use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use parking_lot::Mutex;
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 /// How a wait needs its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +33,26 @@ pub(crate) enum Wait {
 /// The waits of a node.
 #[derive(Default)]
 pub(crate) struct Graph {
-    waits: Mutex<HashMap<TaskId, Arc<Edge>>>,
+    waits: Mutex<Edges>,
 }
+
+/// The waits of each task. A thread has one at a time, a future may have several.
+type Edges = HashMap<TaskId, Vec<Arc<Edge>>>;
 
 /// One thread's or future's wait. The tasks below the waiting one on its stack wait with it.
 struct Edge {
     refs: Vec<RawRef>,
     kind: Wait,
     tasks: Vec<Arc<Task>>,
-    /// The wait is a future's: whoever polls it keeps the CPU meanwhile.
-    keeps_cpu: bool,
+    /// The wait is a future's: whoever polls it keeps the CPU meanwhile, and a thread that waits
+    /// looks again by itself where this has to be called.
+    future: Option<Recall>,
+}
+
+/// How a future is told to look once more whether its wait can end.
+struct Recall {
+    due: AtomicBool,
+    waker: Mutex<Waker>,
 }
 
 impl Edge {
@@ -64,17 +76,34 @@ impl Drop for Registered {
         if let Some(task) = self.edge.tasks.last() {
             self.node.async_goes_on(task);
         }
+        let mut alone = Vec::new();
         let mut waits = self.node.graph.waits.lock();
         for task in &self.edge.tasks {
-            // An async task that waits for two things at once is entered twice under one id.
-            if waits.get(&task.id()).is_some_and(|edge| Arc::ptr_eq(edge, &self.edge)) {
-                waits.remove(&task.id());
+            let Entry::Occupied(mut of_task) = waits.entry(task.id()) else { continue };
+            of_task.get_mut().retain(|edge| !Arc::ptr_eq(edge, &self.edge));
+            match &of_task.get()[..] {
+                [] => drop(of_task.remove()),
+                // What nobody could know while there were two can be known now.
+                [last] => alone.push(Arc::clone(last)),
+                _ => {}
             }
+        }
+        drop(waits);
+        for recall in alone.iter().filter_map(|edge| edge.future.as_ref()) {
+            recall.due.store(true, Ordering::SeqCst);
+            recall.waker.lock().wake_by_ref();
         }
     }
 }
 
 impl Registered {
+    /// Looks once more if the future was called to, and from now on calls it by `waker`.
+    pub(crate) fn recheck(&self, waker: &Waker) -> Result<(), Error> {
+        let Some(recall) = &self.edge.future else { return Ok(()) };
+        recall.waker.lock().clone_from(waker);
+        if recall.due.swap(false, Ordering::SeqCst) { self.check() } else { Ok(()) }
+    }
+
     /// Looks once more whether the wait can end.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let edges = self.node.graph.waits.lock();
@@ -101,10 +130,11 @@ impl Node {
         refs: Vec<RawRef>,
         kind: Wait,
     ) -> Result<Option<Registered>, Error> {
-        self.register(refs, kind, false)
+        self.register(refs, kind, None)
     }
 
-    /// The same for a future, which keeps the CPU of its task while it waits.
+    /// The same for a future, which keeps the CPU of its task while it waits. `waker` calls it to
+    /// `Registered::recheck`.
     ///
     /// # Errors
     ///
@@ -113,24 +143,26 @@ impl Node {
         self: &Arc<Node>,
         refs: Vec<RawRef>,
         kind: Wait,
+        waker: &Waker,
     ) -> Result<Option<Registered>, Error> {
-        self.register(refs, kind, true)
+        let waker = Mutex::new(waker.clone());
+        self.register(refs, kind, Some(Recall { due: AtomicBool::new(false), waker }))
     }
 
     fn register(
         self: &Arc<Node>,
         refs: Vec<RawRef>,
         kind: Wait,
-        keeps_cpu: bool,
+        future: Option<Recall>,
     ) -> Result<Option<Registered>, Error> {
         let tasks = current::with_tasks(<[_]>::to_vec);
         if tasks.is_empty() {
             return Ok(None);
         }
-        let edge = Arc::new(Edge { refs, kind, tasks, keeps_cpu });
+        let edge = Arc::new(Edge { refs, kind, tasks, future });
         let mut waits = self.graph.waits.lock();
         for task in &edge.tasks {
-            waits.insert(task.id(), Arc::clone(&edge));
+            waits.entry(task.id()).or_default().push(Arc::clone(&edge));
         }
         drop(waits);
         if let Some(task) = edge.tasks.last() {
@@ -145,7 +177,7 @@ impl Node {
 
 /// The waits while one looks at them.
 struct Waits<'a> {
-    edges: &'a HashMap<TaskId, Arc<Edge>>,
+    edges: &'a Edges,
     /// The references that were followed. One of them may be the last to its object by the time it
     /// is dropped, and a user's `Drop` must not run under the lock of the waits.
     kept: RefCell<Vec<RawRef>>,
@@ -154,6 +186,15 @@ struct Waits<'a> {
 impl Waits<'_> {
     fn keep(&self, reference: &RawRef) {
         self.kept.borrow_mut().push(reference.clone());
+    }
+
+    /// What `task` cannot go on without. A future that waits for several things may need one of
+    /// them or all: nothing is known until one is left.
+    fn needs(&self, task: &Task) -> &[RawRef] {
+        match self.edges.get(&task.id()).map(|edges| &edges[..]) {
+            Some([only]) if only.needs_each() => &only.refs,
+            _ => &[],
+        }
     }
 }
 
@@ -181,8 +222,7 @@ fn dead_end(
     let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
     while let Some((reference, path)) = open.pop() {
         waits.keep(&reference);
-        let Some(task) = producer(&reference).filter(|_| !reference.is_ready())
-        else {
+        let Some(task) = producer(&reference).filter(|_| !reference.is_ready()) else {
             continue;
         };
         if edge.tasks.iter().any(|own| Arc::ptr_eq(own, &task)) {
@@ -209,9 +249,8 @@ fn dead_end(
             }
             State::Queued => {}
             State::Running => {
-                if let Some(next) = waits.edges.get(&task.id()).filter(|edge| edge.needs_each()) {
-                    open.extend(next.refs.iter().map(|next| (next.clone(), longer.clone())));
-                }
+                let needed = waits.needs(&task).iter();
+                open.extend(needed.map(|next| (next.clone(), longer.clone())));
             }
             State::Done => {}
         }
@@ -238,11 +277,12 @@ fn starved(waits: &Waits<'_>, queued: &Arc<Task>, total: &Resources) -> Option<S
     let mut left = total.clone();
     let mut holders = Vec::new();
     let mut counted = HashSet::new();
-    for edge in waits.edges.values().filter(|edge| edge.keeps_cpu || !want.is_cpu_only()) {
+    let keeps_some = |edge: &&Arc<Edge>| edge.future.is_some() || !want.is_cpu_only();
+    for edge in waits.edges.values().flatten().filter(keeps_some) {
         let running = edge.tasks.iter().filter(|task| task.state() == State::Running);
         let held = running.filter_map(|task| {
             let held = task.options().request().ok()?;
-            let held = if edge.keeps_cpu { held } else { no_cpu(held) };
+            let held = if edge.future.is_some() { held } else { no_cpu(held) };
             (held != Resources::default()).then_some((task, held))
         });
         let held: Vec<_> = held.collect();
@@ -269,8 +309,7 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
     let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
     while let Some(reference) = open.pop() {
         waits.keep(&reference);
-        let Some(task) = producer(&reference).filter(|_| !reference.is_ready())
-        else {
+        let Some(task) = producer(&reference).filter(|_| !reference.is_ready()) else {
             continue;
         };
         if Arc::ptr_eq(&task, goal) {
@@ -282,11 +321,7 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
         }
         match task.state() {
             State::Waiting => open.extend(task.inputs.lock().references().cloned()),
-            State::Running => {
-                if let Some(next) = waits.edges.get(&task.id()).filter(|edge| edge.needs_each()) {
-                    open.extend(next.refs.iter().cloned());
-                }
-            }
+            State::Running => open.extend(waits.needs(&task).iter().cloned()),
             State::Queued | State::Done => {}
         }
     }
@@ -338,8 +373,7 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
     match task.state() {
         State::Waiting => {
             let inputs = task.inputs.lock();
-            let missing: Vec<&RawRef> =
-                inputs.references().filter(|r| !r.is_ready()).collect();
+            let missing: Vec<&RawRef> = inputs.references().filter(|r| !r.is_ready()).collect();
             let _ = match missing.len() {
                 0 if task.attempt.load(Ordering::Relaxed) > 0 => {
                     write!(text, "will be tried again after a pause")
@@ -362,19 +396,15 @@ fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -
             None
         }
         State::Running => {
-            let edge = node.and_then(|node| node.graph.waits.lock().get(&task.id()).cloned());
-            match edge {
-                None => {
-                    text.push_str("is running");
-                    None
-                }
-                Some(edge) => {
-                    let open = |r: &&RawRef| !r.is_ready();
-                    let missing = edge.refs.iter().filter(open).count();
-                    let _ = write!(text, "is running and waits for {missing} objects");
-                    edge.refs.iter().find(open).cloned()
-                }
-            }
+            let edges = node.and_then(|node| node.graph.waits.lock().get(&task.id()).cloned());
+            let edges = edges.unwrap_or_default();
+            let missing: Vec<&RawRef> =
+                edges.iter().flat_map(|edge| &edge.refs).filter(|r| !r.is_ready()).collect();
+            let _ = match missing.len() {
+                0 => write!(text, "is running"),
+                n => write!(text, "is running and waits for {n} objects"),
+            };
+            missing.first().map(|first| (*first).clone())
         }
         State::Done => {
             text.push_str("is done");

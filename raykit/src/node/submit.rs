@@ -34,12 +34,13 @@ pub(crate) fn submit(
     });
     submitted.unwrap_or_else(|error| {
         let (options, _) = given.take().unwrap_or_default();
-        refused(function, options, error, &mut made)
+        refused(NodeId(0), function, options, error, &mut made)
     })
 }
 
-/// A task that is done before it began.
+/// A task that is done before it began. `node` is 0 where there is none.
 fn refused(
+    node: NodeId,
     function: &'static Function,
     options: Option<Options>,
     error: Error,
@@ -47,7 +48,7 @@ fn refused(
 ) -> Arc<Task> {
     static NOWHERE: OnceLock<&'static Ledger> = OnceLock::new();
     let ledger = NOWHERE.get_or_init(Ledger::open);
-    let id = TaskId { node: NodeId(0), sequence: next_sequence() };
+    let id = TaskId { node, sequence: next_sequence() };
     let lane = crate::sched::LaneId(0);
     let call = NewTask { id, ledger, lane, state: State::Waiting, node: None };
     let task = call.make(function, options, Inputs::None);
@@ -107,12 +108,12 @@ impl Node {
         made: &mut impl FnMut(&Arc<Task>),
     ) -> Arc<Task> {
         if self.is_closed() {
-            return refused(function, options, self.closed_error(), made);
+            return refused(self.id, function, options, self.closed_error(), made);
         }
         let asked = options.as_ref().unwrap_or(&function.defaults);
         if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs))
         {
-            return refused(function, options, error, made);
+            return refused(self.id, function, options, error, made);
         }
         let (priority, timeout) = (asked.priority, asked.timeout);
         let parent = current::task().filter(|parent| parent.id().node == self.id);
@@ -128,8 +129,7 @@ impl Node {
             None => (lane, own_lane),
         };
         let referring = inputs.references().next().is_some();
-        let waits =
-            referring && inputs.references().any(|reference| !reference.is_ready());
+        let waits = referring && inputs.references().any(|reference| !reference.is_ready());
         let call = NewTask {
             id: TaskId { node: self.id, sequence: next_sequence() },
             ledger: self.ledger,

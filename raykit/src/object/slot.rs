@@ -124,15 +124,17 @@ impl Slot {
     /// end of one wait is not the end of the other.
     pub(crate) fn unwatch(&self, waker: &Waker) {
         let mut waiters = self.waiters.lock();
-        match &mut *waiters {
-            Waiters::One(kept) if kept.will_wake(waker) => *waiters = Waiters::None,
+        let gone = match &mut *waiters {
+            Waiters::One(kept) if kept.will_wake(waker) => std::mem::take(&mut *waiters),
             Waiters::Many(all) => {
-                if let Some(at) = all.iter().rposition(|kept| kept.will_wake(waker)) {
-                    all.swap_remove(at);
-                }
+                let at = all.iter().rposition(|kept| kept.will_wake(waker));
+                at.map_or(Waiters::None, |at| Waiters::One(all.swap_remove(at)))
             }
-            _ => {}
-        }
+            _ => Waiters::None,
+        };
+        drop(waiters);
+        // Outside the lock: with the waker may go whatever it would have woken.
+        drop(gone);
     }
 }
 
@@ -198,12 +200,16 @@ pub(crate) struct Failures;
 #[cfg(not(raykit_loom))]
 mod failures {
     use super::*;
+    use crate::base::sync::fence;
 
     static LISTENING: AtomicUsize = AtomicUsize::new(0);
     static LISTENERS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
 
     impl Failures {
         pub(super) fn tell() {
+            // Pairs with the fence in `listen`: either the listener sees the failure when it looks,
+            // or the listener is seen here.
+            fence(Ordering::SeqCst);
             if LISTENING.load(Ordering::SeqCst) > 0 {
                 LISTENERS.lock().iter().for_each(Waker::wake_by_ref);
             }
@@ -213,6 +219,7 @@ mod failures {
         pub(crate) fn listen(waker: &Waker) {
             LISTENERS.lock().push(waker.clone());
             LISTENING.fetch_add(1, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
         }
 
         pub(crate) fn mute(waker: &Waker) {
