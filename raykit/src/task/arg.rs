@@ -105,13 +105,12 @@ where
     }
 }
 
-/// The arguments of one call. Two lie in place, since most calls have no more.
+/// The arguments of one call. One lies in place: a place for a second would make each task larger.
 #[derive(Clone, Default)]
 pub(crate) enum Inputs {
     #[default]
     None,
     One([Input; 1]),
-    Two([Input; 2]),
     Many(Box<[Input]>),
 }
 
@@ -124,10 +123,6 @@ impl Inputs {
                 Some(first) => Inputs::One([first]),
                 None => Inputs::None,
             },
-            2 => match (inputs.next(), inputs.next()) {
-                (Some(first), Some(second)) => Inputs::Two([first, second]),
-                _ => Inputs::None,
-            },
             _ => Inputs::Many(inputs.collect()),
         }
     }
@@ -136,7 +131,6 @@ impl Inputs {
         match self {
             Inputs::None => &[],
             Inputs::One(inputs) => inputs,
-            Inputs::Two(inputs) => inputs,
             Inputs::Many(inputs) => inputs,
         }
     }
@@ -145,7 +139,6 @@ impl Inputs {
         match self {
             Inputs::None => &mut [],
             Inputs::One(inputs) => inputs,
-            Inputs::Two(inputs) => inputs,
             Inputs::Many(inputs) => inputs,
         }
     }
