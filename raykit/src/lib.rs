@@ -49,16 +49,18 @@ extern crate self as raykit;
 mod base;
 mod object;
 mod sched;
+mod actor;
 mod task;
 mod node;
 mod api;
 
+pub use api::actor::{Actor, ActorRef, Handle, WeakHandle, actor, actor_in};
 pub use api::cluster::{Context, Stats, context, explain, stats};
 pub use api::get::{Gather, Getting, Timed, get, get_timeout, put};
 pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
-pub use base::{NodeId, ObjectId, TaskId};
+pub use base::{ActorId, NodeId, ObjectId, TaskId};
 pub use object::{Error, ErrorKind, Object, ObjectRef, Result, Serde, View};
 #[doc(inline)]
 #[doc = include_str!("../docs/object.md")]
@@ -68,7 +70,7 @@ pub use raykit_macros::object;
 pub use raykit_macros::remote;
 pub use task::arg::IntoArg;
 pub use task::function::{Function, RemoteFunction};
-pub use task::options::{RetryOn, Strategy};
+pub use task::options::{RetryOn, Strategy, WhenFull};
 pub use task::registry::{function, functions};
 
 pub mod prelude {
@@ -112,6 +114,9 @@ mod readme {}
 pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any
     //! release.
+    pub use crate::actor::options::ActorOptions;
+    pub use crate::actor::state::{Access, State};
+    pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
@@ -121,7 +126,7 @@ pub mod __private {
     pub use crate::task::failure::{
         Fails, Raised, RaisedNothing, RaisedObject, RaisedOther, raise,
     };
-    pub use crate::task::function::{Body, Function, Running, krate, major};
+    pub use crate::task::function::{Body, Function, Making, Running, krate, major};
     pub use crate::task::options::{Options, amount, set};
     pub use crate::task::param::{Lend, Param};
     pub use crate::task::registry::FUNCTIONS;

@@ -56,6 +56,7 @@ fn entry(function: &Function) -> TokenStream {
             krate: #raykit::__private::krate(::core::module_path!()),
             major: #raykit::__private::major(::core::option_env!("CARGO_PKG_VERSION_MAJOR")),
             path: ::core::any::type_name::<#name>,
+            method: "",
             schema: #raykit::__private::schema::signature(&[#(#schemas),*], #result),
             signature: #signature,
             returns: #returns,

@@ -86,6 +86,8 @@ pub struct Stats {
     pub tasks_submitted: u64,
     /// Calls that are not done.
     pub tasks_pending: u64,
+    /// Actors that have not ended.
+    pub actors: usize,
     /// Objects that exist or are being made.
     pub objects: u64,
     /// Bytes of the objects that exist, about.
@@ -116,6 +118,7 @@ pub fn stats() -> Result<Stats> {
         Stats {
             tasks_submitted: node.counters.submitted.sum().max(0) as u64,
             tasks_pending: node.pending().max(0) as u64,
+            actors: node.actors.len(),
             objects: node.ledger.objects().max(0) as u64,
             object_bytes: node.ledger.bytes().max(0) as u64,
             threads,

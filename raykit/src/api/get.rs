@@ -1,7 +1,7 @@
 //! Values into the store and out of it: `put`, `get`, `shared`, `view`, and awaiting a reference.
 
 use crate::node::fetch::{self, Goal};
-use crate::node::{Node, current, graph, submit};
+use crate::node::{Node, current, future, graph, submit};
 use crate::object::error::{Error, Result};
 use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
@@ -300,9 +300,12 @@ impl<T> std::fmt::Debug for Getting<T> {
 }
 
 impl<T> Getting<T> {
-    fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<Result<()>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let slot = self.reference.0.slot();
         if slot.outcome().is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.watch.is_none() && future::poll_here(&self.reference.0, cx) {
             return Poll::Ready(Ok(()));
         }
         if let Some(edge) = self.watch.as_ref().and_then(|watch| watch.edge.as_ref()) {

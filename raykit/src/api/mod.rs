@@ -16,6 +16,7 @@
 //! ```
 
 pub(crate) mod call;
+pub(crate) mod actor;
 pub(crate) mod init;
 pub(crate) mod get;
 pub(crate) mod wait;

@@ -23,6 +23,13 @@ pub struct ObjectId {
     pub(crate) sequence: u64,
 }
 
+/// One actor. Unique for the life of the process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActorId {
+    pub(crate) node: NodeId,
+    pub(crate) sequence: u64,
+}
+
 impl TaskId {
     /// The id of the result at `index` of this task.
     pub(crate) fn result(self, index: u32) -> ObjectId {
@@ -71,6 +78,11 @@ impl fmt::Display for TaskId {
         write!(f, "t{}@{}", self.sequence, self.node)
     }
 }
+impl fmt::Display for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a{}@{}", self.sequence, self.node)
+    }
+}
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "o{}.{}@{}", self.sequence, self.index, self.node)
@@ -86,4 +98,4 @@ macro_rules! debug_as_display {
         }
     )*};
 }
-debug_as_display!(NodeId, TaskId, ObjectId);
+debug_as_display!(NodeId, TaskId, ObjectId, ActorId);

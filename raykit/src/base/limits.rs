@@ -25,6 +25,9 @@ pub(crate) const LOCAL_QUEUE_LEN_MAX: usize = 256;
 /// For how long a worker serves one job while others of the same priority wait.
 pub(crate) const SLICE_US: u64 = 1_000;
 
+/// Calls that an actor's turn takes out of the inbox at once.
+pub(crate) const ACTOR_TURN_CALLS: usize = 32;
+
 /// For how long a thread looks for work before it sleeps: about what waking it would cost.
 pub(crate) const SPIN_US: u64 = 20;
 

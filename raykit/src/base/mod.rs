@@ -13,4 +13,4 @@ pub(crate) mod shards;
 pub(crate) mod spin;
 pub(crate) mod sync;
 
-pub use id::{NodeId, ObjectId, TaskId};
+pub use id::{ActorId, NodeId, ObjectId, TaskId};

@@ -168,6 +168,15 @@ pub(crate) fn lane(node: &Node) -> HeldLane {
     lane.unwrap_or_else(|_| Rc::new(node.pool.open_lane()))
 }
 
+/// A number that no other living thread has.
+pub(crate) fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    std::thread_local! {
+        static MINE: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    MINE.try_with(|mine| *mine).unwrap_or(0)
+}
+
 /// Counts this thread's calls from outside; `true` once in a while.
 pub(crate) fn should_look_at_backlog() -> bool {
     let calls = CALLS.try_with(|calls| calls.replace(calls.get().wrapping_add(1))).unwrap_or(0);

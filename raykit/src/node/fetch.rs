@@ -302,6 +302,13 @@ fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
                 worker.run_job(job);
                 open.pop();
             }
+            State::Queued => {
+                // Where it is the next call of an actor that does nothing else.
+                if let (Some(mailbox), Ok(node)) = (task.mailbox.clone(), current::node()) {
+                    mailbox.run_here(&node, worker, &task);
+                }
+                open.pop();
+            }
             State::Waiting if seen < 1 << 16 => {
                 seen += 1;
                 let missing = missing_arguments(&task, &open);

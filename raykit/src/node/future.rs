@@ -2,20 +2,50 @@
 //! libraries they call find their reactor. At most so many run at once; the rest wait in the order
 //! they came.
 
-use super::task::Task;
-use super::{Node, current};
+use super::task::{State as TaskState, Task};
+use super::{Node, current, timeline};
+use crate::actor::state::{Access, Life};
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::Result;
 use crate::object::error::{Error, ErrorKind};
+use crate::object::raw::RawRef;
 use crate::task::call::{Call, Returns};
 use crate::task::function::{Body, Running};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+/// An actor's state, for the length of an async method.
+pub(crate) struct Lent {
+    pub(crate) access: Access,
+    pub(crate) life: Arc<Life>,
+    pub(crate) cell: Arc<dyn Lender>,
+}
+
+/// Who lends a state.
+pub(crate) trait Lender: Send + Sync {
+    /// The method panicked: the state may be half changed.
+    fn crashed(
+        self: Arc<Self>,
+        node: &Arc<Node>,
+        life: &Arc<Life>,
+        task: &Arc<Task>,
+        error: &Error,
+    );
+
+    /// The method has ended and has let go of the state.
+    fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>);
+}
+
+/// A task on its way to the runtime, and what it holds.
+struct Start {
+    task: Arc<Task>,
+    held: Option<Resources>,
+    lent: Option<Lent>,
+}
 
 /// The asynchronous half of a node.
 #[derive(Default)]
@@ -27,7 +57,7 @@ pub(crate) struct Futures {
 struct State {
     runtime: Option<tokio::runtime::Runtime>,
     running: usize,
-    waiting: VecDeque<(Arc<Task>, Option<Resources>)>,
+    waiting: VecDeque<Start>,
     /// Tasks that run, by their number.
     tasks: HashMap<u64, Arc<Task>>,
     /// Of these, the ones that wait for objects, and for how many waits each. They do not count as
@@ -48,42 +78,58 @@ impl Node {
         OWN_RUNTIME.try_with(std::cell::Cell::get).unwrap_or(false)
     }
 
-    /// Starts an `async` task that is ready, or queues it. `held` is what it was granted.
-    pub(crate) fn run_async(self: &Arc<Node>, task: Arc<Task>, held: Option<Resources>) {
+    /// Starts an `async` task that is ready, or queues it. `held` is what it was granted, `lent`
+    /// the state of its actor.
+    pub(crate) fn run_async(
+        self: &Arc<Node>,
+        task: Arc<Task>,
+        held: Option<Resources>,
+        lent: Option<Lent>,
+    ) {
+        self.start_async(Start { task, held, lent });
+    }
+
+    fn start_async(self: &Arc<Node>, start: Start) {
         let mut state = self.futures.state.lock();
         if state.closed {
             drop(state);
-            return crate::sched::Job::abandon(&*task);
+            return crate::sched::Job::abandon(&*start.task);
         }
         if state.running >= self.config.async_tasks_max {
-            state.waiting.push_back((task, held));
+            state.waiting.push_back(start);
             return;
         }
         state.running += 1;
-        let started = self.spawn(&mut state, task, held);
+        let task = Arc::clone(&start.task);
+        let started = self.spawn(&mut state, start);
         drop(state);
-        if let Err((task, error)) = started {
+        if let Err(error) = started {
             self.abort(&task, error);
-            self.async_ended(None);
+            self.async_ended();
         }
     }
 
-    fn spawn(
-        self: &Arc<Node>,
-        state: &mut State,
-        task: Arc<Task>,
-        held: Option<Resources>,
-    ) -> std::result::Result<(), (Arc<Task>, Error)> {
-        if state.runtime.is_none() {
-            match self.build_runtime() {
-                Ok(runtime) => state.runtime = Some(runtime),
-                Err(error) => return Err((task, error.into())),
-            }
-        }
-        if let Some(runtime) = &state.runtime {
-            runtime.spawn(drive(Arc::clone(self), task, held));
-        }
+    fn spawn(self: &Arc<Node>, state: &mut State, start: Start) -> Result<()> {
+        self.runtime(state)?.spawn(drive(Arc::clone(self), start));
         Ok(())
+    }
+
+    /// The runtime, built when it is first needed.
+    fn runtime(self: &Arc<Node>, state: &mut State) -> Result<tokio::runtime::Handle> {
+        if state.runtime.is_none() {
+            state.runtime = Some(self.build_runtime()?);
+        }
+        let handle = state.runtime.as_ref().map(|runtime| runtime.handle().clone());
+        handle.ok_or_else(|| self.closed_error())
+    }
+
+    /// Has an actor take its turn on the runtime, after the present poll.
+    pub(crate) fn spawn_turn(self: &Arc<Node>, turn: impl FnOnce(&Arc<Node>) + Send + 'static) {
+        let handle = self.runtime(&mut self.futures.state.lock());
+        let node = Arc::clone(self);
+        if let Ok(handle) = handle {
+            handle.spawn(async move { turn(&node) });
+        }
     }
 
     fn build_runtime(self: &Arc<Node>) -> std::io::Result<tokio::runtime::Runtime> {
@@ -104,17 +150,14 @@ impl Node {
     }
 
     /// One fewer runs: the next in line may.
-    fn async_ended(self: &Arc<Node>, held: Option<Resources>) {
-        if let Some(held) = held {
-            self.pool.give(&held);
-        }
+    fn async_ended(self: &Arc<Node>) {
         let next = {
             let mut state = self.futures.state.lock();
             state.running -= 1;
             state.waiting.pop_front()
         };
-        if let Some((task, held)) = next {
-            self.run_async(task, held);
+        if let Some(next) = next {
+            self.start_async(next);
         }
     }
 
@@ -133,8 +176,8 @@ impl Node {
             state.running -= 1;
             state.waiting.pop_front()
         };
-        if let Some((task, held)) = next {
-            self.run_async(task, held);
+        if let Some(next) = next {
+            self.start_async(next);
         }
     }
 
@@ -172,9 +215,9 @@ impl Node {
             state.closed = true;
             (state.runtime.take(), std::mem::take(&mut state.waiting))
         };
-        for (task, held) in waiting {
-            crate::sched::Job::abandon(&*task);
-            if let Some(held) = held {
+        for start in waiting {
+            crate::sched::Job::abandon(&*start.task);
+            if let Some(held) = start.held {
                 self.pool.give(&held);
             }
         }
@@ -191,27 +234,197 @@ impl Node {
     }
 }
 
-/// One task's future, from claim to outcome.
-async fn drive(node: Arc<Node>, task: Arc<Task>, held: Option<Resources>) {
-    if task.claim() {
-        let Body::Async(body) = task.function.body else { return };
-        let inputs = task.inputs_for_attempt();
-        let started = node.timeline.as_ref().map(|timeline| timeline.now());
-        let future = super::run::caught(|| Ok(in_task(&task, || body(Call::new(inputs)))));
-        node.futures.state.lock().tasks.insert(task.id().sequence, Arc::clone(&task));
-        let mut ending = Ending { node: &node, task: &task, ended: false };
-        let result = match future {
-            Ok(future) => Polled { node: &node, task: &task, future: Some(future) }.await,
-            Err(error) => Err(error),
+/// Polls the call that makes the object, where that is the next call of an idle actor and a future:
+/// it need not go to another thread to come back at once. `true` if the object is there now.
+pub(crate) fn poll_here(reference: &RawRef, cx: &mut Context<'_>) -> bool {
+    let Some(task) = reference.peek::<Task>().filter(|task| task.is_async()) else { return false };
+    if task.mailbox.is_none() || task.state() != TaskState::Queued {
+        return false;
+    }
+    let (Some(task), Ok(node)) = (reference.holder::<Task>(), current::node()) else {
+        return false;
+    };
+    if let Some(mailbox) = task.mailbox.clone() {
+        mailbox.poll_here(&node, &task, cx);
+    }
+    reference.is_ready()
+}
+
+impl Node {
+    /// Polls a call once on this thread; if it is not done then, it goes on by itself.
+    pub(crate) fn poll_async(self: &Arc<Node>, task: &Arc<Task>, lent: Lent, cx: &mut Context<'_>) {
+        let handle = {
+            let mut state = self.futures.state.lock();
+            let full = state.closed || state.running >= self.config.async_tasks_max;
+            let handle = self.runtime(&mut state).ok().filter(|_| !full);
+            state.running += usize::from(handle.is_some());
+            handle
         };
-        ending.ended = true;
-        drop(ending);
-        if let (Some(timeline), Some(started)) = (&node.timeline, started) {
+        let start = Start { task: Arc::clone(task), held: None, lent: Some(lent) };
+        let Some(handle) = handle else { return self.start_async(start) };
+        // What the method calls finds its reactor.
+        let _context = handle.enter();
+        let Some(mut flight) = Flight::begin(self, start) else { return self.async_ended() };
+        match flight.poll(cx) {
+            Poll::Pending => drop(handle.spawn(fly(flight))),
+            Poll::Ready(result) => flight.land(result),
+        }
+    }
+}
+
+/// One task's future, from claim to outcome.
+async fn drive(node: Arc<Node>, start: Start) {
+    match Flight::begin(&node, start) {
+        Some(flight) => fly(flight).await,
+        None => node.async_ended(),
+    }
+}
+
+/// What is left of a flight.
+async fn fly(mut flight: Flight) {
+    let (node, task) = (Arc::clone(&flight.node), Arc::clone(&flight.task));
+    node.futures.state.lock().tasks.insert(task.id().sequence, Arc::clone(&task));
+    let mut ending = Ending { node: &node, task: &task, ended: false };
+    let result = std::future::poll_fn(|cx| flight.poll(cx)).await;
+    ending.ended = true;
+    drop(ending);
+    flight.land(result);
+}
+
+/// A call that has begun as a future.
+struct Flight {
+    node: Arc<Node>,
+    task: Arc<Task>,
+    /// The user's future, or why there is none.
+    future: Result<Running>,
+    started: Option<timeline::Mark>,
+    held: Option<Resources>,
+    lender: Option<(Arc<dyn Lender>, Arc<Life>)>,
+}
+
+impl Flight {
+    /// Claims the task and makes its future. `None` if it was claimed or given up already; then
+    /// what it held goes back.
+    fn begin(node: &Arc<Node>, start: Start) -> Option<Flight> {
+        let Start { task, held, lent } = start;
+        let (access, lender) = match lent {
+            Some(Lent { access, life, cell }) => (Some(access), Some((cell, life))),
+            None => (None, None),
+        };
+        let mut flight = Flight {
+            node: Arc::clone(node),
+            future: Err(task.error(ErrorKind::Cancelled, "")),
+            started: None,
+            held,
+            lender,
+            task,
+        };
+        if !flight.task.claim() {
+            drop(access);
+            flight.give_back();
+            return None;
+        }
+        flight.started = node.timeline.as_ref().map(|timeline| timeline.now());
+        let task = &flight.task;
+        let call = Call::new(task.inputs_for_attempt());
+        let begin = || future_of(node, task, call, access);
+        flight.future = super::run::caught(|| in_task(task, begin));
+        Some(flight)
+    }
+
+    /// Polls the user's future with the task's context around it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Returns>> {
+        let (node, task) = (&self.node, &self.task);
+        let gone = || Err(task.error(ErrorKind::Cancelled, ""));
+        // Not the mark of a cancelled task but its outcome, which stands before the mark.
+        if task.is_settled() {
+            let future = std::mem::replace(&mut self.future, gone());
+            // The user's values are dropped with the task still in force.
+            let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
+            return Poll::Ready(Err(task.error(ErrorKind::Cancelled, "")));
+        }
+        let future = match &mut self.future {
+            Ok(future) => future,
+            Err(error) => return Poll::Ready(Err(error.clone())),
+        };
+        let span = tracing::debug_span!("task", id = %task.id(), name = task.name());
+        let _span = span.enter();
+        let polled = catch_unwind(AssertUnwindSafe(|| in_task(task, || future.as_mut().poll(cx))));
+        match polled {
+            Ok(Poll::Ready(result)) => Poll::Ready(result),
+            Ok(Poll::Pending) => {
+                let mut state = node.futures.state.lock();
+                state.wakers.insert(task.id().sequence, cx.waker().clone());
+                drop(state);
+                if task.is_settled() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Err(panic) => Poll::Ready(Err(super::run::panic_error(panic))),
+        }
+    }
+
+    /// Settles the task, and gives back what it held.
+    fn land(mut self, result: Result<Returns>) {
+        let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
+        // The future, and with it the actor's state that it holds, goes before anybody hears of the
+        // result.
+        let future = std::mem::replace(&mut self.future, Err(task.error(ErrorKind::Cancelled, "")));
+        let _ = catch_unwind(AssertUnwindSafe(|| in_task(&task, || drop(future))));
+        if let (Some(timeline), Some(started)) = (&node.timeline, self.started) {
             timeline.ran(&task, started, result.is_ok());
         }
-        quietly(|| node.after_attempt(task, result));
+        if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
+            if task.function.body.makes() {
+                let _ = node.made(&task, Err(error.clone()));
+            }
+            if let Some((cell, life)) = &self.lender {
+                Arc::clone(cell).crashed(&node, life, &task, error);
+            }
+        }
+        quietly(|| node.after_attempt(Arc::clone(&task), result));
+        self.give_back();
+        node.async_ended();
     }
-    node.async_ended(held);
+
+    fn give_back(&mut self) {
+        if let Some((cell, life)) = self.lender.take() {
+            cell.back(&self.node, &life, &self.task);
+        }
+        if let Some(held) = self.held.take() {
+            let back = match &self.task.mailbox {
+                Some(mailbox) => mailbox.keep(held),
+                None => Some(held),
+            };
+            if let Some(back) = back {
+                self.node.pool.give(&back);
+            }
+        }
+    }
+}
+
+/// The future of a call.
+fn future_of(
+    node: &Arc<Node>,
+    task: &Arc<Task>,
+    call: Call,
+    access: Option<Access>,
+) -> Result<Running> {
+    match (task.function.body, access) {
+        (Body::Async(body), _) => Ok(body(call)),
+        (Body::SharedAsync(body) | Body::ExclusiveAsync(body), Some(access)) => {
+            Ok(body(access, call))
+        }
+        (Body::MakeAsync(body), _) => {
+            let (node, task, making) = (Arc::clone(node), Arc::clone(task), body(call));
+            Ok(Box::pin(async move {
+                let made = making.await;
+                node.made(&task, made)
+            }))
+        }
+        _ => Err(task.error(ErrorKind::Config, "it is no future")),
+    }
 }
 
 /// Sees that a future which the closing runtime drops half-way leaves an outcome behind.
@@ -238,45 +451,4 @@ impl Drop for Ending<'_> {
 fn in_task<R>(task: &Arc<Task>, f: impl FnOnce() -> R) -> R {
     let _in_task = current::begin(Arc::clone(task));
     f()
-}
-
-/// The user's future with the task's context around each poll.
-struct Polled<'a> {
-    node: &'a Arc<Node>,
-    task: &'a Arc<Task>,
-    future: Option<Running>,
-}
-
-impl Future for Polled<'_> {
-    type Output = Result<Returns>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Returns>> {
-        let (node, task) = (self.node, self.task);
-        // Not the mark of a cancelled task but its outcome, which stands before the mark.
-        if task.is_settled() {
-            let future = self.future.take();
-            // The user's values are dropped with the task still in force.
-            let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
-            return Poll::Ready(Err(task.error(ErrorKind::Cancelled, "")));
-        }
-        let Some(future) = self.future.as_mut() else {
-            return Poll::Ready(Err(task.error(ErrorKind::Cancelled, "")));
-        };
-        let span = tracing::debug_span!("task", id = %task.id(), name = task.name());
-        let _span = span.enter();
-        let polled = catch_unwind(AssertUnwindSafe(|| in_task(task, || future.as_mut().poll(cx))));
-        match polled {
-            Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Ok(Poll::Pending) => {
-                let mut state = node.futures.state.lock();
-                state.wakers.insert(task.id().sequence, cx.waker().clone());
-                drop(state);
-                if task.is_settled() {
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
-            }
-            Err(panic) => Poll::Ready(Err(super::run::panic_error(panic))),
-        }
-    }
 }

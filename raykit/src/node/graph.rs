@@ -12,7 +12,7 @@ use crate::base::TaskId;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::raw::RawRef;
+use crate::object::raw::{Holder, RawRef};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
@@ -155,7 +155,11 @@ impl Node {
         kind: Wait,
         future: Option<Recall>,
     ) -> Result<Option<Registered>, Error> {
-        let tasks = current::with_tasks(<[_]>::to_vec);
+        // A future that is polled inside another one's poll waits for itself alone.
+        let tasks = current::with_tasks(|tasks| {
+            let from = tasks.iter().rposition(|task| task.is_async()).unwrap_or(0);
+            tasks[from..].to_vec()
+        });
         if tasks.is_empty() {
             return Ok(None);
         }
@@ -247,7 +251,7 @@ fn dead_end(
                 let inputs = task.inputs.lock();
                 open.extend(inputs.references().map(|next| (next.clone(), longer.clone())));
             }
-            State::Queued => {}
+            State::Queued => open.extend(before(&task).map(|next| (next, longer.clone()))),
             State::Running => {
                 let needed = waits.needs(&task).iter();
                 open.extend(needed.map(|next| (next.clone(), longer.clone())));
@@ -321,11 +325,18 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
         }
         match task.state() {
             State::Waiting => open.extend(task.inputs.lock().references().cloned()),
+            State::Queued => open.extend(before(&task)),
             State::Running => open.extend(waits.needs(&task).iter().cloned()),
-            State::Queued | State::Done => {}
+            State::Done => {}
         }
     }
     false
+}
+
+/// For a call of an actor that has not begun: the calls that have to end first.
+fn before(task: &Arc<Task>) -> impl Iterator<Item = RawRef> {
+    let calls = task.mailbox.as_ref().map_or_else(Vec::new, |mailbox| mailbox.before(task));
+    calls.into_iter().map(|call| RawRef(call as Arc<dyn Holder>))
 }
 
 /// One object, in a few words.

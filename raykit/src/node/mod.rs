@@ -33,6 +33,10 @@ pub(crate) mod current;
 pub(crate) mod run;
 pub(crate) mod submit;
 pub(crate) mod fetch;
+pub(crate) mod cell;
+mod turn;
+mod mailbox;
+pub(crate) mod actors;
 pub(crate) mod start;
 
 use crate::base::NodeId;
@@ -42,6 +46,7 @@ use crate::object::ledger::Ledger;
 use crate::sched::Pool;
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// One node.
 pub(crate) struct Node {
@@ -52,8 +57,10 @@ pub(crate) struct Node {
     pub(crate) graph: graph::Graph,
     pub(crate) timer: timer::Timer,
     pub(crate) futures: future::Futures,
+    pub(crate) actors: actors::Actors,
     pub(crate) timeline: Option<timeline::Timeline>,
     pub(crate) counters: Counters,
+    began: Instant,
     /// Whether the node has a CPU for a task that asks for one.
     has_whole_cpu: bool,
     closed: AtomicBool,
@@ -76,6 +83,11 @@ impl Node {
 
     pub(crate) fn closed_error(&self) -> Error {
         Error::new(ErrorKind::NotRunning, "the node that this thread belongs to was closed")
+    }
+
+    /// How long the node has been there.
+    pub(crate) fn since_start(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Tasks submitted and not yet done.

@@ -3,6 +3,7 @@
 
 use super::task::{State, Task};
 use super::{Node, current};
+use crate::actor::state::State as ActorState;
 use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
@@ -71,8 +72,9 @@ impl Node {
         // The request was granted; whatever becomes of the task, it is given back.
         let Ok(held) = task.options().request() else { return task.abandon() };
         if task.is_async() {
-            return self.run_async(task, Some(held));
+            return self.run_async(task, Some(held), None);
         }
+        let mailbox = task.mailbox.clone();
         if task.claim() {
             let worker = self.pool.worker();
             let before = worker.as_ref().map(|worker| worker.set_charge(held.cpu));
@@ -81,15 +83,55 @@ impl Node {
                 worker.set_charge(before);
             }
         }
-        self.pool.give(&held);
+        // What a constructor was granted is its actor's for life.
+        let back = match mailbox {
+            Some(mailbox) => mailbox.keep(held),
+            None => Some(held),
+        };
+        if let Some(back) = back {
+            self.pool.give(&back);
+        }
     }
 
     /// Runs a claimed task on this thread.
     pub(crate) fn execute(self: &Arc<Node>, task: Arc<Task>) {
-        let Body::Sync(body) = task.function.body else { return };
+        let result = match task.function.body {
+            Body::Sync(body) => self.run_body(&task, body),
+            Body::Make(body) => {
+                let made = self.run_body(&task, body);
+                self.made(&task, made)
+            }
+            _ => return,
+        };
+        self.after_attempt(task, result);
+    }
+
+    /// An actor's constructor has run: from now on there is the actor, and its creation has no
+    /// result but that.
+    pub(crate) fn made(
+        self: &Arc<Node>,
+        task: &Arc<Task>,
+        made: Result<ActorState, Error>,
+    ) -> Result<Returns, Error> {
+        let result = match &made {
+            Ok(_) => Ok(Returns(Results::One(Value::new(())))),
+            Err(error) => Err(error.clone().in_task(task.name(), task.id())),
+        };
+        if let Some(mailbox) = &task.mailbox {
+            Arc::clone(mailbox).made(self, made);
+        }
+        result
+    }
+
+    /// Calls the function of a claimed task, with its context around it.
+    pub(crate) fn run_body<R>(
+        self: &Arc<Node>,
+        task: &Arc<Task>,
+        body: impl FnOnce(Call) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         if task.is_cancelled() {
             // Between two attempts; what is cancelled is not tried again.
-            return self.settle(&task, Err(task.error(ErrorKind::Cancelled, "")));
+            return Err(task.error(ErrorKind::Cancelled, ""));
         }
         let inputs = task.inputs_for_attempt();
         let started = self.timeline.as_ref().map(|timeline| timeline.now());
@@ -101,13 +143,13 @@ impl Node {
                 attempt = task.attempt.load(Ordering::Relaxed)
             );
             let _span = span.enter();
-            let _in_task = current::begin(Arc::clone(&task));
+            let _in_task = current::begin(Arc::clone(task));
             caught(|| body(Call::new(inputs)))
         };
         if let (Some(timeline), Some(started)) = (&self.timeline, started) {
-            timeline.ran(&task, started, result.is_ok());
+            timeline.ran(task, started, result.is_ok());
         }
-        self.after_attempt(task, result);
+        result
     }
 
     /// Settles the task, or sees to its next attempt.
@@ -152,9 +194,13 @@ impl Node {
     }
 
     /// The outcome of a task that never began and was given up.
-    pub(crate) fn finish_unrun(&self, task: &Task, error: Error) {
+    pub(crate) fn finish_unrun(self: &Arc<Node>, task: &Arc<Task>, error: Error) {
         task.fail(&error);
         self.count_finished();
+        if let Some(mailbox) = &task.mailbox {
+            // It holds nobody back any more.
+            Arc::clone(mailbox).arrived(self, task);
+        }
     }
 
     fn values_of(&self, task: &Task, returns: Returns) -> Result<Results, Error> {
@@ -273,7 +319,7 @@ impl Node {
     /// The reference resolves to `error` at once. A task that has not begun never will; a running
     /// one sees that it is not wanted, and keeps its CPU until it returns. `false` if it was done
     /// already.
-    pub(crate) fn abort(&self, task: &Arc<Task>, error: Error) -> bool {
+    pub(crate) fn abort(self: &Arc<Node>, task: &Arc<Task>, error: Error) -> bool {
         if task.give_up() {
             self.finish_unrun(task, error);
             if !task.plain {
@@ -297,7 +343,7 @@ impl Node {
     }
 
     /// Cancels a task and those that it called. `false` if the task itself had an outcome already.
-    pub(crate) fn cancel(&self, task: &Arc<Task>) -> bool {
+    pub(crate) fn cancel(self: &Arc<Node>, task: &Arc<Task>) -> bool {
         let cancel = |task: &Arc<Task>| self.abort(task, task.error(ErrorKind::Cancelled, ""));
         let cancelled = cancel(task);
         // The children after the mark that `abort` has set: one that is called from now on is

@@ -1,6 +1,6 @@
 //! A node is built in order and closed in reverse order, each step named here.
 
-use super::{Counters, Node, current, future, graph, run, timeline, timer};
+use super::{Counters, Node, actors, current, future, graph, run, timeline, timer};
 use crate::base::NodeId;
 use crate::base::limits::{ASYNC_TASKS_MAX, GRACE_MS, PENDING_TASKS_MAX, THREADS_MAX};
 use crate::base::quantity::{Amount, Resources};
@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The settings of a node, all of them decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +122,8 @@ impl Node {
                 graph: graph::Graph::default(),
                 timer: timer::Timer::default(),
                 futures: future::Futures::default(),
+                actors: actors::Actors::default(),
+                began: Instant::now(),
                 timeline: config.timeline.as_deref().map(timeline::Timeline::new),
                 counters: Counters { submitted: Sharded::new(), finished: Sharded::new() },
                 has_whole_cpu: resources.cpu >= Amount::ONE,
@@ -161,6 +163,7 @@ impl Node {
         self.timer.close();
         let mut stuck = self.close_futures(self.config.grace);
         stuck.extend(self.pool.close(self.config.grace));
+        self.actors.close();
         let written = self.timeline.as_ref().map_or(Ok(()), timeline::Timeline::write);
         self.ledger.retire();
         if stuck.is_empty() {

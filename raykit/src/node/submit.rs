@@ -1,7 +1,7 @@
 //! From a call to a queue: a task is made, waits for its arguments, and goes where its kind
 //! belongs.
 
-use super::task::{Extra, Part, Parts, State, Task};
+use super::task::{Extra, Mailbox, Part, Parts, State, Task};
 use super::{Node, current};
 use crate::base::id::next_sequence;
 use crate::base::quiet::quietly;
@@ -30,7 +30,7 @@ pub(crate) fn submit(
     let mut given = Some((options, inputs));
     let submitted = current::with_node(|node| {
         let (options, inputs) = given.take().unwrap_or_default();
-        node.submit(function, options, inputs, &mut made)
+        node.submit(function, options, inputs, None, &mut made)
     });
     submitted.unwrap_or_else(|error| {
         let (options, _) = given.take().unwrap_or_default();
@@ -38,19 +38,32 @@ pub(crate) fn submit(
     })
 }
 
+/// Where objects are counted that belong to no node.
+fn nowhere() -> &'static Ledger {
+    static NOWHERE: OnceLock<&'static Ledger> = OnceLock::new();
+    NOWHERE.get_or_init(Ledger::open)
+}
+
+/// A reference to an object that failed before there was a task.
+pub(crate) fn failed(error: Error) -> RawRef {
+    let id = TaskId { node: NodeId(0), sequence: next_sequence() }.result(0);
+    let slot = Slot::new(id, nowhere());
+    slot.seal(Err(error));
+    RawRef(Arc::new(slot) as Arc<dyn Holder>)
+}
+
 /// A task that is done before it began. `node` is 0 where there is none.
-fn refused(
+pub(crate) fn refused(
     node: NodeId,
     function: &'static Function,
     options: Option<Options>,
     error: Error,
     made: &mut impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
-    static NOWHERE: OnceLock<&'static Ledger> = OnceLock::new();
-    let ledger = NOWHERE.get_or_init(Ledger::open);
+    let ledger = nowhere();
     let id = TaskId { node, sequence: next_sequence() };
     let lane = crate::sched::LaneId(0);
-    let call = NewTask { id, ledger, lane, state: State::Waiting, node: None };
+    let call = NewTask { id, ledger, lane, state: State::Waiting, node: None, mailbox: None };
     let task = call.make(function, options, Inputs::None);
     made(&task);
     task.give_up();
@@ -64,6 +77,7 @@ struct NewTask {
     lane: crate::sched::LaneId,
     state: State,
     node: Option<Arc<Node>>,
+    mailbox: Option<Arc<dyn Mailbox>>,
 }
 
 impl NewTask {
@@ -82,6 +96,7 @@ impl NewTask {
             state: self.state,
             extra,
             node: self.node.clone(),
+            mailbox: self.mailbox.clone(),
         };
         if function.returns <= 1 {
             let extra = options.map(|options| {
@@ -98,6 +113,21 @@ impl NewTask {
     }
 }
 
+/// The task of an actor's constructor, for a restart: it waits until the timer makes it ready.
+pub(crate) fn creation(
+    node: &Arc<Node>,
+    constructor: &'static Function,
+    options: Option<Options>,
+    inputs: Inputs,
+    lane: crate::sched::LaneId,
+    mailbox: Arc<dyn Mailbox>,
+) -> Arc<Task> {
+    let id = TaskId { node: node.id, sequence: next_sequence() };
+    let (ledger, state, mailbox) = (node.ledger, State::Waiting, Some(mailbox));
+    node.counters.submitted.add(1);
+    NewTask { id, ledger, lane, state, node: None, mailbox }.make(constructor, options, inputs)
+}
+
 impl Node {
     /// Makes a task and sends it on its way.
     pub(crate) fn submit(
@@ -105,6 +135,7 @@ impl Node {
         function: &'static Function,
         options: Option<Options>,
         mut inputs: Inputs,
+        mailbox: Option<Arc<dyn Mailbox>>,
         made: &mut impl FnMut(&Arc<Task>),
     ) -> Arc<Task> {
         if self.is_closed() {
@@ -118,7 +149,8 @@ impl Node {
         let (priority, timeout) = (asked.priority, asked.timeout);
         let parent = current::task().filter(|parent| parent.id().node == self.id);
         let outside = parent.is_none();
-        let own_lane = outside.then(|| current::lane(self));
+        let is_method = mailbox.is_some() && !function.body.makes();
+        let own_lane = (outside && !is_method).then(|| current::lane(self));
         let lane = match (&parent, &own_lane) {
             (Some(parent), _) => parent.lane,
             (None, Some(lane)) => lane.id,
@@ -136,6 +168,7 @@ impl Node {
             lane,
             state: if referring { State::Waiting } else { State::Queued },
             node: waits.then(|| Arc::clone(self)),
+            mailbox,
         };
         let task = call.make(function, options, inputs);
         made(&task);
@@ -149,17 +182,34 @@ impl Node {
                 self.cancel(&task);
             }
         }
+        if is_method && !self.post(&task, !waits) {
+            return task;
+        }
         if waits {
             self.await_arguments(&task);
         } else if referring {
             self.ready(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
-        } else {
+        } else if !is_method {
             self.enqueue(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
         }
         if outside && current::should_look_at_backlog() {
             self.wait_for_room();
         }
         task
+    }
+
+    /// Hands a call to its actor. `false` if that does not take it.
+    fn post(self: &Arc<Node>, task: &Arc<Task>, ready: bool) -> bool {
+        let Some(mailbox) = task.mailbox.clone() else { return true };
+        match mailbox.post(self, task, ready) {
+            Ok(()) => true,
+            Err(error) => {
+                if task.give_up() {
+                    self.finish_unrun(task, error.in_task(task.name(), task.id()));
+                }
+                false
+            }
+        }
     }
 
     /// Whether the options mean something and this node could ever meet them.
@@ -234,8 +284,17 @@ impl Node {
         if task.plain {
             return self.pool.push(task, lane);
         }
+        if let Some(mailbox) = task.mailbox.clone().filter(|_| !task.function.body.makes()) {
+            // What is tried again goes to the end of the line.
+            return match task.attempt.load(Ordering::Relaxed) {
+                0 => mailbox.arrived(self, &task),
+                _ => drop(self.post(&task, true)),
+            };
+        }
         match task.options().request() {
-            Ok(want) if task.is_async() && want == Default::default() => self.run_async(task, None),
+            Ok(want) if task.is_async() && want == Default::default() => {
+                self.run_async(task, None, None);
+            }
             Ok(want) => {
                 self.pool.request(want, Arc::clone(&task) as Arc<dyn Job>);
                 // Who gave it up before it asked found nothing to withdraw.

@@ -12,21 +12,24 @@
 //! task that waits for it. The entry that stays in the queue finds it claimed and does nothing.
 
 use super::Node;
-use crate::base::TaskId;
+use crate::actor::state::State as ActorState;
+use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
+use crate::base::{ActorId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::{Outcome, Slot};
 use crate::object::value::Payload;
-use crate::sched::LaneId;
+use crate::sched::{LaneId, Worker};
 use crate::task::arg::Inputs;
 use crate::task::call::Results;
-use crate::task::function::{Body, Function};
+use crate::task::function::Function;
 use crate::task::options::Options;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
+use std::task::Context;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,8 +72,39 @@ pub(crate) struct Task {
     extra: Option<Box<Extra>>,
     /// Where the task goes when its last argument arrives, which may be on any thread.
     pub(crate) node: Option<Arc<Node>>,
+    /// For a call of an actor: where it stands in line.
+    pub(crate) mailbox: Option<Arc<dyn Mailbox>>,
     #[expect(clippy::box_collection, reason = "most tasks have none: a pointer less in each")]
     children: Mutex<Option<Box<Vec<Weak<Task>>>>>,
+}
+
+/// An actor, as its calls see it.
+pub(crate) trait Mailbox: Send + Sync {
+    /// Which actor.
+    fn actor(&self) -> ActorId;
+
+    /// Takes `task` in, in the order of its caller's calls. `ready` says whether its arguments are
+    /// there; if not, `arrived` follows.
+    fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error>;
+
+    /// `task` may begin as far as its arguments are concerned, or it was given up.
+    fn arrived(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>);
+
+    /// Runs `task` on this thread, a worker's, if it is the next in line and nothing else runs.
+    fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>);
+
+    /// Polls `task` on this thread, if it is a future, the next in line, and nothing else runs.
+    /// What is not done then goes on by itself.
+    fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>);
+
+    /// The calls that have to end before `task`, which has not begun.
+    fn before(&self, task: &Arc<Task>) -> Vec<Arc<Task>>;
+
+    /// The constructor has run, or never will.
+    fn made(self: Arc<Self>, node: &Arc<Node>, made: Result<ActorState, Error>);
+
+    /// Keeps what the actor was granted for as long as it lives; gives it back if it has ended.
+    fn keep(&self, held: Resources) -> Option<Resources>;
 }
 
 /// What few tasks have.
@@ -128,6 +162,7 @@ pub(crate) struct Parts {
     pub(crate) state: State,
     pub(crate) extra: Option<Box<Extra>>,
     pub(crate) node: Option<Arc<Node>>,
+    pub(crate) mailbox: Option<Arc<dyn Mailbox>>,
 }
 
 impl Task {
@@ -136,7 +171,7 @@ impl Task {
     pub(crate) fn new(parts: Parts) -> Task {
         let options = parts.extra.as_ref().and_then(|extra| extra.options.as_ref());
         let plain = options.unwrap_or(&parts.function.defaults).is_plain()
-            && matches!(parts.function.body, Body::Sync(_));
+            && parts.function.body.is_free_standing();
         Task {
             slot: parts.slot,
             function: parts.function,
@@ -149,6 +184,7 @@ impl Task {
             inputs: Mutex::new(parts.inputs),
             extra: parts.extra,
             node: parts.node,
+            mailbox: parts.mailbox,
             children: Mutex::new(None),
         }
     }
@@ -167,7 +203,7 @@ impl Task {
     }
 
     pub(crate) fn is_async(&self) -> bool {
-        matches!(self.function.body, Body::Async(_))
+        self.function.body.is_async()
     }
 
     pub(crate) fn state(&self) -> State {
@@ -227,6 +263,11 @@ impl Task {
                 });
             }
         }
+    }
+
+    /// The error that the task ended with.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.slot.outcome().and_then(|outcome| outcome.as_ref().err().cloned())
     }
 
     /// Whether the first result is there: then all are, or are about to be.
@@ -318,7 +359,7 @@ mod tests {
     /// A million of these are queued at times: a field more is 8 MB more.
     #[test]
     fn a_task_stays_small() {
-        assert!(size_of::<Task>() <= 200, "{} bytes", size_of::<Task>());
+        assert!(size_of::<Task>() <= 216, "{} bytes", size_of::<Task>());
         assert_eq!(size_of::<crate::object::value::Value>(), 24);
     }
 }

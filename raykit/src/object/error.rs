@@ -71,6 +71,15 @@ pub enum ErrorKind {
     Config,
     /// The operating system refused something.
     Io,
+    /// The actor could not finish the call, which may have run in part; the actor itself comes
+    /// back.
+    ActorUnavailable,
+    /// The actor has ended for good; the message says why.
+    ActorDied,
+    /// The actor has as many calls waiting as it may have.
+    PendingCallsLimit,
+    /// There is no actor of that name.
+    ActorNotFound,
 }
 
 struct Inner {
@@ -209,6 +218,15 @@ impl Error {
     /// Whether no node can ever meet the request.
     pub fn is_unschedulable(&self) -> bool {
         self.kind() == ErrorKind::Unschedulable
+    }
+
+    /// Whether the actor may have run the call, and may come back.
+    pub fn is_actor_unavailable(&self) -> bool {
+        self.kind() == ErrorKind::ActorUnavailable
+    }
+    /// Whether the actor has ended for good.
+    pub fn is_actor_died(&self) -> bool {
+        self.kind() == ErrorKind::ActorDied
     }
 
     /// The parts that travel. An error of a type that cannot is told by its text.

@@ -22,7 +22,7 @@ struct Letter {
 }
 
 /// All kinds, in the order in which they are numbered.
-const KINDS: [ErrorKind; 14] = [
+const KINDS: [ErrorKind; 18] = [
     ErrorKind::Task,
     ErrorKind::Panic,
     ErrorKind::Cancelled,
@@ -37,6 +37,10 @@ const KINDS: [ErrorKind; 14] = [
     ErrorKind::Encoding,
     ErrorKind::Config,
     ErrorKind::Io,
+    ErrorKind::ActorUnavailable,
+    ErrorKind::ActorDied,
+    ErrorKind::PendingCallsLimit,
+    ErrorKind::ActorNotFound,
 ];
 
 /// The error as it looks after a journey as bytes. Where it cannot travel the error says why

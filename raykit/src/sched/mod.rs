@@ -191,6 +191,14 @@ impl Pool {
         }
     }
 
+    /// Queues a job whose resources are held already.
+    pub(crate) fn push_granted(&self, job: Arc<dyn Job>) {
+        self.shared.run_granted(vec![job]);
+        if self.shared.is_closing() {
+            self.shared.abandon_queued();
+        }
+    }
+
     /// Takes back the request of a job that was given up.
     pub(crate) fn withdraw<J: Job>(&self, job: &Arc<J>) {
         let jobs = self.shared.budget.withdraw(Arc::as_ptr(job).cast());

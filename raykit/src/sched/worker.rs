@@ -211,6 +211,14 @@ impl Worker {
         quietly(|| drop(done));
     }
 
+    /// Calls `run` on top of whatever this thread is doing.
+    pub(crate) fn run_on_top<R>(&self, run: impl FnOnce() -> R) -> R {
+        self.depth.set(self.depth.get() + 1);
+        let result = run();
+        self.depth.set(self.depth.get() - 1);
+        result
+    }
+
     fn enter_lane(&self, id: LaneId) {
         if self.lane.borrow().id != id {
             *self.lane.borrow_mut() = self.shared.lanes.get(id);

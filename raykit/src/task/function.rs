@@ -2,6 +2,8 @@
 
 use super::call::{Call, Returns};
 use super::options::Options;
+use crate::actor::inbox::Need;
+use crate::actor::state::{Access, State};
 use crate::object::Result;
 use std::fmt;
 use std::pin::Pin;
@@ -10,12 +12,56 @@ use std::pin::Pin;
 #[doc(hidden)]
 pub type Running = Pin<Box<dyn Future<Output = Result<Returns>> + Send>>;
 
+/// The future of an `async` constructor.
+#[doc(hidden)]
+pub type Making = Pin<Box<dyn Future<Output = Result<State>> + Send>>;
+
 /// How a function is called.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub enum Body {
     Sync(fn(Call) -> Result<Returns>),
     Async(fn(Call) -> Running),
+    /// Makes an actor's state.
+    Make(fn(Call) -> Result<State>),
+    MakeAsync(fn(Call) -> Making),
+    /// A method that reads the state.
+    Shared(fn(&Access, Call) -> Result<Returns>),
+    /// A method that changes the state.
+    Exclusive(fn(&mut Access, Call) -> Result<Returns>),
+    SharedAsync(fn(Access, Call) -> Running),
+    ExclusiveAsync(fn(Access, Call) -> Running),
+}
+
+impl Body {
+    /// Whether it runs as a future.
+    pub(crate) fn is_async(&self) -> bool {
+        use Body::{Async, ExclusiveAsync, MakeAsync, SharedAsync};
+        matches!(self, Async(_) | MakeAsync(_) | SharedAsync(_) | ExclusiveAsync(_))
+    }
+
+    /// Whether it runs on a thread of the pool by itself, and not as an actor's turn.
+    pub(crate) fn is_free_standing(&self) -> bool {
+        matches!(self, Body::Sync(_) | Body::Make(_))
+    }
+
+    /// Whether it makes an actor's state.
+    pub(crate) fn makes(&self) -> bool {
+        matches!(self, Body::Make(_) | Body::MakeAsync(_))
+    }
+
+    /// Whether it is a method that runs on a thread and has the state alone.
+    pub(crate) fn is_exclusive_sync(&self) -> bool {
+        matches!(self, Body::Exclusive(_))
+    }
+
+    /// How a method needs its actor's state.
+    pub(crate) fn need(&self) -> Need {
+        match self {
+            Body::Shared(_) | Body::SharedAsync(_) => Need::Shared,
+            _ => Need::Exclusive,
+        }
+    }
 }
 
 /// A remote function of this program, as [`functions`](crate::functions) lists it.
@@ -30,6 +76,9 @@ pub struct Function {
     /// functions apart that are local to different bodies of one module.
     #[doc(hidden)]
     pub path: fn() -> &'static str,
+    /// For a method: its name; the path is then the actor's.
+    #[doc(hidden)]
+    pub method: &'static str,
     #[doc(hidden)]
     pub schema: u64,
     #[doc(hidden)]
@@ -101,7 +150,8 @@ impl Function {
     pub fn key(&self) -> String {
         let path = (self.path)();
         let within = path.strip_prefix(self.krate).unwrap_or(path);
-        format!("{}@{}{within}", self.krate, self.major)
+        let between = if self.method.is_empty() { "" } else { "::" };
+        format!("{}@{}{within}{between}{}", self.krate, self.major, self.method)
     }
 
     /// A hash of the types of arguments and result, down to the fields of the user's types.

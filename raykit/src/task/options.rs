@@ -30,6 +30,16 @@ pub enum Strategy {
     Spread,
 }
 
+/// What a call does that meets a full actor: one with `max_pending` calls waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It fails at once.
+    #[default]
+    Fail,
+    /// The caller waits for room.
+    Wait,
+}
+
 /// The options of one call. Written by the macro and by `options()`; not named by users.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
@@ -44,6 +54,12 @@ pub struct Options {
     pub timeout: Option<Duration>,
     pub priority: Option<i32>,
     pub strategy: Strategy,
+    /// For a method: the group of methods that share a limit.
+    pub group: Option<&'static str>,
+    /// For a method: what happens when the actor has as many calls waiting as it may have.
+    pub when_full: WhenFull,
+    /// For a method: whether the call keeps its place in the order of its caller's calls.
+    pub ordered: bool,
 }
 
 impl Options {
@@ -60,7 +76,19 @@ impl Options {
             timeout: None,
             priority: None,
             strategy: Strategy::Default,
+            group: None,
+            when_full: WhenFull::Fail,
+            ordered: true,
         }
+    }
+
+    /// The options of an actor's method that says nothing: no CPU beyond the one that it is charged
+    /// while it runs, and no second attempt.
+    pub const fn of_method() -> Options {
+        let mut options = Options::new();
+        options.num_cpus = 0.0;
+        options.max_retries = 0;
+        options
     }
 
     /// Whether the call asks for one CPU and nothing else.

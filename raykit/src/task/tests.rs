@@ -29,6 +29,7 @@ fn run<F: RemoteFunction, const N: usize>(inputs: [Input; N]) -> Result<Results>
             Poll::Ready(returns) => returns,
             Poll::Pending => unreachable!("nothing here waits"),
         },
+        _ => unreachable!("a function"),
     };
     returns.map(|returns| returns.0)
 }

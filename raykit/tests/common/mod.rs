@@ -149,6 +149,11 @@ pub(crate) fn pass(id: u64) {
     }
 }
 
+/// Whether the gate lets all through.
+pub(crate) fn is_open(id: u64) -> bool {
+    locked(&inner(id).state).open
+}
+
 /// Writes something down at the gate.
 pub(crate) fn note(id: u64, what: i64) {
     locked(&inner(id).state).notes.push(what);

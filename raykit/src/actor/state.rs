@@ -1,0 +1,134 @@
+//! An actor's state: any `Send` value, lent to one exclusive call or to many shared ones. Who may
+//! have it when is decided by the inbox; here it is only made sure that a mistake there is an error
+//! and not a data race.
+
+use crate::object::{Error, ErrorKind, Result};
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The value that a constructor made.
+#[doc(hidden)]
+pub struct State(Box<dyn Any + Send>);
+
+impl State {
+    pub fn new<S: Send + 'static>(state: S) -> State {
+        State(Box::new(state))
+    }
+}
+
+/// No shared loan is counted up to here.
+const EXCLUSIVE: usize = usize::MAX;
+
+/// One life of an actor: from a constructor's return to the end, or to the next start.
+pub(crate) struct Life {
+    /// How many have it shared, or `EXCLUSIVE`.
+    loans: AtomicUsize,
+    state: UnsafeCell<Box<dyn Any + Send>>,
+}
+
+// SAFETY: the state is reached through `Access` alone. An exclusive one exists only while there is
+// no other, and moves a `Send` value between threads at most; of shared ones there may be many, and
+// they give out `&S` only where `S: Sync` (`Access::state`).
+#[expect(unsafe_code, reason = "see above")]
+unsafe impl Sync for Life {}
+
+impl Life {
+    pub(crate) fn new(state: State) -> Arc<Life> {
+        Arc::new(Life { loans: AtomicUsize::new(0), state: UnsafeCell::new(state.0) })
+    }
+
+    /// The state for a call that shares it.
+    pub(crate) fn shared(self: &Arc<Life>) -> Result<Access> {
+        // Acquire: what the exclusive call before did is seen.
+        let lent = self.loans.fetch_update(Ordering::Acquire, Ordering::Relaxed, |loans| {
+            (loans < EXCLUSIVE - 1).then(|| loans + 1)
+        });
+        lent.map_err(|_| taken())?;
+        Ok(Access { life: Arc::clone(self), exclusive: false })
+    }
+
+    /// The state for a call that has it alone.
+    pub(crate) fn exclusive(self: &Arc<Life>) -> Result<Access> {
+        self.loans
+            .compare_exchange(0, EXCLUSIVE, Ordering::Acquire, Ordering::Relaxed)
+            .map_err(|_| taken())?;
+        Ok(Access { life: Arc::clone(self), exclusive: true })
+    }
+}
+
+fn taken() -> Error {
+    Error::new(ErrorKind::ActorUnavailable, "the actor's state is lent to another call")
+}
+
+/// The state for the length of a call.
+#[doc(hidden)]
+pub struct Access {
+    life: Arc<Life>,
+    exclusive: bool,
+}
+
+impl Access {
+    /// The state, read only.
+    #[expect(unsafe_code, reason = "the loan that is held keeps exclusive ones away")]
+    pub fn state<S: Send + Sync + 'static>(&self) -> Result<&S> {
+        // SAFETY: while this exists, `loans` is above zero and not `EXCLUSIVE`, or this is itself
+        // the exclusive one and is borrowed: nobody has the state mutably.
+        let state = unsafe { &*self.life.state.get() };
+        state.downcast_ref().ok_or_else(wrong::<S>)
+    }
+
+    /// The state, to change it.
+    #[expect(unsafe_code, reason = "the loan that is held keeps all others away")]
+    pub fn state_mut<S: Send + 'static>(&mut self) -> Result<&mut S> {
+        if !self.exclusive {
+            return Err(taken());
+        }
+        // SAFETY: `loans` is `EXCLUSIVE` while this exists, so there is no other `Access`, and this
+        // one is borrowed mutably.
+        let state = unsafe { &mut *self.life.state.get() };
+        state.downcast_mut().ok_or_else(wrong::<S>)
+    }
+}
+
+fn wrong<S>() -> Error {
+    let text = format!("the actor is not a `{}`", std::any::type_name::<S>());
+    Error::new(ErrorKind::Encoding, text)
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        // Release: the next one sees what was done.
+        if self.exclusive {
+            self.life.loans.store(0, Ordering::Release);
+        } else {
+            self.life.loans.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_lent_to_many_or_to_one() {
+        let life = Life::new(State::new(7_i64));
+        let first = life.shared().expect("free");
+        let second = life.shared().expect("shared");
+        assert_eq!((first.state::<i64>().ok(), second.state::<i64>().ok()), (Some(&7), Some(&7)));
+        assert!(life.exclusive().is_err(), "two have it");
+        drop(first);
+        assert!(life.exclusive().is_err(), "one has it");
+        drop(second);
+        let mut only = life.exclusive().expect("free again");
+        *only.state_mut::<i64>().expect("a number") += 1;
+        assert!(life.shared().is_err() && life.exclusive().is_err());
+        assert!(only.state_mut::<String>().is_err(), "another type");
+        drop(only);
+        let mut shared = life.shared().expect("free again");
+        assert_eq!(shared.state::<i64>().ok(), Some(&8));
+        assert!(shared.state_mut::<i64>().is_err(), "a shared one changes nothing");
+    }
+}

@@ -1,0 +1,428 @@
+//! What `#[remote]` on a struct and its `impl` expands to: handles, creation and calls.
+
+use crate::actor::options::ActorOptions;
+use crate::base::ActorId;
+use crate::node::actors::{self, Claim};
+use crate::node::cell::{Cell, Options as Given};
+use crate::node::{current, submit};
+use crate::object::error::{Error, ErrorKind, Result};
+use crate::object::raw::{Holder, RawRef};
+use crate::object::{Object, ObjectRef};
+use crate::task::arg::{Input, Inputs};
+use crate::task::call::Tuple;
+use crate::task::function::Function;
+use crate::task::options::Options;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Weak};
+
+/// A struct with `#[remote]`: an actor's type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an actor",
+    note = "put `#[remote]` on the struct, and on the `impl` with its methods"
+)]
+pub trait Actor: Sized + 'static {
+    /// The type of its handles: the struct's name and `Handle`.
+    type Handle: Handle<Actor = Self>;
+    #[doc(hidden)]
+    fn __defaults() -> &'static ActorOptions;
+}
+
+/// A handle of an actor, made by `#[remote]` on its struct.
+pub trait Handle: Object {
+    /// The actor's type.
+    type Actor: Actor<Handle = Self>;
+    #[doc(hidden)]
+    fn __new(actor: ActorRef<Self::Actor>) -> Self;
+    #[doc(hidden)]
+    fn __actor(&self) -> &ActorRef<Self::Actor>;
+}
+
+/// A counted claim to an actor, as there are claims to objects: what is inside of a handle.
+#[doc(hidden)]
+pub type ActorRef<A> = ObjectRef<A>;
+
+fn claim<A>(actor: &ActorRef<A>) -> Result<&Claim> {
+    actor.0.peek::<Claim>().ok_or_else(|| match actor.0.slot().outcome() {
+        Some(Err(error)) => error.clone(),
+        _ => Error::new(ErrorKind::ActorNotFound, "this is no reference to an actor"),
+    })
+}
+
+/// The actor behind the reference.
+fn cell<A>(actor: &ActorRef<A>) -> Result<&Arc<Cell>> {
+    claim(actor).map(Claim::cell)
+}
+
+/// What handles can do beside their actor's methods; called by `__handle_methods`.
+#[doc(hidden)]
+pub mod handle {
+    use super::*;
+
+    pub fn id<A>(actor: &ActorRef<A>) -> Option<ActorId> {
+        cell(actor).ok().map(|cell| cell.id)
+    }
+
+    pub fn kill<A>(actor: &ActorRef<A>) -> bool {
+        cell(actor).is_ok_and(|cell| cell.end(cell.died("was killed")))
+    }
+
+    pub fn kill_and_restart<A>(actor: &ActorRef<A>) -> bool {
+        cell(actor).is_ok_and(Cell::kill_and_restart)
+    }
+
+    pub fn ready<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
+        match claim(actor).map(Claim::creation) {
+            Ok(Some(task)) => ObjectRef::new(RawRef(Arc::clone(task) as Arc<dyn Holder>)),
+            Ok(None) => failed(Error::new(ErrorKind::ActorDied, "it was never made")),
+            Err(error) => failed(error),
+        }
+    }
+
+    pub fn is_alive<A>(actor: &ActorRef<A>) -> bool {
+        cell(actor).is_ok_and(|cell| !cell.is_ended())
+    }
+
+    pub fn restarts<A>(actor: &ActorRef<A>) -> u64 {
+        cell(actor).map_or(0, |cell| cell.restarts())
+    }
+
+    pub fn downgrade<H: Handle>(actor: &ActorRef<H::Actor>) -> WeakHandle<H> {
+        WeakHandle { claim: Arc::downgrade(&actor.0.0), of: PhantomData }
+    }
+}
+
+/// The methods that every handle has. `$actor` is the field that holds the claim.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __handle_methods {
+    ($type:ty, $actor:tt) => {
+        /// The actor's id; `None` if it could not even be created.
+        pub fn id(&self) -> ::core::option::Option<$crate::ActorId> {
+            $crate::__private::handle::id(&self.$actor)
+        }
+        /// Ends the actor now: what it was running goes on to its end, but the references to that,
+        /// and to all calls that have not begun, resolve to `ActorDied`. `false` if it had ended.
+        pub fn kill(&self) -> ::core::primitive::bool {
+            $crate::__private::handle::kill(&self.$actor)
+        }
+        /// Ends the actor's present life, as a crash would: it starts again if it may. Calls that
+        /// were running resolve to `ActorUnavailable`.
+        pub fn kill_and_restart(&self) -> ::core::primitive::bool {
+            $crate::__private::handle::kill_and_restart(&self.$actor)
+        }
+        /// A reference that is ready once the constructor has run, and failed if that failed.
+        pub fn ready(&self) -> $crate::ObjectRef<()> {
+            $crate::__private::handle::ready(&self.$actor)
+        }
+        /// Whether the actor has not ended.
+        pub fn is_alive(&self) -> ::core::primitive::bool {
+            $crate::__private::handle::is_alive(&self.$actor)
+        }
+        /// How often the actor has started again after a crash.
+        pub fn restarts(&self) -> ::core::primitive::u64 {
+            $crate::__private::handle::restarts(&self.$actor)
+        }
+        /// A handle that does not keep the actor alive.
+        pub fn downgrade(&self) -> $crate::WeakHandle<Self> {
+            $crate::__private::handle::downgrade::<Self>(&self.$actor)
+        }
+    };
+}
+
+/// The methods of `A::options()`, for the type that the macro makes beside each actor. `$field` is
+/// the field that holds the `ActorOptions`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __actor_option_methods {
+    ($field:tt) => {
+        /// CPUs that the actor holds for as long as it lives, fractions allowed. 0 unless said
+        /// otherwise: then each method is charged one while it runs.
+        pub fn num_cpus(mut self, n: ::core::primitive::f64) -> Self {
+            self.$field.num_cpus = n;
+            self
+        }
+        /// GPUs that the actor holds.
+        pub fn num_gpus(mut self, n: ::core::primitive::f64) -> Self {
+            self.$field.num_gpus = n;
+            self
+        }
+        /// Bytes of memory that the actor reserves.
+        pub fn memory(mut self, bytes: ::core::primitive::u64) -> Self {
+            self.$field.memory = bytes;
+            self
+        }
+        /// An amount of a resource that the nodes' configuration names.
+        pub fn resource(
+            mut self,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+            amount: ::core::primitive::f64,
+        ) -> Self {
+            self.$field.resources.to_mut().push((::core::convert::Into::into(name), amount));
+            self
+        }
+        /// How often the actor starts again after a crash.
+        pub fn max_restarts(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.max_restarts = n;
+            self
+        }
+        /// The time within which restarts are counted; without it all are.
+        pub fn restart_window(mut self, window: ::std::time::Duration) -> Self {
+            self.$field.restart_window = ::core::option::Option::Some(window);
+            self
+        }
+        /// `&self` calls that may run at the same time.
+        pub fn max_concurrency(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.max_concurrency = n;
+            self
+        }
+        /// Calls that may wait for the actor; see [`WhenFull`]($crate::WhenFull).
+        pub fn max_pending(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.max_pending = n;
+            self
+        }
+        /// The name by which [`raykit::actor`]($crate::actor) finds it.
+        pub fn name(
+            mut self,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+        ) -> Self {
+            self.$field.name = ::core::option::Option::Some(::core::convert::Into::into(name));
+            self
+        }
+        /// Where the name is looked up.
+        pub fn namespace(
+            mut self,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+        ) -> Self {
+            self.$field.namespace = ::core::option::Option::Some(::core::convert::Into::into(name));
+            self
+        }
+        /// Gives the actor that has the name already, if there is one.
+        pub fn get_if_exists(mut self) -> Self {
+            self.$field.get_if_exists = true;
+            self
+        }
+        /// The actor lives until it is killed, handles or not. It needs a name.
+        pub fn detached(mut self) -> Self {
+            self.$field.detached = true;
+            self
+        }
+        /// Calls start when they can, and not in the order of their caller.
+        pub fn out_of_order(mut self) -> Self {
+            self.$field.out_of_order = true;
+            self
+        }
+    };
+}
+
+/// The methods of `handle.options()`. `$field` is the field that holds the `Options`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __call_option_methods {
+    ($field:tt) => {
+        /// Further attempts after the failures that `retry_on` names.
+        pub fn max_retries(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.max_retries = n;
+            self
+        }
+        /// Which failures of the method are tried again.
+        pub fn retry_on(mut self, which: $crate::RetryOn) -> Self {
+            self.$field.retry_on = which;
+            self
+        }
+        /// The name that messages, traces and `context()` show.
+        pub fn name(
+            mut self,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+        ) -> Self {
+            self.$field.name = ::core::option::Option::Some(::core::convert::Into::into(name));
+            self
+        }
+        /// From the call to its result; then the reference resolves to a timeout error.
+        pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
+            self.$field.timeout = ::core::option::Option::Some(limit);
+            self
+        }
+        /// What happens when the actor has as many calls waiting as it may have.
+        pub fn when_full(mut self, what: $crate::WhenFull) -> Self {
+            self.$field.when_full = what;
+            self
+        }
+        /// The call starts when it can, whatever its caller has called before.
+        pub fn unordered(mut self) -> Self {
+            self.$field.ordered = false;
+            self
+        }
+    };
+}
+
+/// A reference that failed before there was anything behind it.
+fn failed<T>(error: Error) -> ObjectRef<T> {
+    ObjectRef::new(submit::failed(error))
+}
+
+/// A handle that does not keep its actor alive.
+///
+/// ```
+/// use raykit::prelude::*;
+///
+/// #[remote]
+/// struct Greeter;
+///
+/// #[remote]
+/// impl Greeter {
+///     pub fn new() -> Self {
+///         Greeter
+///     }
+///     pub fn greet(&self, name: &str) -> String {
+///         format!("hello, {name}")
+///     }
+/// }
+///
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// let greeter = Greeter::remote();
+/// let weak = greeter.downgrade();
+/// assert_eq!(weak.upgrade().unwrap().greet("you").get()?, "hello, you");
+/// drop(greeter);
+/// assert!(weak.upgrade().is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub struct WeakHandle<H> {
+    claim: Weak<dyn Holder>,
+    of: PhantomData<fn() -> H>,
+}
+
+impl<H> Clone for WeakHandle<H> {
+    fn clone(&self) -> Self {
+        WeakHandle { claim: Weak::clone(&self.claim), of: PhantomData }
+    }
+}
+
+impl<H> fmt::Debug for WeakHandle<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakHandle").finish_non_exhaustive()
+    }
+}
+
+impl<H: Handle> WeakHandle<H> {
+    /// The handle, while anybody else still has one.
+    pub fn upgrade(&self) -> Option<H> {
+        self.claim.upgrade().map(|claim| H::__new(ObjectRef::new(RawRef(claim))))
+    }
+}
+
+/// The actor that was created under this name.
+///
+/// # Errors
+///
+/// [`ErrorKind::ActorNotFound`] when there is none of that name and type.
+///
+/// ```
+/// use raykit::prelude::*;
+///
+/// #[remote]
+/// struct Tally {
+///     n: u64,
+/// }
+///
+/// #[remote]
+/// impl Tally {
+///     pub fn new() -> Self {
+///         Tally { n: 0 }
+///     }
+///     pub fn count(&mut self) -> u64 {
+///         self.n += 1;
+///         self.n
+///     }
+/// }
+///
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// let tally = Tally::options().name("tally").remote();
+/// let same: TallyHandle = raykit::actor("tally")?;
+/// assert_eq!((tally.count().get()?, same.count().get()?), (1, 2));
+/// assert!(raykit::actor::<TallyHandle>("talley").is_err());
+/// # Ok(())
+/// # }
+/// ```
+pub fn actor<H: Handle>(name: &str) -> Result<H> {
+    find(None, name)
+}
+
+/// As [`actor`](fn@actor), in a namespace of its own.
+///
+/// # Errors
+///
+/// [`ErrorKind::ActorNotFound`] when there is none of that name and type.
+pub fn actor_in<H: Handle>(namespace: &str, name: &str) -> Result<H> {
+    find(Some(namespace), name)
+}
+
+fn find<H: Handle>(namespace: Option<&str>, name: &str) -> Result<H> {
+    let claim = current::with_node(|node| node.actors.find(namespace, name))??;
+    let (wanted, there) = (std::any::type_name::<H::Actor>(), claim.cell().type_name);
+    if wanted != there {
+        let text = format!("the actor named `{name}` is a `{there}` and not a `{wanted}`");
+        return Err(Error::new(ErrorKind::ActorNotFound, text));
+    }
+    Ok(H::__new(ObjectRef::new(RawRef(claim as Arc<dyn Holder>))))
+}
+
+/// Creates an actor.
+pub fn create<A: Actor, const N: usize>(
+    constructor: &'static Function,
+    options: Option<ActorOptions>,
+    inputs: [Input; N],
+) -> ActorRef<A> {
+    let mut given = Some((options, Inputs::new(inputs)));
+    let created = current::with_node(|node| {
+        let (options, inputs) = given.take().unwrap_or_default();
+        let options = match options {
+            Some(own) => Given::Own(Box::new(own)),
+            None => Given::Defaults(A::__defaults()),
+        };
+        actors::create(node, constructor, std::any::type_name::<A>(), options, inputs)
+    });
+    match created.and_then(|claim| claim) {
+        Ok(claim) => ObjectRef::new(RawRef(claim as Arc<dyn Holder>)),
+        Err(error) => failed(error),
+    }
+}
+
+/// Calls a method with one result.
+pub fn call<T, const N: usize, A>(
+    actor: &ActorRef<A>,
+    method: &'static Function,
+    options: Option<Options>,
+    inputs: [Input; N],
+) -> ObjectRef<T> {
+    match cell(actor) {
+        Ok(cell) => {
+            let task = actors::call(cell, method, options, Inputs::new(inputs), |_| ());
+            ObjectRef::new(RawRef(task as Arc<dyn Holder>))
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// Calls a method with several results.
+pub fn call_many<T: Tuple, const N: usize, A>(
+    actor: &ActorRef<A>,
+    method: &'static Function,
+    options: Option<Options>,
+    inputs: [Input; N],
+) -> T::Refs {
+    let mut references = Vec::new();
+    match cell(actor) {
+        Ok(cell) => {
+            let made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
+            actors::call(cell, method, options, Inputs::new(inputs), made);
+        }
+        Err(error) => {
+            references.extend((0..T::LEN).map(|_| failed::<()>(error.clone()).0));
+        }
+    }
+    T::into_refs(references)
+}

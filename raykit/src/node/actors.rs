@@ -1,0 +1,214 @@
+//! The actors of a node: who has a name, who is alive, and what a handle is.
+
+use super::cell::{Cell, Options};
+use super::task::{Mailbox, Task};
+use super::{Node, current, submit};
+use crate::actor::options::ActorOptions;
+use crate::base::TaskId;
+use crate::base::id::next_sequence;
+use crate::object::error::{Error, ErrorKind, Result};
+use crate::object::raw::{Holder, Stage};
+use crate::object::slot::Slot;
+use crate::sched::LaneId;
+use crate::task::arg::Inputs;
+use crate::task::function::Function;
+use crate::task::options::Options as CallOptions;
+use parking_lot::Mutex;
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// What stands behind the handles of one actor: they are claims to it as references are to objects,
+/// and with the last one the actor ends.
+pub(crate) struct Claim {
+    slot: Slot,
+    cell: Arc<Cell>,
+    creation: OnceLock<Arc<Task>>,
+}
+
+impl Holder for Claim {
+    fn place(&self) -> &dyn Any {
+        &self.slot
+    }
+    fn stage(&self) -> Stage {
+        self.slot.stage()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.cell.close();
+    }
+}
+
+impl Claim {
+    pub(crate) fn cell(&self) -> &Arc<Cell> {
+        &self.cell
+    }
+
+    /// The object that is there once the constructor has run.
+    pub(crate) fn creation(&self) -> Option<&Arc<Task>> {
+        self.creation.get()
+    }
+}
+
+/// All actors of a node.
+#[derive(Default)]
+pub(crate) struct Actors {
+    state: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    alive: HashMap<u64, Weak<Cell>>,
+    names: HashMap<Name, Named>,
+}
+
+/// Namespace and name.
+type Name = (String, String);
+
+struct Named {
+    claim: Weak<Claim>,
+    /// Of a detached actor, which nobody's handle keeps alive.
+    _kept: Option<Arc<Claim>>,
+}
+
+/// Where names are that were given no namespace.
+const NAMESPACE: &str = "default";
+
+fn name_of(options: &ActorOptions) -> Option<Name> {
+    let name = options.name.as_deref()?;
+    let namespace = options.namespace.as_deref().unwrap_or(NAMESPACE);
+    Some((namespace.to_owned(), name.to_owned()))
+}
+
+impl Actors {
+    /// Actors that have not ended.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().alive.len()
+    }
+
+    /// The actor of that name.
+    pub(crate) fn find(&self, namespace: Option<&str>, name: &str) -> Result<Arc<Claim>> {
+        let key = (namespace.unwrap_or(NAMESPACE).to_owned(), name.to_owned());
+        let found = self.state.lock().names.get(&key).and_then(|named| named.claim.upgrade());
+        found.filter(|claim| !claim.cell.is_ended()).ok_or_else(|| {
+            let text = format!("there is no actor named `{name}` in the namespace `{}`", key.0);
+            Error::new(ErrorKind::ActorNotFound, text)
+        })
+    }
+
+    /// The actor has ended: its name is free.
+    pub(crate) fn forget(&self, cell: &Cell) {
+        let gone = {
+            let mut table = self.state.lock();
+            table.alive.remove(&cell.id.sequence);
+            let name = name_of(&cell.options);
+            let own =
+                |named: &Named| named.claim.upgrade().is_none_or(|claim| claim.cell.id == cell.id);
+            name.filter(|name| table.names.get(name).is_some_and(own))
+                .and_then(|name| table.names.remove(&name))
+        };
+        drop(gone); // it may be the last claim
+    }
+
+    /// Ends all of them.
+    pub(crate) fn close(&self) {
+        let alive: Vec<_> = self.state.lock().alive.values().filter_map(Weak::upgrade).collect();
+        for cell in alive {
+            let text = format!("{} ended: its node was closed", cell.label());
+            cell.end(Error::new(ErrorKind::ActorDied, text));
+        }
+        let names = std::mem::take(&mut self.state.lock().names);
+        drop(names);
+    }
+
+    /// Enters an actor, unless its name is taken.
+    fn enter(&self, claim: &Arc<Claim>) -> std::result::Result<(), Arc<Claim>> {
+        let options = &claim.cell.options;
+        let mut table = self.state.lock();
+        if let Some(name) = name_of(options) {
+            let there = table.names.get(&name).and_then(|named| named.claim.upgrade());
+            if let Some(other) = there.filter(|other| !other.cell.is_ended()) {
+                return Err(other);
+            }
+            let kept = options.detached.then(|| Arc::clone(claim));
+            table.names.insert(name, Named { claim: Arc::downgrade(claim), _kept: kept });
+        }
+        table.alive.insert(claim.cell.id.sequence, Arc::downgrade(&claim.cell));
+        Ok(())
+    }
+}
+
+/// Makes an actor and calls its constructor. `get_if_exists` gives the one that has its name.
+pub(crate) fn create(
+    node: &Arc<Node>,
+    constructor: &'static Function,
+    type_name: &'static str,
+    options: Options,
+    inputs: Inputs,
+) -> Result<Arc<Claim>> {
+    if node.is_closed() {
+        return Err(node.closed_error());
+    }
+    if options.detached && options.name.is_none() {
+        let text = "a detached actor needs a name, or nobody could ever find it again";
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    let (get_if_exists, max_restarts) = (options.get_if_exists, options.max_restarts);
+    let cell = Cell::new(node, constructor, type_name, options, LaneId(0));
+    let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
+    let claim = Arc::new(Claim {
+        slot: Slot::new(id, node.ledger),
+        cell: Arc::clone(&cell),
+        creation: OnceLock::new(),
+    });
+    if let Err(other) = node.actors.enter(&claim) {
+        if get_if_exists {
+            return Ok(other);
+        }
+        let text = format!("{} is there already", other.cell.label());
+        return Err(Error::new(ErrorKind::AlreadyRunning, text));
+    }
+    let kept = if max_restarts > 0 { inputs.clone() } else { Inputs::None };
+    let asked: CallOptions = cell.creation_options();
+    let mailbox = Arc::clone(&cell) as Arc<dyn Mailbox>;
+    let mut kept = Some(kept);
+    let creation = node.submit(constructor, Some(asked), inputs, Some(mailbox), &mut |creation| {
+        cell.begins(creation, kept.take().unwrap_or_default());
+        let _ = claim.creation.set(Arc::clone(creation));
+    });
+    if let Some(error) = creation.failure() {
+        // It was refused, and nobody else has told the actor.
+        cell.end(cell.died(&format!("could not start: {error}")));
+    }
+    Ok(claim)
+}
+
+/// Calls a method. There is always a task: what cannot be called has failed.
+pub(crate) fn call(
+    cell: &Arc<Cell>,
+    method: &'static Function,
+    options: Option<CallOptions>,
+    inputs: Inputs,
+    mut made: impl FnMut(&Arc<Task>),
+) -> Arc<Task> {
+    let mut given = Some((options, inputs));
+    let mut submit = |node: &Arc<Node>| {
+        let (options, inputs) = given.take().unwrap_or_default();
+        let mailbox = Arc::clone(cell) as Arc<dyn Mailbox>;
+        node.submit(method, options, inputs, Some(mailbox), &mut made)
+    };
+    // Nearly always the caller's node is the actor's.
+    let here = current::with_node(|node| (node.id == cell.id.node).then(|| submit(node)));
+    if let Ok(Some(task)) = here {
+        return task;
+    }
+    match cell.node() {
+        Some(node) => submit(&node),
+        None => {
+            let error = cell.died("ended: its node was closed");
+            submit::refused(cell.id.node, method, None, error, &mut made)
+        }
+    }
+}

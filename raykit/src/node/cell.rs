@@ -1,0 +1,314 @@
+//! An actor: its calls come in by `mailbox`, a worker takes its `turn` and runs some of them, and
+//! `actor/inbox` says which. It starts when its constructor has run, starts again after a crash as
+//! often as it may, and ends when it is killed or when nobody has a handle any more.
+//!
+//! The lock of an actor is never held while a function of the user's runs, while a value of the
+//! user's is dropped, or while a call is settled.
+
+use super::task::{Mailbox, State, Task};
+use super::{Node, submit};
+use crate::actor::inbox::{Inbox, Mail, Need};
+use crate::actor::options::ActorOptions;
+use crate::actor::restart::Restarts;
+use crate::actor::state::Life;
+use crate::base::ActorId;
+use crate::base::quantity::Resources;
+use crate::base::quiet::quietly;
+use crate::object::error::{Error, ErrorKind};
+use crate::sched::LaneId;
+use crate::task::arg::Inputs;
+use crate::task::function::{Body, Function};
+use crate::task::options::Options as CallOptions;
+use parking_lot::{Condvar, Mutex};
+use std::sync::{Arc, Weak};
+
+/// One actor.
+pub(crate) struct Cell {
+    pub(crate) id: ActorId,
+    node: Weak<Node>,
+    constructor: &'static Function,
+    pub(crate) type_name: &'static str,
+    pub(crate) options: Options,
+    pub(super) lane: LaneId,
+    /// Turns that may be taken at once.
+    pub(super) turns_max: u32,
+    pub(super) core: Mutex<Core>,
+    /// There is room again in an inbox that was full.
+    pub(super) room: Condvar,
+}
+
+/// The actor's own options, or those of its type.
+pub(crate) enum Options {
+    Defaults(&'static ActorOptions),
+    Own(Box<ActorOptions>),
+}
+
+impl std::ops::Deref for Options {
+    type Target = ActorOptions;
+    fn deref(&self) -> &ActorOptions {
+        match self {
+            Options::Defaults(defaults) => defaults,
+            Options::Own(own) => own,
+        }
+    }
+}
+
+pub(super) struct Core {
+    pub(super) inbox: Inbox<Arc<Task>>,
+    /// What was taken out of the inbox and is not done: it runs, or is next on its worker.
+    pub(super) running: Vec<Arc<Task>>,
+    pub(super) life: Option<Arc<Life>>,
+    pub(super) stage: Stage,
+    /// Turns that are queued or being taken.
+    pub(super) turns: u32,
+    /// Nobody has a handle: it ends when it has nothing left to do.
+    pub(super) closing: bool,
+    pub(super) restarts: Restarts,
+    /// The constructor's arguments, where it may run again.
+    pub(super) inputs: Inputs,
+    /// What it holds of the node's resources for as long as it lives.
+    pub(super) held: Option<Resources>,
+    /// Callers that wait for room.
+    pub(super) waiting: u32,
+}
+
+pub(super) enum Stage {
+    /// The constructor runs, or is about to.
+    Starting(Arc<Task>),
+    Alive,
+    Ended(Error),
+}
+
+impl Core {
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.stage, Stage::Alive)
+    }
+
+    /// Whether one more turn should be queued; if so it is counted.
+    pub(super) fn wants_turn(&mut self, turns_max: u32) -> bool {
+        let useful = match self.inbox.first_need() {
+            Some(Need::Shared) => turns_max,
+            _ => 1,
+        };
+        let wants = self.turns < useful && self.is_alive() && self.inbox.could_start();
+        self.turns += u32::from(wants);
+        wants
+    }
+
+    /// Takes `call` out to run it here and now, if it is the next one and nothing else runs.
+    pub(super) fn start_now(&mut self, call: &Arc<Task>) -> Option<(Arc<Life>, Need)> {
+        let next = self.inbox.first().is_some_and(|first| Arc::ptr_eq(first, call));
+        if !next || !self.is_alive() || self.inbox.is_busy() {
+            return None;
+        }
+        let life = self.life.clone()?;
+        let mail = self.inbox.start()?;
+        self.running.push(mail.call);
+        Some((life, mail.need))
+    }
+
+    pub(super) fn should_end(&self) -> bool {
+        self.closing && self.is_alive() && self.inbox.is_idle() && self.turns == 0
+    }
+
+    /// What ran under `life` is done.
+    pub(super) fn finish(&mut self, life: &Arc<Life>, need: Need, done: &[Arc<Task>]) {
+        if self.life.as_ref().is_some_and(|present| Arc::ptr_eq(present, life)) {
+            self.inbox.done(need);
+            self.running.retain(|task| !done.iter().any(|other| Arc::ptr_eq(other, task)));
+        }
+    }
+}
+
+impl Cell {
+    pub(crate) fn new(
+        node: &Arc<Node>,
+        constructor: &'static Function,
+        type_name: &'static str,
+        options: Options,
+        lane: LaneId,
+    ) -> Arc<Cell> {
+        let restarts = Restarts::new(options.max_restarts, options.restart_window);
+        let core = Core {
+            inbox: Inbox::new(options.max_concurrency),
+            running: Vec::new(),
+            life: None,
+            stage: Stage::Ended(Error::new(ErrorKind::ActorDied, "")),
+            turns: 0,
+            closing: false,
+            restarts,
+            inputs: Inputs::None,
+            held: None,
+            waiting: 0,
+        };
+        Arc::new(Cell {
+            id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
+            node: Arc::downgrade(node),
+            constructor,
+            type_name,
+            options,
+            lane,
+            turns_max: node.config.num_cpus.clamp(1, 1 << 16) as u32,
+            core: Mutex::new(core),
+            room: Condvar::new(),
+        })
+    }
+
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        self.node.upgrade()
+    }
+
+    /// How the actor is named in messages.
+    pub(crate) fn label(&self) -> String {
+        match &self.options.name {
+            Some(name) => format!("actor `{name}` ({}, {})", self.type_name, self.id),
+            None => format!("actor `{}` ({})", self.type_name, self.id),
+        }
+    }
+
+    /// The constructor is on its way.
+    pub(crate) fn begins(&self, creation: &Arc<Task>, kept: Inputs) {
+        let mut core = self.core.lock();
+        core.stage = Stage::Starting(Arc::clone(creation));
+        core.inputs = kept;
+    }
+
+    /// What its constructor is called with, and what the actor holds from then on.
+    pub(crate) fn creation_options(&self) -> CallOptions {
+        let own = &*self.options;
+        let sync = matches!(self.constructor.body, Body::Make(_));
+        let mut options = self.constructor.defaults.clone();
+        let plain = own.num_cpus == 0.0 && own.num_gpus == 0.0 && own.memory == 0;
+        // One that holds nothing is charged a CPU while its constructor runs, as for a method.
+        let charged = sync && plain && own.resources.is_empty();
+        options.num_cpus = if charged { 1.0 } else { own.num_cpus };
+        (options.num_gpus, options.memory) = (own.num_gpus, own.memory);
+        options.resources = own.resources.clone();
+        options.priority = own.priority;
+        options
+    }
+
+    /// How often it has started again.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.core.lock().restarts.total()
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.core.lock().stage, Stage::Ended(_))
+    }
+
+    pub(crate) fn died(&self, why: &str) -> Error {
+        Error::new(ErrorKind::ActorDied, format!("{} {why}", self.label()))
+    }
+
+    /// The last handle is gone.
+    pub(crate) fn close(self: &Arc<Cell>) {
+        let mut core = self.core.lock();
+        core.closing = true;
+        let ends = core.should_end();
+        core.turns += u32::from(ends);
+        drop(core);
+        if ends {
+            match self.node().filter(|node| !node.is_closed()) {
+                // The state is dropped on the pool.
+                Some(node) => self.schedule(&node),
+                None => {
+                    self.end(self.died("ended: its node was closed"));
+                }
+            }
+        }
+    }
+
+    /// Ends the actor now. What runs is told, and its state goes when that returns. `false` if it
+    /// had ended before.
+    pub(crate) fn end(self: &Arc<Cell>, why: Error) -> bool {
+        let (given_up, life, held, inputs) = {
+            let mut core = self.core.lock();
+            let before = match std::mem::replace(&mut core.stage, Stage::Ended(why.clone())) {
+                Stage::Ended(first) => {
+                    core.stage = Stage::Ended(first);
+                    return false;
+                }
+                Stage::Starting(creation) => Some(creation),
+                Stage::Alive => None,
+            };
+            let mut given_up = core.inbox.drain();
+            given_up.append(&mut core.running);
+            given_up.extend(before);
+            core.inbox.forget_running();
+            (given_up, core.life.take(), core.held.take(), std::mem::take(&mut core.inputs))
+        };
+        self.room.notify_all();
+        let node = self.node();
+        if let Some(node) = &node {
+            node.actors.forget(self);
+            given_up.iter().for_each(|task| {
+                node.abort(task, why.clone().in_task(task.name(), task.id()));
+            });
+            if let Some(held) = held {
+                node.pool.give(&held);
+            }
+        }
+        quietly(|| drop((given_up, life, inputs)));
+        true
+    }
+
+    /// The state cannot be relied on any more: the actor starts again, or ends.
+    /// `culprit` is the call that panicked: it has an error of its own.
+    pub(crate) fn crash(
+        self: &Arc<Cell>,
+        node: &Arc<Node>,
+        life: Option<&Arc<Life>>,
+        culprit: Option<&Arc<Task>>,
+        why: &Error,
+    ) {
+        let mut core = self.core.lock();
+        let present = match (&core.life, life) {
+            (Some(present), Some(life)) => Arc::ptr_eq(present, life),
+            (None, None) => !matches!(core.stage, Stage::Ended(_)),
+            _ => false,
+        };
+        if !present {
+            return; // of two crashes of one life the first counts
+        }
+        core.running.retain(|task| culprit.is_none_or(|culprit| !Arc::ptr_eq(culprit, task)));
+        let pause = core.restarts.crashed(node.since_start());
+        let Some(pause) = pause.filter(|_| !node.is_closed()) else {
+            drop(core);
+            self.end(self.died(&format!("ended: {why}")));
+            return;
+        };
+        let inputs = core.inputs.clone();
+        let mailbox = Arc::clone(self) as Arc<dyn Mailbox>;
+        let options = Some(self.creation_options());
+        let creation =
+            submit::creation(node, self.constructor, options, inputs, self.lane, mailbox);
+        core.stage = Stage::Starting(Arc::clone(&creation));
+        let (gone, running) = (core.life.take(), std::mem::take(&mut core.running));
+        core.inbox.forget_running();
+        // Those that were taken out and have not begun go back to the front.
+        let (begun, waiting): (Vec<_>, Vec<_>) =
+            running.into_iter().partition(|task| task.state() != State::Queued);
+        let mails = waiting.into_iter();
+        core.inbox
+            .put_back(mails.map(|call| Mail { need: call.function.body.need(), call }).collect());
+        drop(core);
+        let text = format!("{} starts again after a crash: {why}", self.label());
+        tracing::warn!("{text}");
+        for task in &begun {
+            let error = Error::new(ErrorKind::ActorUnavailable, text.clone());
+            node.abort(task, error.in_task(task.name(), task.id()));
+        }
+        quietly(|| drop((gone, begun)));
+        node.timer.retry(node, creation, pause);
+    }
+
+    /// Ends the present life as a crash would. `false` if there is none.
+    pub(crate) fn kill_and_restart(self: &Arc<Cell>) -> bool {
+        let (life, node) = (self.core.lock().life.clone(), self.node());
+        let (Some(life), Some(node)) = (life, node) else { return false };
+        let why = Error::new(ErrorKind::ActorUnavailable, "it was killed");
+        self.crash(&node, Some(&life), None, &why);
+        true
+    }
+}

@@ -1,0 +1,218 @@
+//! An actor's turn: a worker takes some calls out of the inbox and runs them; async methods go to
+//! the runtime and come back when they have ended.
+
+use super::cell::{Cell, Core};
+use super::future::{Lender, Lent};
+use super::task::Task;
+use super::{Node, current};
+use crate::actor::inbox::Need;
+use crate::actor::state::Life;
+use crate::base::limits::{ACTOR_TURN_CALLS, SLICE_US};
+use crate::base::quiet::quietly;
+use crate::object::error::{Error, ErrorKind};
+use crate::sched::{Job, LaneId};
+use crate::task::function::Body;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Cell {
+    /// Sees that a turn, which is counted already, is taken.
+    pub(super) fn schedule(self: &Arc<Cell>, node: &Arc<Node>) {
+        if self.core.lock().inbox.first().is_some_and(|first| first.is_async()) {
+            let cell = Arc::clone(self);
+            return match node.is_own_runtime_thread() {
+                // Whoever made the call may be about to await it.
+                true => node.spawn_turn(move |node| cell.turn(node, false)),
+                false => self.turn(node, false),
+            };
+        }
+        // One that holds CPUs of its own runs on these.
+        match self.options.num_cpus > 0.0 {
+            true => node.pool.push_granted(Arc::clone(self) as Arc<dyn Job>),
+            false => node.pool.push(Arc::clone(self) as Arc<dyn Job>, None),
+        }
+    }
+
+    /// Queues a turn if there is something to do, be it only to end.
+    pub(super) fn go_on(self: &Arc<Cell>, node: &Arc<Node>) {
+        let turn = {
+            let mut core = self.core.lock();
+            let ends = core.should_end();
+            core.turns += u32::from(ends);
+            ends || core.wants_turn(self.turns_max)
+        };
+        if turn {
+            self.schedule(node);
+        }
+    }
+
+    /// One turn: some calls, until there is none that could run or others should have their turn. A
+    /// thread that is not a worker on its own turn only starts async methods: no method of the
+    /// user's runs there.
+    fn turn(self: &Arc<Cell>, node: &Arc<Node>, on_worker: bool) {
+        let until = Instant::now() + Duration::from_micros(SLICE_US);
+        let mut batch: Vec<Arc<Task>> = Vec::new();
+        loop {
+            let mut core = self.core.lock();
+            let sync = core.inbox.first().is_some_and(|first| !first.is_async());
+            if sync && !on_worker && core.is_alive() && core.inbox.could_start() {
+                drop(core);
+                return self.schedule(node); // the turn stays counted
+            }
+            let mail = match core.is_alive() && !node.is_closed() {
+                true => core.inbox.start(),
+                false => None,
+            };
+            let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
+                core.turns -= 1;
+                let ends = core.should_end();
+                drop(core);
+                if ends {
+                    self.end(self.died("ended: nobody had a handle of it any more"));
+                }
+                return;
+            };
+            batch.push(mail.call);
+            if batch[0].function.body.is_exclusive_sync() {
+                self.take_followers(&mut core, &mut batch);
+            }
+            core.running.extend(batch.iter().cloned());
+            let more = core.wants_turn(self.turns_max);
+            let room = core.waiting > 0;
+            drop(core);
+            if more {
+                self.schedule(node);
+            }
+            if room {
+                self.room.notify_all();
+            }
+            let gone_on = self.run_batch(node, &life, mail.need, &batch);
+            quietly(|| batch.clear());
+            if gone_on && Instant::now() >= until {
+                return self.schedule(node); // the turn stays counted
+            }
+        }
+    }
+
+    fn take_followers(&self, core: &mut Core, batch: &mut Vec<Arc<Task>>) {
+        while batch.len() < ACTOR_TURN_CALLS
+            && core.inbox.first().is_some_and(|task| task.function.body.is_exclusive_sync())
+            && let Some(next) = core.inbox.follow()
+        {
+            batch.push(next);
+        }
+    }
+
+    /// Runs calls that were taken out together: several exclusive ones, or one of another kind.
+    /// `true` if this turn did their work.
+    fn run_batch(
+        self: &Arc<Cell>,
+        node: &Arc<Node>,
+        life: &Arc<Life>,
+        need: Need,
+        batch: &[Arc<Task>],
+    ) -> bool {
+        if let [task] = batch
+            && task.is_async()
+        {
+            self.run_async(node, life, need, task);
+            return false;
+        }
+        for task in batch {
+            self.run_sync(node, life, task);
+        }
+        let mut core = self.core.lock();
+        core.finish(life, need, batch);
+        true
+    }
+
+    pub(super) fn run_sync(self: &Arc<Cell>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
+        if !task.claim() {
+            return;
+        }
+        let body = task.function.body;
+        let result = node.run_body(task, |call| match body {
+            Body::Exclusive(body) => body(&mut life.exclusive()?, call),
+            Body::Shared(body) => body(&life.shared()?, call),
+            _ => Err(Error::new(ErrorKind::Config, "this is no method of an actor")),
+        });
+        if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
+            self.crash(node, Some(life), Some(task), error); // the state may be half changed
+        }
+        node.after_attempt(Arc::clone(task), result);
+    }
+
+    pub(super) fn run_async(
+        self: &Arc<Cell>,
+        node: &Arc<Node>,
+        life: &Arc<Life>,
+        need: Need,
+        task: &Arc<Task>,
+    ) {
+        self.lend(node, life, need, task, |lent| {
+            node.run_async(Arc::clone(task), None, Some(lent));
+        });
+    }
+
+    /// Lends the state to an async method that `run` begins.
+    pub(super) fn lend(
+        self: &Arc<Cell>,
+        node: &Arc<Node>,
+        life: &Arc<Life>,
+        need: Need,
+        task: &Arc<Task>,
+        run: impl FnOnce(Lent),
+    ) {
+        let access = match need {
+            Need::Shared => life.shared(),
+            Need::Exclusive => life.exclusive(),
+        };
+        match access {
+            Ok(access) => {
+                let cell = Arc::clone(self) as Arc<dyn Lender>;
+                run(Lent { access, life: Arc::clone(life), cell });
+            }
+            Err(error) => {
+                node.abort(task, error);
+                Arc::clone(self).back(node, life, task);
+            }
+        }
+    }
+}
+
+impl Lender for Cell {
+    fn crashed(
+        self: Arc<Self>,
+        node: &Arc<Node>,
+        life: &Arc<Life>,
+        task: &Arc<Task>,
+        error: &Error,
+    ) {
+        self.crash(node, Some(life), Some(task), error);
+    }
+
+    fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
+        let need = task.function.body.need();
+        self.core.lock().finish(life, need, std::slice::from_ref(task));
+        self.go_on(node);
+    }
+}
+
+impl Job for Cell {
+    fn run(self: Arc<Self>) {
+        quietly(|| {
+            let _ = current::with_node(|node| self.turn(node, true));
+        });
+    }
+
+    /// The node is closed: it ends all its actors itself.
+    fn abandon(&self) {}
+
+    fn lane(&self) -> LaneId {
+        self.lane
+    }
+
+    fn label(&self) -> String {
+        Cell::label(self)
+    }
+}
