@@ -5,8 +5,8 @@ use proc_macro2::TokenTree;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Item, ItemImpl, ItemStruct, Safety, Signature, Type,
-    TypeReference,
+    Attribute, Error, FnArg, GenericParam, Item, ItemEnum, ItemTrait, ItemUnion, PatType, Safety,
+    Signature, Type, TypeReference,
 };
 
 /// The refusals so far. The user sees all of them at once.
@@ -32,39 +32,58 @@ impl Refusals {
 
 /// Refuses a function that cannot be remote.
 pub(crate) fn function(function: &Function, refusals: &mut Refusals) {
-    let signature = &function.source.sig;
-    qualifiers(signature, refusals);
-    generics(signature, refusals);
-    for input in &signature.inputs {
-        parameter(input, refusals);
+    if let Some(receiver) = function.source.sig.receiver() {
+        let words = "a remote function takes no `self`; for the methods of an actor put `#[remote]` on \
+                     its struct and on the `impl` block";
+        refusals.at(receiver, words);
     }
+    signature(function, "function", refusals);
     if let Value::Named(value) = &function.output.value {
         result(value, refusals);
     }
 }
 
-fn qualifiers(signature: &Signature, refusals: &mut Refusals) {
-    if let Safety::Unsafe(place) = &signature.safety {
-        refusals.at(
-            place,
-            "a remote function is called by raykit, which cannot keep the promises of an `unsafe fn`; \
-             make a safe function that calls this one",
-        );
-    }
-    if let Some(abi) = &signature.abi {
-        refusals
-            .at(abi, "a remote function is a plain Rust function; make one that calls this one");
-    }
-    if let Some(variadic) = &signature.variadic {
-        refusals.at(variadic, "a remote function has a fixed number of parameters; take a `Vec`");
+/// Refuses what neither a remote function nor a remote method, as `word` says, can have in front of
+/// its result.
+pub(crate) fn signature(function: &Function, word: &str, refusals: &mut Refusals) {
+    let signature = &function.source.sig;
+    qualifiers(signature, word, refusals);
+    generics(signature, word, refusals);
+    for input in &signature.inputs {
+        if let FnArg::Typed(typed) = input {
+            parameter(typed, refusals);
+        }
     }
 }
 
-fn generics(signature: &Signature, refusals: &mut Refusals) {
+fn qualifiers(signature: &Signature, word: &str, refusals: &mut Refusals) {
+    if let Safety::Unsafe(place) = &signature.safety {
+        let words = format!(
+            "a remote {word} is called by raykit, which cannot keep the promises of an `unsafe fn`; \
+             make a safe {word} that calls this one"
+        );
+        refusals.at(place, words);
+    }
+    if let Some(abi) = &signature.abi {
+        let words =
+            format!("a remote {word} is a plain Rust function; make one that calls this one");
+        refusals.at(abi, words);
+    }
+    if let Some(variadic) = &signature.variadic {
+        let words = format!("a remote {word} has a fixed number of parameters; take a `Vec`");
+        refusals.at(variadic, words);
+    }
+}
+
+fn generics(signature: &Signature, word: &str, refusals: &mut Refusals) {
     for parameter in &signature.generics.params {
         let words = match parameter {
             GenericParam::Lifetime(_) => {
                 "leave the lifetime out; a borrowed argument lives exactly as long as the call"
+            }
+            _ if word == "method" => {
+                "a remote method cannot be generic, since a node runs only what was compiled into it; \
+                 make one for each concrete type, or leave `pub` out if only this crate calls it"
             }
             _ => {
                 "a remote function cannot be generic, since a node runs only what was compiled into it; \
@@ -75,15 +94,7 @@ fn generics(signature: &Signature, refusals: &mut Refusals) {
     }
 }
 
-fn parameter(input: &FnArg, refusals: &mut Refusals) {
-    let typed = match input {
-        FnArg::Typed(typed) => typed,
-        FnArg::Receiver(receiver) => {
-            let words = "a remote function takes no `self`; make a free function that takes the value as \
-                         a parameter";
-            return refusals.at(receiver, words);
-        }
-    };
+fn parameter(typed: &PatType, refusals: &mut Refusals) {
     for attribute in typed.attrs.iter().filter(|attribute| is_cfg(attribute)) {
         let words = "a parameter of a remote function is there in every build; put the `cfg` on two \
                      whole functions";
@@ -115,7 +126,8 @@ fn borrowed(reference: &TypeReference, refusals: &mut Refusals) {
     Nested { refusals, place: Place::Parameter }.visit_type(plain(&reference.elem));
 }
 
-fn result(ty: &Type, refusals: &mut Refusals) {
+/// Refuses a result that cannot travel.
+pub(crate) fn result(ty: &Type, refusals: &mut Refusals) {
     match ty {
         Type::Never(never) => {
             let words = "a remote function returns; leave `-> !` out, or return a `Result` that says why \
@@ -180,12 +192,12 @@ fn is_stream(ty: &Type) -> bool {
 }
 
 /// Refuses a `num_returns` that the return type plainly contradicts.
-pub(crate) fn returns(function: &Function, refusals: &mut Refusals) {
+pub(crate) fn returns(function: &Function, word: &str, refusals: &mut Refusals) {
     let Some(wanted) = &function.options.num_returns else { return };
     let Some(fields) = function.output.tuple() else { return };
     if fields.len() != wanted.count {
         let words = format!(
-            "`num_returns = {}`, but the function returns a tuple of {}; let them agree",
+            "`num_returns = {}`, but the {word} returns a tuple of {}; let them agree",
             wanted.count,
             fields.len()
         );
@@ -193,15 +205,25 @@ pub(crate) fn returns(function: &Function, refusals: &mut Refusals) {
     }
 }
 
-/// Refuses what is not a function.
+/// Refuses what is neither a function nor a part of an actor.
 pub(crate) fn item(item: &Item, refusals: &mut Refusals) {
     match item {
-        Item::Struct(ItemStruct { struct_token, .. }) => {
-            refusals.at(struct_token, "actors are not supported yet; use `#[remote]` functions");
-        }
-        Item::Impl(ItemImpl { impl_token, .. }) => {
-            refusals.at(impl_token, "actors are not supported yet; use `#[remote]` functions");
-        }
-        other => refusals.at(other, "`#[remote]` stands on a function"),
+        Item::Enum(ItemEnum { enum_token, .. }) => refusals.at(
+            enum_token,
+            "an actor's state is a struct; make one that holds the enum, and put `#[remote]` on that",
+        ),
+        Item::Union(ItemUnion { union_token, .. }) => refusals.at(
+            union_token,
+            "an actor's state is a struct; make one that holds the union, and put `#[remote]` on that",
+        ),
+        Item::Trait(ItemTrait { trait_token, .. }) => refusals.at(
+            trait_token,
+            "the methods of a trait are not remote; put `#[remote]` on a struct and on an `impl` block \
+             of it, with methods that call those of the trait",
+        ),
+        other => refusals.at(
+            other,
+            "`#[remote]` stands on a function, or on an actor's struct and its `impl` block",
+        ),
     }
 }

@@ -1,6 +1,7 @@
 //! The least that must exist beside an error, so that callers do not drown in second ones.
 
-use crate::expand::{conditions, handle};
+use crate::expand::handle;
+use crate::expand::parts::conditions;
 use crate::item::{Function, Value};
 use proc_macro2::{Span, TokenStream};
 use quote::format_ident;
@@ -17,12 +18,8 @@ pub(crate) fn function(function: &Function) -> TokenStream {
     let handle = handle(function);
     let conditions = conditions(&source.attrs);
     let names: Vec<&Ident> = function.params.iter().map(|param| &param.name).collect();
-    let types: Vec<Ident> =
-        (0..names.len()).map(|at| format_ident!("__A{at}", span = Span::mixed_site())).collect();
-    let value = match &function.output.value {
-        Value::Named(ty) if source.sig.generics.params.is_empty() && !borrows(ty) => code!(#ty),
-        _ => code!(()),
-    };
+    let types = loose(function);
+    let value = seen(function);
     code! {
         #source
         #handle
@@ -33,6 +30,22 @@ pub(crate) fn function(function: &Function) -> TokenStream {
                 ::core::unreachable!()
             }
         }
+    }
+}
+
+/// A type parameter for each parameter.
+pub(crate) fn loose(function: &Function) -> Vec<Ident> {
+    let all = 0..function.params.len();
+    all.map(|at| format_ident!("__A{at}", span = Span::mixed_site())).collect()
+}
+
+/// The type of the function's value, if it can stand elsewhere.
+pub(crate) fn seen(function: &Function) -> TokenStream {
+    match &function.output.value {
+        Value::Named(ty) if function.source.sig.generics.params.is_empty() && !borrows(ty) => {
+            code!(#ty)
+        }
+        _ => code!(()),
     }
 }
 

@@ -1,0 +1,171 @@
+//! Every refusal that concerns actors, on the narrowest span, with what to do instead.
+
+use super::parse::{Fit, Kind, Method, path_of};
+use crate::check::{self, Refusals};
+use crate::item::{Value, plain};
+use syn::ext::IdentExt;
+use syn::{
+    Attribute, Generics, ImplItemFn, ItemImpl, ItemStruct, Path, ReceiverKind, ReturnType, Type,
+    Visibility,
+};
+
+const GENERIC: &str = "an actor cannot be generic, since a node runs only what was compiled into it; \
+    make a struct for each concrete type, e.g. one that holds this one";
+
+/// Refuses a struct that cannot be an actor.
+pub(super) fn structure(source: &ItemStruct, refusals: &mut Refusals) {
+    generics(&source.generics, refusals);
+}
+
+fn generics(generics: &Generics, refusals: &mut Refusals) {
+    if !generics.params.is_empty() {
+        refusals.at(&generics.params, GENERIC);
+    }
+}
+
+/// Refuses a block that cannot be an actor's, and finds the path of the struct.
+pub(super) fn block(source: &ItemImpl, refusals: &mut Refusals) -> Option<Path> {
+    if let Some((of, _)) = &source.trait_ {
+        let words = "the methods of a trait are not remote; put those that should be into an `impl` \
+                     block of the struct alone";
+        refusals.at(of, words);
+        return None;
+    }
+    generics(&source.generics, refusals);
+    let Type::Path(path) = plain(&source.self_ty) else {
+        refusals.at(&source.self_ty, "`#[remote]` stands on an `impl` block of a struct");
+        return None;
+    };
+    if path.qself.is_some() {
+        refusals.at(&source.self_ty, "name the struct itself; `#[remote]` cannot see through this");
+        return None;
+    }
+    let applied = path.path.segments.iter().find(|part| !part.arguments.is_none());
+    if let (Some(part), true) = (applied, source.generics.params.is_empty()) {
+        refusals.at(&part.arguments, GENERIC);
+    }
+    Some(path_of(path.path.clone()))
+}
+
+/// Refuses what is wrong with a function that stays local.
+pub(super) fn local(source: &ImplItemFn, attribute: Option<&Attribute>, refusals: &mut Refusals) {
+    let name = source.sig.ident.unraw();
+    if ["remote", "options"].iter().any(|made| name == made) {
+        let words = format!("`{name}` is a function that the attribute makes; choose another name");
+        refusals.at(&source.sig.ident, words);
+    }
+    let Some(attribute) = attribute else { return };
+    let words = if matches!(source.vis, Visibility::Inherited) {
+        "this function stays local; write `pub` in front of it (or `pub(crate)`) to make it remote, or \
+         leave the attribute out"
+    } else {
+        "this function stays local, since it has no `self`; take `&self` or `&mut self`, or leave the \
+         attribute out"
+    };
+    refusals.at(attribute, words);
+}
+
+/// Refuses a second attribute on one method.
+pub(super) fn once(second: Option<&Attribute>, refusals: &mut Refusals) {
+    if let Some(second) = second {
+        refusals.at(second, "the method has the attribute already; put all options into one");
+    }
+}
+
+/// Refuses a method that cannot be remote, and says what may be written for it.
+pub(super) fn method(method: &Method, actor: &Path, borrows: bool, refusals: &mut Refusals) -> Fit {
+    let mut unfit = Refusals::default();
+    let is_new = method.function.source.sig.ident == "new";
+    let free = is_new || name(method, &mut unfit);
+    check::signature(&method.function, "method", &mut unfit);
+    if is_new {
+        constructor(method, actor, &mut unfit);
+    } else {
+        receiver(method, borrows, &mut unfit);
+        if let Value::Named(value) = &method.function.output.value {
+            check::result(value, &mut unfit);
+        }
+    }
+    match unfit.into_error() {
+        None => {
+            check::returns(&method.function, "method", refusals);
+            Fit::Whole
+        }
+        Some(error) => {
+            refusals.push(error);
+            if free { Fit::Callers } else { Fit::Nothing }
+        }
+    }
+}
+
+/// Whether the name is free; refuses one that is not.
+fn name(method: &Method, refusals: &mut Refusals) -> bool {
+    let ident = &method.function.source.sig.ident;
+    let name = ident.unraw().to_string();
+    let words = match &*name {
+        "remote" | "options" => {
+            format!("`{name}` is a function that the attribute makes; choose another name")
+        }
+        "kill" | "stop" | "ready" | "downgrade" | "id" | "is_alive" => {
+            format!("`{name}` is a method of every handle; choose another name")
+        }
+        "name" | "timeout" | "max_retries" | "retry_on" | "unordered" | "when_full" | "forget" => {
+            format!("`{name}` is an option of every call; choose another name")
+        }
+        _ => return true,
+    };
+    refusals.at(ident, words);
+    false
+}
+
+fn receiver(method: &Method, borrows: bool, refusals: &mut Refusals) {
+    let Some(receiver) = method.function.source.sig.receiver() else { return };
+    if let ReceiverKind::Reference(_, Some(lifetime), _) = &receiver.kind
+        && lifetime.ident == "static"
+    {
+        let words = "a method borrows the state only as long as the call; leave `'static` out";
+        refusals.at(lifetime, words);
+    }
+    if !borrows {
+        let words = "an actor keeps its state from call to call, so its methods borrow it; take `&self` \
+                     or `&mut self`";
+        refusals.at(receiver, words);
+    }
+}
+
+fn constructor(method: &Method, actor: &Path, refusals: &mut Refusals) {
+    let signature = &method.function.source.sig;
+    if !matches!(method.kind, Kind::Make) {
+        let words = "`new` makes the actor, so there is no `self` yet; leave it out, or choose another \
+                     name for the method";
+        return refusals.at(signature.receiver(), words);
+    }
+    let fits = match &method.function.output.value {
+        Value::Named(value) => is_actor(value, actor),
+        Value::OkOfWhole => true,
+    };
+    if fits {
+        return;
+    }
+    let words = format!(
+        "`new` makes the actor; let it return `Self` or a `Result<Self, ..>` (that is, `{}`)",
+        last(actor)
+    );
+    match &signature.output {
+        ReturnType::Default => refusals.at(&signature.ident, words),
+        ReturnType::Type(_, whole) => refusals.at(whole, words),
+    }
+}
+
+/// Whether the type is spelled like the struct.
+fn is_actor(ty: &Type, actor: &Path) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path
+        .segments
+        .last()
+        .is_some_and(|found| found.ident.unraw() == last(actor) && found.arguments.is_none())
+}
+
+fn last(path: &Path) -> String {
+    path.segments.last().map(|last| last.ident.unraw().to_string()).unwrap_or_default()
+}
