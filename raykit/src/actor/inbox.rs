@@ -3,8 +3,10 @@
 //!
 //! 1. Calls of one caller start in the order in which they were made. One whose arguments are not
 //!    there holds back those that its caller makes after it, and nobody else's.
-//! 2. Shared calls (`&self`) may run side by side, up to a limit; an exclusive one (`&mut self`)
-//!    runs alone. It waits for those before it, and those behind it wait for it.
+//! 2. Shared calls (`&self`) may run side by side, up to the limit of their group; an exclusive one
+//!    (`&mut self`) runs alone. It waits for those before it, and those behind it wait for it.
+//! 3. A group that is full holds back its own calls and exclusive ones, but not those of other
+//!    groups: between groups there is no order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -26,11 +28,28 @@ pub(crate) enum Need {
     Exclusive,
 }
 
+/// Which other calls may run beside a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) need: Need,
+    /// Which group's limit it counts for; 0 where no group was named.
+    pub(crate) group: usize,
+}
+
 /// What an inbox keeps of a call.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Mail<M> {
     pub(crate) call: M,
-    pub(crate) need: Need,
+    pub(crate) kind: Kind,
+}
+
+/// How far behind full groups a call of another group is looked for.
+const LOOK_AHEAD: usize = 64;
+
+/// Calls of one group.
+struct Group {
+    running: u32,
+    max: u32,
 }
 
 /// A call of a caller that is held back, by its own arguments or by those of one before it.
@@ -56,18 +75,19 @@ pub(crate) struct Inbox<M> {
     held: Option<Box<Holding<M>>>,
     readers: u32,
     writer: bool,
-    readers_max: u32,
+    groups: Vec<Group>,
 }
 
 impl<M> Inbox<M> {
-    /// An inbox of an actor whose shared calls may be so many at a time.
-    pub(crate) fn new(readers_max: u32) -> Inbox<M> {
+    /// An inbox of an actor whose shared calls may be so many at a time, in each group; the first is
+    /// for calls that name none.
+    pub(crate) fn new(limits: impl IntoIterator<Item = u32>) -> Inbox<M> {
         Inbox {
             line: VecDeque::new(),
             held: None,
             readers: 0,
             writer: false,
-            readers_max: readers_max.max(1),
+            groups: limits.into_iter().map(|max| Group { running: 0, max: max.max(1) }).collect(),
         }
     }
 
@@ -139,63 +159,74 @@ impl<M> Inbox<M> {
         mails.into_iter().rev().for_each(|mail| self.line.push_front(mail));
     }
 
-    /// Whether the first in line could start now.
+    /// Whether any call could start now.
     pub(crate) fn could_start(&self) -> bool {
-        self.line.front().is_some_and(|first| self.fits(first.need))
+        self.next().is_some()
     }
 
-    fn fits(&self, need: Need) -> bool {
-        match need {
-            Need::Exclusive => !self.is_busy(),
-            Need::Shared => !self.writer && self.readers < self.readers_max,
+    /// The place of the next call that may start.
+    fn next(&self) -> Option<usize> {
+        if self.writer {
+            return None;
         }
+        for (at, mail) in self.line.iter().take(LOOK_AHEAD).enumerate() {
+            match mail.kind.need {
+                Need::Exclusive if at == 0 && self.readers == 0 => return Some(0),
+                Need::Exclusive => return None,
+                Need::Shared if self.has_room(mail.kind.group) => return Some(at),
+                Need::Shared => {}
+            }
+        }
+        None
     }
 
-    /// How the first in line needs the state.
-    pub(crate) fn first_need(&self) -> Option<Need> {
-        self.line.front().map(|first| first.need)
+    fn has_room(&self, group: usize) -> bool {
+        self.groups.get(group).is_some_and(|group| group.running < group.max)
     }
 
-    /// The first in line.
-    pub(crate) fn first(&self) -> Option<&M> {
-        self.line.front().map(|first| &first.call)
+    /// The next call that may start.
+    pub(crate) fn first(&self) -> Option<&Mail<M>> {
+        self.line.get(self.next()?)
     }
 
     /// Takes out the next call that may start, which counts as running until `done`.
     pub(crate) fn start(&mut self) -> Option<Mail<M>> {
-        if !self.could_start() {
-            return None;
-        }
-        let mail = self.line.pop_front()?;
-        match mail.need {
-            Need::Shared => self.readers += 1,
+        let mail = self.line.remove(self.next()?)?;
+        match mail.kind.need {
             Need::Exclusive => self.writer = true,
+            Need::Shared => {
+                self.readers += 1;
+                self.groups[mail.kind.group].running += 1;
+            }
         }
         Some(mail)
     }
 
     /// While an exclusive call runs: the next, to run after it without a pause, if it is exclusive
     /// too.
-    pub(crate) fn follow(&mut self) -> Option<M> {
-        match self.line.front() {
-            Some(first) if self.writer && first.need == Need::Exclusive => {
-                self.line.pop_front().map(|mail| mail.call)
-            }
-            _ => None,
+    pub(crate) fn follow(&mut self, fits: impl FnOnce(&M) -> bool) -> Option<M> {
+        let first = self.line.front().filter(|_| self.writer)?;
+        if first.kind.need == Need::Shared || !fits(&first.call) {
+            return None;
         }
+        self.line.pop_front().map(|mail| mail.call)
     }
 
     /// A call that ran has ended.
-    pub(crate) fn done(&mut self, need: Need) {
-        match need {
-            Need::Shared => self.readers -= 1,
+    pub(crate) fn done(&mut self, kind: Kind) {
+        match kind.need {
             Need::Exclusive => self.writer = false,
+            Need::Shared => {
+                self.readers -= 1;
+                self.groups[kind.group].running -= 1;
+            }
         }
     }
 
     /// Forgets what runs: it belongs to a state that is gone.
     pub(crate) fn forget_running(&mut self) {
         (self.readers, self.writer) = (0, false);
+        self.groups.iter_mut().for_each(|group| group.running = 0);
     }
 
     /// Everything that has not begun, taken out, in no order between callers.
@@ -213,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn mail(call: u32, need: Need) -> Mail<u32> {
-        Mail { call, need }
+        Mail { call, kind: Kind { need, group: 0 } }
     }
 
     fn started(inbox: &mut Inbox<u32>) -> Vec<u32> {
@@ -222,32 +253,52 @@ mod tests {
 
     #[test]
     fn shared_calls_run_side_by_side_and_exclusive_ones_alone() {
-        let mut inbox = Inbox::new(10);
+        let mut inbox = Inbox::new([10]);
         for (call, need) in [(1, Shared), (2, Shared), (3, Exclusive), (4, Shared), (5, Shared)] {
             inbox.push(mail(call, need));
         }
         assert_eq!(started(&mut inbox), [1, 2]);
-        inbox.done(Shared);
+        inbox.done(Kind { need: Shared, group: 0 });
         assert!(started(&mut inbox).is_empty(), "the exclusive one waits for both");
-        inbox.done(Shared);
+        inbox.done(Kind { need: Shared, group: 0 });
         assert_eq!(started(&mut inbox), [3]);
-        inbox.done(Exclusive);
+        inbox.done(Kind { need: Exclusive, group: 0 });
         assert_eq!(started(&mut inbox), [4, 5]);
     }
 
     #[test]
     fn no_more_shared_calls_than_the_limit() {
-        let mut inbox = Inbox::new(2);
+        let mut inbox = Inbox::new([2]);
         (0..4).for_each(|call| inbox.push(mail(call, Shared)));
         assert_eq!(started(&mut inbox), [0, 1]);
-        inbox.done(Shared);
+        inbox.done(Kind { need: Shared, group: 0 });
         assert_eq!(started(&mut inbox), [2]);
+    }
+
+    #[test]
+    fn a_full_group_holds_back_its_own_calls_and_exclusive_ones() {
+        let mut inbox = Inbox::new([1, 1]);
+        let of = |call, need, group| Mail { call, kind: Kind { need, group } };
+        inbox.push(of(1, Shared, 0));
+        inbox.push(of(2, Shared, 0));
+        inbox.push(of(3, Shared, 1));
+        inbox.push(of(4, Exclusive, 0));
+        inbox.push(of(5, Shared, 1));
+        assert_eq!(started(&mut inbox), [1, 3]);
+        inbox.done(Kind { need: Shared, group: 1 });
+        assert!(started(&mut inbox).is_empty(), "the exclusive one stands before the fifth");
+        inbox.done(Kind { need: Shared, group: 0 });
+        assert_eq!(started(&mut inbox), [2]);
+        inbox.done(Kind { need: Shared, group: 0 });
+        assert_eq!(started(&mut inbox), [4]);
+        inbox.done(Kind { need: Exclusive, group: 0 });
+        assert_eq!(started(&mut inbox), [5]);
     }
 
     #[test]
     fn a_call_that_waits_for_arguments_holds_back_its_own_caller_alone() {
         let (a, b) = (Caller::Task(1, 0), Caller::Thread(1));
-        let mut inbox = Inbox::new(10);
+        let mut inbox = Inbox::new([10]);
         inbox.push_from(a, mail(1, Exclusive), None);
         inbox.push_from(a, mail(2, Exclusive), Some(2));
         inbox.push_from(a, mail(3, Exclusive), None);
@@ -258,7 +309,7 @@ mod tests {
         let mut run = |inbox: &mut Inbox<u32>| {
             while let Some(mail) = inbox.start() {
                 order.push(mail.call);
-                inbox.done(mail.need);
+                inbox.done(mail.kind);
             }
         };
         run(&mut inbox);
@@ -273,13 +324,14 @@ mod tests {
 
     #[test]
     fn exclusive_calls_follow_one_another_without_a_pause() {
-        let mut inbox = Inbox::new(1);
-        [(1, Exclusive), (2, Exclusive), (3, Shared)]
-            .map(|(call, need)| inbox.push(mail(call, need)));
-        assert_eq!(inbox.follow(), None, "nothing runs that it could follow");
+        let mut inbox = Inbox::new([1]);
+        for (call, need) in [(1, Exclusive), (2, Exclusive), (3, Shared)] {
+            inbox.push(mail(call, need));
+        }
+        assert_eq!(inbox.follow(|_| true), None, "nothing runs that it could follow");
         assert_eq!(inbox.start().map(|mail| mail.call), Some(1));
-        assert_eq!((inbox.follow(), inbox.follow()), (Some(2), None));
-        inbox.done(Exclusive);
+        assert_eq!((inbox.follow(|_| true), inbox.follow(|_| true)), (Some(2), None));
+        inbox.done(Kind { need: Exclusive, group: 0 });
         assert_eq!(started(&mut inbox), [3]);
     }
 
@@ -307,7 +359,7 @@ mod tests {
         /// exclusive one runs alone; none starts before its arguments are there; none is lost.
         #[test]
         fn the_rules_hold_for_any_steps(steps in prop::collection::vec(step(), 0..200)) {
-            let mut inbox = Inbox::new(3);
+            let mut inbox = Inbox::new([3]);
             let mut need = Vec::new();
             let mut caller_of = Vec::new();
             let mut open: Vec<usize> = Vec::new();
@@ -341,7 +393,7 @@ mod tests {
                         if !ready {
                             open.push(call);
                         }
-                        let mail = Mail { call, need: need[call] };
+                        let mail = Mail { call, kind: Kind { need: need[call], group: 0 } };
                         let awaited = (!ready).then_some(call as u64);
                         inbox.push_from(Caller::Actor(caller.into()), mail, awaited);
                     }
@@ -354,7 +406,7 @@ mod tests {
                     }
                     Step::Done(at) if !running.is_empty() => {
                         let call = running.swap_remove(at % running.len());
-                        inbox.done(need[call]);
+                        inbox.done(Kind { need: need[call], group: 0 });
                     }
                     _ => {}
                 }
@@ -365,7 +417,7 @@ mod tests {
             while !inbox.is_idle() {
                 while check(&mut inbox, &mut running, &open, &need, &caller_of) {}
                 let call = running.pop().expect("something runs, or it would be stuck");
-                inbox.done(need[call]);
+                inbox.done(Kind { need: need[call], group: 0 });
             }
             assert_eq!(begun, need.len(), "none is lost");
         }

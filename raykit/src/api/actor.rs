@@ -21,7 +21,7 @@ use std::sync::{Arc, Weak};
     message = "`{Self}` is not an actor",
     note = "put `#[remote]` on the struct, and on the `impl` with its methods"
 )]
-pub trait Actor: Sized + 'static {
+pub trait Actor: Sized + Send + 'static {
     /// The type of its handles: the struct's name and `Handle`.
     type Handle: Handle<Actor = Self>;
     #[doc(hidden)]
@@ -223,11 +223,13 @@ macro_rules! __call_option_methods {
         /// Further attempts after the failures that `retry_on` names.
         pub fn max_retries(mut self, n: ::core::primitive::u32) -> Self {
             self.$field.max_retries = n;
+            self.$field.own_retries = true;
             self
         }
         /// Which failures of the method are tried again.
         pub fn retry_on(mut self, which: $crate::RetryOn) -> Self {
             self.$field.retry_on = which;
+            self.$field.own_retries = true;
             self
         }
         /// The name that messages, traces and `context()` show.

@@ -193,6 +193,17 @@ pub(crate) fn call(
     inputs: Inputs,
     mut made: impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
+    let options = match options {
+        None if cell.options.max_retries == 0 => None,
+        given => {
+            let own = given.unwrap_or(CallOptions::of_call());
+            let mut whole = own.over(&method.defaults);
+            if !whole.own_retries && whole.max_retries == 0 {
+                whole.max_retries = cell.options.max_retries;
+            }
+            Some(whole)
+        }
+    };
     let mut given = Some((options, inputs));
     let mut submit = |node: &Arc<Node>| {
         let (options, inputs) = given.take().unwrap_or_default();

@@ -7,7 +7,7 @@
 
 use super::task::{Mailbox, State, Task};
 use super::{Node, submit};
-use crate::actor::inbox::{Inbox, Mail, Need};
+use crate::actor::inbox::{Inbox, Kind, Mail, Need};
 use crate::actor::options::ActorOptions;
 use crate::actor::restart::Restarts;
 use crate::actor::state::Life;
@@ -59,8 +59,12 @@ pub(super) struct Core {
     pub(super) running: Vec<Arc<Task>>,
     pub(super) life: Option<Arc<Life>>,
     pub(super) stage: Stage,
-    /// Turns that are queued or being taken.
-    pub(super) turns: u32,
+    /// Turns that are queued.
+    pub(super) queued: u32,
+    /// Turns that are being taken in the present life.
+    pub(super) active: u32,
+    /// Which life it is, so that what is left of an earlier one is not counted.
+    pub(super) generation: u32,
     /// Nobody has a handle: it ends when it has nothing left to do.
     pub(super) closing: bool,
     pub(super) restarts: Restarts,
@@ -76,6 +80,8 @@ pub(super) enum Stage {
     /// The constructor runs, or is about to.
     Starting(Arc<Task>),
     Alive,
+    /// Between a constructor that failed and what comes of it.
+    Down,
     Ended(Error),
 }
 
@@ -86,35 +92,36 @@ impl Core {
 
     /// Whether one more turn should be queued; if so it is counted.
     pub(super) fn wants_turn(&mut self, turns_max: u32) -> bool {
-        let useful = match self.inbox.first_need() {
+        let useful = match self.inbox.first().map(|first| first.kind.need) {
             Some(Need::Shared) => turns_max,
             _ => 1,
         };
-        let wants = self.turns < useful && self.is_alive() && self.inbox.could_start();
-        self.turns += u32::from(wants);
+        let wants =
+            self.queued + self.active < useful && self.is_alive() && self.inbox.could_start();
+        self.queued += u32::from(wants);
         wants
     }
 
     /// Takes `call` out to run it here and now, if it is the next one and nothing else runs.
-    pub(super) fn start_now(&mut self, call: &Arc<Task>) -> Option<(Arc<Life>, Need)> {
-        let next = self.inbox.first().is_some_and(|first| Arc::ptr_eq(first, call));
+    pub(super) fn start_now(&mut self, call: &Arc<Task>) -> Option<(Arc<Life>, Kind)> {
+        let next = self.inbox.first().is_some_and(|first| Arc::ptr_eq(&first.call, call));
         if !next || !self.is_alive() || self.inbox.is_busy() {
             return None;
         }
         let life = self.life.clone()?;
         let mail = self.inbox.start()?;
         self.running.push(mail.call);
-        Some((life, mail.need))
+        Some((life, mail.kind))
     }
 
     pub(super) fn should_end(&self) -> bool {
-        self.closing && self.is_alive() && self.inbox.is_idle() && self.turns == 0
+        self.closing && self.is_alive() && self.inbox.is_idle() && self.queued + self.active == 0
     }
 
     /// What ran under `life` is done.
-    pub(super) fn finish(&mut self, life: &Arc<Life>, need: Need, done: &[Arc<Task>]) {
+    pub(super) fn finish(&mut self, life: &Arc<Life>, kind: Kind, done: &[Arc<Task>]) {
         if self.life.as_ref().is_some_and(|present| Arc::ptr_eq(present, life)) {
-            self.inbox.done(need);
+            self.inbox.done(kind);
             self.running.retain(|task| !done.iter().any(|other| Arc::ptr_eq(other, task)));
         }
     }
@@ -129,12 +136,16 @@ impl Cell {
         lane: LaneId,
     ) -> Arc<Cell> {
         let restarts = Restarts::new(options.max_restarts, options.restart_window);
+        let groups = options.groups.iter().map(|(_, max)| *max);
+        let limits = std::iter::once(options.max_concurrency).chain(groups);
         let core = Core {
-            inbox: Inbox::new(options.max_concurrency),
+            inbox: Inbox::new(limits),
             running: Vec::new(),
             life: None,
             stage: Stage::Ended(Error::new(ErrorKind::ActorDied, "")),
-            turns: 0,
+            queued: 0,
+            active: 0,
+            generation: 0,
             closing: false,
             restarts,
             inputs: Inputs::None,
@@ -164,6 +175,13 @@ impl Cell {
             Some(name) => format!("actor `{name}` ({}, {})", self.type_name, self.id),
             None => format!("actor `{}` ({})", self.type_name, self.id),
         }
+    }
+
+    /// How a call needs the state, and which group's limit it counts for.
+    pub(super) fn kind(&self, call: &Task) -> Kind {
+        let name = call.options().group;
+        let of = |name| self.options.groups.iter().position(|(known, _)| known == name);
+        Kind { need: call.function.body.need(), group: name.and_then(of).map_or(0, |at| at + 1) }
     }
 
     /// The constructor is on its way.
@@ -206,7 +224,7 @@ impl Cell {
         let mut core = self.core.lock();
         core.closing = true;
         let ends = core.should_end();
-        core.turns += u32::from(ends);
+        core.queued += u32::from(ends);
         drop(core);
         if ends {
             match self.node().filter(|node| !node.is_closed()) {
@@ -230,7 +248,7 @@ impl Cell {
                     return false;
                 }
                 Stage::Starting(creation) => Some(creation),
-                Stage::Alive => None,
+                Stage::Alive | Stage::Down => None,
             };
             let mut given_up = core.inbox.drain();
             given_up.append(&mut core.running);
@@ -286,12 +304,12 @@ impl Cell {
         core.stage = Stage::Starting(Arc::clone(&creation));
         let (gone, running) = (core.life.take(), std::mem::take(&mut core.running));
         core.inbox.forget_running();
+        (core.active, core.generation) = (0, core.generation.wrapping_add(1));
         // Those that were taken out and have not begun go back to the front.
         let (begun, waiting): (Vec<_>, Vec<_>) =
             running.into_iter().partition(|task| task.state() != State::Queued);
         let mails = waiting.into_iter();
-        core.inbox
-            .put_back(mails.map(|call| Mail { need: call.function.body.need(), call }).collect());
+        core.inbox.put_back(mails.map(|call| Mail { kind: self.kind(&call), call }).collect());
         drop(core);
         let text = format!("{} starts again after a crash: {why}", self.label());
         tracing::warn!("{text}");

@@ -34,7 +34,7 @@ impl Mailbox for Cell {
 
     fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error> {
         let (mail, asked) =
-            (Mail { call: Arc::clone(task), need: task.function.body.need() }, task.options());
+            (Mail { call: Arc::clone(task), kind: self.kind(task) }, task.options());
         let mut core = self.core.lock();
         loop {
             if let Stage::Ended(why) = &core.stage {
@@ -87,20 +87,20 @@ impl Mailbox for Cell {
         let started = {
             let mut core = self.core.lock();
             // The turn that was queued for this call is taken now.
-            core.turns -= u32::from(popped);
+            core.queued -= u32::from(popped);
             core.start_now(task)
         };
-        if let Some((life, need)) = started {
+        if let Some((life, kind)) = started {
             worker.run_on_top(|| self.run_sync(node, &life, task));
-            self.core.lock().finish(&life, need, std::slice::from_ref(task));
+            self.core.lock().finish(&life, kind, std::slice::from_ref(task));
         }
         self.go_on(node);
     }
 
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>) {
         let started = self.core.lock().start_now(task);
-        if let Some((life, need)) = started {
-            self.lend(node, &life, need, task, |lent| node.poll_async(task, lent, cx));
+        if let Some((life, kind)) = started {
+            self.lend(node, &life, kind, task, |lent| node.poll_async(task, lent, cx));
         }
     }
 
@@ -122,6 +122,12 @@ impl Mailbox for Cell {
         let state = match made {
             Ok(state) => state,
             Err(error) => {
+                {
+                    let mut core = self.core.lock();
+                    if let Stage::Starting(_) = core.stage {
+                        core.stage = Stage::Down;
+                    }
+                }
                 let again = self.restarts() > 0;
                 return match again {
                     true => self.crash(node, None, None, &error),

@@ -5,7 +5,7 @@ use super::cell::{Cell, Core};
 use super::future::{Lender, Lent};
 use super::task::Task;
 use super::{Node, current};
-use crate::actor::inbox::Need;
+use crate::actor::inbox::{Kind, Need};
 use crate::actor::state::Life;
 use crate::base::limits::{ACTOR_TURN_CALLS, SLICE_US};
 use crate::base::quiet::quietly;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 impl Cell {
     /// Sees that a turn, which is counted already, is taken.
     pub(super) fn schedule(self: &Arc<Cell>, node: &Arc<Node>) {
-        if self.core.lock().inbox.first().is_some_and(|first| first.is_async()) {
+        if self.core.lock().inbox.first().is_some_and(|first| first.call.is_async()) {
             let cell = Arc::clone(self);
             return match node.is_own_runtime_thread() {
                 // Whoever made the call may be about to await it.
@@ -38,7 +38,7 @@ impl Cell {
         let turn = {
             let mut core = self.core.lock();
             let ends = core.should_end();
-            core.turns += u32::from(ends);
+            core.queued += u32::from(ends);
             ends || core.wants_turn(self.turns_max)
         };
         if turn {
@@ -52,19 +52,30 @@ impl Cell {
     fn turn(self: &Arc<Cell>, node: &Arc<Node>, on_worker: bool) {
         let until = Instant::now() + Duration::from_micros(SLICE_US);
         let mut batch: Vec<Arc<Task>> = Vec::new();
+        let generation = {
+            let mut core = self.core.lock();
+            (core.queued, core.active) = (core.queued - 1, core.active + 1);
+            core.generation
+        };
         loop {
             let mut core = self.core.lock();
-            let sync = core.inbox.first().is_some_and(|first| !first.is_async());
-            if sync && !on_worker && core.is_alive() && core.inbox.could_start() {
+            if core.generation != generation {
+                return; // the life in which this turn began is over
+            }
+            let sync = core.inbox.first().is_some_and(|first| !first.call.is_async());
+            let elsewhere = (sync && !on_worker) || Instant::now() >= until;
+            if elsewhere && core.is_alive() && core.inbox.could_start() {
+                // Later, on a worker.
+                (core.queued, core.active) = (core.queued + 1, core.active - 1);
                 drop(core);
-                return self.schedule(node); // the turn stays counted
+                return self.schedule(node);
             }
             let mail = match core.is_alive() && !node.is_closed() {
                 true => core.inbox.start(),
                 false => None,
             };
             let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
-                core.turns -= 1;
+                core.active -= 1;
                 let ends = core.should_end();
                 drop(core);
                 if ends {
@@ -86,44 +97,38 @@ impl Cell {
             if room {
                 self.room.notify_all();
             }
-            let gone_on = self.run_batch(node, &life, mail.need, &batch);
+            self.run_batch(node, &life, mail.kind, &batch);
             quietly(|| batch.clear());
-            if gone_on && Instant::now() >= until {
-                return self.schedule(node); // the turn stays counted
-            }
         }
     }
 
     fn take_followers(&self, core: &mut Core, batch: &mut Vec<Arc<Task>>) {
+        let fits = |call: &Arc<Task>| call.function.body.is_exclusive_sync();
         while batch.len() < ACTOR_TURN_CALLS
-            && core.inbox.first().is_some_and(|task| task.function.body.is_exclusive_sync())
-            && let Some(next) = core.inbox.follow()
+            && let Some(next) = core.inbox.follow(fits)
         {
             batch.push(next);
         }
     }
 
     /// Runs calls that were taken out together: several exclusive ones, or one of another kind.
-    /// `true` if this turn did their work.
     fn run_batch(
         self: &Arc<Cell>,
         node: &Arc<Node>,
         life: &Arc<Life>,
-        need: Need,
+        kind: Kind,
         batch: &[Arc<Task>],
-    ) -> bool {
+    ) {
         if let [task] = batch
             && task.is_async()
         {
-            self.run_async(node, life, need, task);
-            return false;
+            return self.run_async(node, life, kind, task);
         }
         for task in batch {
             self.run_sync(node, life, task);
         }
         let mut core = self.core.lock();
-        core.finish(life, need, batch);
-        true
+        core.finish(life, kind, batch);
     }
 
     pub(super) fn run_sync(self: &Arc<Cell>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
@@ -146,10 +151,10 @@ impl Cell {
         self: &Arc<Cell>,
         node: &Arc<Node>,
         life: &Arc<Life>,
-        need: Need,
+        kind: Kind,
         task: &Arc<Task>,
     ) {
-        self.lend(node, life, need, task, |lent| {
+        self.lend(node, life, kind, task, |lent| {
             node.run_async(Arc::clone(task), None, Some(lent));
         });
     }
@@ -159,11 +164,11 @@ impl Cell {
         self: &Arc<Cell>,
         node: &Arc<Node>,
         life: &Arc<Life>,
-        need: Need,
+        kind: Kind,
         task: &Arc<Task>,
         run: impl FnOnce(Lent),
     ) {
-        let access = match need {
+        let access = match kind.need {
             Need::Shared => life.shared(),
             Need::Exclusive => life.exclusive(),
         };
@@ -192,8 +197,8 @@ impl Lender for Cell {
     }
 
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
-        let need = task.function.body.need();
-        self.core.lock().finish(life, need, std::slice::from_ref(task));
+        let kind = self.kind(task);
+        self.core.lock().finish(life, kind, std::slice::from_ref(task));
         self.go_on(node);
     }
 }

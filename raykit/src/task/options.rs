@@ -60,6 +60,8 @@ pub struct Options {
     pub when_full: WhenFull,
     /// For a method: whether the call keeps its place in the order of its caller's calls.
     pub ordered: bool,
+    /// For a call of a method: whether the retries are the call's own.
+    pub own_retries: bool,
 }
 
 impl Options {
@@ -79,6 +81,7 @@ impl Options {
             group: None,
             when_full: WhenFull::Fail,
             ordered: true,
+            own_retries: false,
         }
     }
 
@@ -89,6 +92,22 @@ impl Options {
         options.num_cpus = 0.0;
         options.max_retries = 0;
         options
+    }
+
+    /// What `handle.options()` begins with; what it leaves open is the method's.
+    pub const fn of_call() -> Options {
+        Options::of_method()
+    }
+
+    /// These options of a call, over those of its method.
+    pub(crate) fn over(mut self, method: &Options) -> Options {
+        if !self.own_retries {
+            (self.max_retries, self.retry_on) = (method.max_retries, method.retry_on);
+        }
+        self.name = self.name.or_else(|| method.name.clone());
+        self.timeout = self.timeout.or(method.timeout);
+        self.group = method.group;
+        self
     }
 
     /// Whether the call asks for one CPU and nothing else.
