@@ -107,17 +107,16 @@ fn frame(methods: &Methods, method: &Method, at: usize) -> Frame {
 
 /// The ways to the state that all bodies of the block share. What they ask of the struct's type is
 /// asked once: that it can be sent, by the struct itself, which is an `Actor`; that it can be
-/// shared, at the first `&self`.
+/// shared, at the first `&self`. Not every block uses all of them; their names begin with `_`, for
+/// which nobody is warned.
 pub(super) fn helpers(methods: &Methods) -> TokenStream {
     let raykit = &methods.raykit;
     let shared = shared(methods);
     code! {
-        #[allow(dead_code, reason = "not every actor has a constructor here")]
         fn __raykit_made<__S: #raykit::Actor>(made: __S) -> #raykit::__private::State {
             #raykit::__private::State::new::<__S>(made)
         }
 
-        #[allow(dead_code, reason = "not every actor has methods with `&mut self`")]
         fn __raykit_exclusive<__S: #raykit::Actor>(
             access: &mut #raykit::__private::Access,
         ) -> #raykit::Result<&mut __S> {

@@ -107,12 +107,14 @@ fn actor(names: &Names<'_>, source: &ItemStruct, options: &Options) -> TokenStre
             }
         }
 
+        fn __raykit_defaults<__S: #raykit::Actor>() -> #raykit::__private::ActorOptions {
+            ::core::clone::Clone::clone(__S::__defaults())
+        }
+
         impl #actor {
             #[doc = #words]
             pub fn options() -> #new {
-                #new {
-                    options: ::core::clone::Clone::clone(<#actor as #raykit::Actor>::__defaults()),
-                }
+                #new { options: __raykit_defaults::<#actor>() }
             }
         }
     }

@@ -32,12 +32,10 @@ impl Stack<i64> {
 }
 
 #[remote]
-impl dyn Trait {
+impl dyn Plainly {
     pub fn provided(&self) {}
 }
-
-#[remote]
-impl <() as Trait>::Assoc {}
+trait Plainly {}
 
 #[remote]
 enum State {
@@ -53,10 +51,6 @@ union Both {
 #[remote]
 trait Trait {
     type Assoc;
-}
-
-impl Trait for () {
-    type Assoc = Plain;
 }
 
 struct Plain;

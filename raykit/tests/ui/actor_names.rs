@@ -8,8 +8,6 @@ impl Counter {
     pub fn new() -> Self {
         Counter
     }
-    pub fn remote(&self) {}
-    pub fn options() {}
     pub fn kill(&self) {}
     pub fn stop(&self) {}
     pub fn ready(&self) {}
@@ -35,6 +33,7 @@ impl Free {
     pub fn stop() {}
     // But not those of the struct's own functions.
     fn remote() {}
+    pub fn options(&self) {}
 }
 
 fn main() {

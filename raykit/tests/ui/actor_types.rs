@@ -30,18 +30,6 @@ impl Counter {
     }
 }
 
-mod without_a_struct {
-    pub struct Missing;
-
-    #[raykit::remote]
-    impl Missing {
-        pub fn new() -> Self {
-            Missing
-        }
-        pub fn call(&self) {}
-    }
-}
-
 fn calls(counter: &CounterHandle) {
     let _ = counter.fine("one", 2);
     let _ = counter.fine(1);

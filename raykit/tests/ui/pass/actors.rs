@@ -105,7 +105,7 @@ mod within {
 
     #[remote]
     impl Unit {
-        pub async fn new() -> Result<Unit, std::io::Error> {
+        pub(crate) async fn new() -> Result<Unit, std::io::Error> {
             std::future::ready(()).await;
             Ok(Unit)
         }
@@ -152,4 +152,12 @@ const fn seconds() -> std::time::Duration {
     secs(60)
 }
 
-fn main() {}
+fn main() {
+    if std::env::args().count() > 100 {
+        let counter: CounterHandle = Counter::remote(1);
+        let _: (ObjectRef<i64>, ObjectRef<i64>) = (counter.add(1), counter.value());
+        let _: ObjectRef<()> = counter.options().timeout(seconds()).report("me");
+        let _: CounterHandle = Counter::options().name("other").remote(counter.later(1, [0.5]));
+        let _: ObjectRef<()> = within::go();
+    }
+}
