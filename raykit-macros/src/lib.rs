@@ -3,8 +3,8 @@
 //!
 //! `#[remote]` goes through stages, a file each: `attr` reads the options, `check` refuses what
 //! cannot be done, `item` and `param` hold what was understood, `expand` writes the code, and
-//! `fallback` writes what must exist beside an error. Structs and `impl` blocks under `#[remote]` are
-//! in `actor`, which sees each method as a function. `#[object]` has a room of its own.
+//! `fallback` writes what must exist beside an error. Structs and `impl` blocks under `#[remote]`
+//! are in `actor`, which sees each method as a function. `#[object]` has a room of its own.
 
 /// `quote!` in the macro's own hygiene: the names of locals cannot meet the user's.
 macro_rules! code {

@@ -35,6 +35,7 @@ impl Counter {
     pub(crate) fn both(&self) -> (i64, String) {
         (self.n, self.n.to_string())
     }
+    #[expect(clippy::needless_arbitrary_self_type, reason = "one of the forms")]
     pub(crate) fn r#type(self: &Self, (a, b): (i64, i64), r#fn: &[i64]) -> i64 {
         self.n + a + b + r#fn.len() as i64
     }
@@ -211,7 +212,7 @@ fn calls() {
     let _: ObjectRef<Vec<CounterHandle>> = counter.merge(vec![counter.clone()]);
     let _: CounterHandle = Counter::options().name("tally").num_cpus(1.0).remote(0);
     let _: later::LaterHandle = later::Later::remote("start");
-    let later = later::Later::options().remote(raykit::put("a".to_owned()).unwrap());
+    let later = later::Later::options().remote("a".to_owned());
     let _: ObjectRef<i64> = later.old();
     let _: ObjectRef<[u8; 2]> = later.options().second([1, 2]);
     let single = conditional::Single::remote();

@@ -2,10 +2,10 @@
 //! its result look to callers.
 
 use super::place::Place;
-use crate::item::{Function, Value};
+use crate::item::{Function, Value, written};
 use crate::param::Param;
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Attribute, Ident, Meta, Path, Visibility};
 
 /// The lints that the function has answered for: those that its own attributes allow or expect, and
@@ -43,8 +43,22 @@ pub(crate) fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = &Attr
 pub(crate) fn visibility(given: &Visibility) -> TokenStream {
     match given {
         Visibility::Public(_) => code!(pub),
-        other => code!(#other),
+        other => ours(other.to_token_stream()),
     }
+}
+
+/// The same tokens as the macro's own, for lints. Only a `$crate` means nothing elsewhere.
+fn ours(tokens: TokenStream) -> TokenStream {
+    let one = |token: TokenTree| match token {
+        TokenTree::Ident(word) if word != "$crate" => written(&word).into(),
+        TokenTree::Group(group) => {
+            let mut inside = Group::new(group.delimiter(), ours(group.stream()));
+            inside.set_span(Span::mixed_site().located_at(group.span()));
+            inside.into()
+        }
+        other => other,
+    };
+    tokens.into_iter().map(one).collect()
 }
 
 /// Type parameters for the forms of the arguments.

@@ -26,6 +26,7 @@ fn parameters() {
         &[
             "x: impl ::raykit::IntoArg<i64, __M0>",
             "<i64 as ::raykit::__private::Param>::take(&mut call, 0usize)?",
+            "method: \"\"",
         ],
     );
     let text = quote!(
@@ -95,4 +96,48 @@ fn signatures() {
         fn r#type(f: fn(i64) -> i64, g: Box<dyn Fn() + Send>) {}
     );
     assert_eq!(text(calls), "fn r#type(f: fn(i64) -> i64, g: Box<dyn Fn() + Send>)");
+}
+
+#[test]
+fn actors() {
+    let of_struct = quote!(
+        pub struct Counter {
+            n: i64,
+        }
+    );
+    let options = quote!(max_restarts = 3, lifetime = detached);
+    let parts = [
+        "pub struct CounterHandle { actor: ::raykit::ActorRef<Counter>, }",
+        "pub struct CounterOptions {",
+        "pub struct CounterCall<'a> {",
+        "set(&mut options.max_restarts, 3)",
+        "set(&mut options.detached, true)",
+        "impl ::raykit::Actor for Counter",
+    ];
+    holds(options, of_struct, &parts);
+    let of_impl = quote!(
+        impl super::Counter {
+            pub fn new(n: i64) -> Result<Self, E> {}
+            pub(crate) async fn add(&mut self, other: Option<Self>) -> i64 {}
+            #[remote(name = "v")]
+            pub fn value(&self) -> i64 {}
+            fn local(&self) {}
+        }
+    );
+    let parts = [
+        "Body::Make(__raykit_body_0)",
+        "Ok(value) => ::core::result::Result::Ok(__raykit_made::<super::Counter>(value))",
+        "Body::ExclusiveAsync(__raykit_body_1)",
+        "super::Counter::add(this, __a0).await",
+        "other: impl ::raykit::IntoArg<Option<super::Counter>, __M0>",
+        "impl super::CounterHandle {",
+        "pub(crate) fn add<__M0>(&self,",
+        "Body::Shared(__raykit_body_2)",
+        "method: \"value\"",
+        "impl super::CounterCall<'_> {",
+        "impl super::CounterOptions {",
+    ];
+    holds(quote!(), of_impl.clone(), &parts);
+    let made = made(quote!(), of_impl);
+    assert!(!made.contains("#[remote") && !made.contains("__raykit_body_3"), "{made}");
 }
