@@ -1,5 +1,6 @@
 //! Actors: order, sharing, life, errors.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
 
 mod common;
 

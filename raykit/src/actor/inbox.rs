@@ -79,8 +79,8 @@ pub(crate) struct Inbox<M> {
 }
 
 impl<M> Inbox<M> {
-    /// An inbox of an actor whose shared calls may be so many at a time, in each group; the first is
-    /// for calls that name none.
+    /// An inbox of an actor whose shared calls may be so many at a time, in each group; the first
+    /// is for calls that name none.
     pub(crate) fn new(limits: impl IntoIterator<Item = u32>) -> Inbox<M> {
         Inbox {
             line: VecDeque::new(),

@@ -35,6 +35,12 @@ impl Mailbox for Cell {
     fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error> {
         let (mail, asked) =
             (Mail { call: Arc::clone(task), kind: self.kind(task) }, task.options());
+        if let Some(name) = asked.group
+            && mail.kind.group == 0
+        {
+            let text = format!("{} has no concurrency group `{name}`", self.label());
+            return Err(Error::new(ErrorKind::Config, text));
+        }
         let mut core = self.core.lock();
         loop {
             if let Stage::Ended(why) = &core.stage {
