@@ -1,5 +1,6 @@
 //! The rows, one file for each topic.
 
+mod actors;
 mod build;
 mod bulk;
 mod latency;
@@ -11,6 +12,9 @@ mod sort;
 mod waits;
 pub(crate) mod wordcount;
 
+#[cfg(feature = "actor-peers")]
+pub(crate) use process::resident_bytes;
+
 use crate::bench::Row;
 use crate::child::Errand;
 
@@ -20,6 +24,7 @@ pub(crate) const ALL: &[Row] = &[
     bulk::ROW,
     nested::TREE,
     nested::CHAIN,
+    actors::ROW,
     waits::ROW,
     objects::PUT,
     objects::VIEW,
@@ -41,6 +46,13 @@ pub(crate) const ERRANDS: &[Errand] = &[
     bulk::RAYKIT_CHILD,
     bulk::TOKIO_CHILD,
     bulk::RAYON_CHILD,
+    actors::CHILD,
+    #[cfg(feature = "actor-peers")]
+    crate::peers::actors::ERRANDS[0],
+    #[cfg(feature = "actor-peers")]
+    crate::peers::actors::ERRANDS[1],
+    #[cfg(feature = "actor-peers")]
+    crate::peers::actors::ERRANDS[2],
 ];
 
 #[cfg(test)]

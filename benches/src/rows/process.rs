@@ -77,7 +77,7 @@ pub(crate) fn errand() -> Outcome {
     Ok(())
 }
 
-fn resident_bytes() -> Outcome<f64> {
+pub(crate) fn resident_bytes() -> Outcome<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = kib.and_then(|rest| rest.split_whitespace().next()).ok_or("no VmRSS in /proc")?;

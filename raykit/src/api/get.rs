@@ -95,6 +95,12 @@ impl<T: Object> ObjectRef<T> {
 }
 
 impl<T> ObjectRef<T> {
+    /// Says that nobody will ask for the result: the call goes on, and its result goes when it is
+    /// there. The same as dropping the reference, for those who read the line.
+    pub fn forget(self) {
+        drop(self);
+    }
+
     /// Says that nobody wants the object: a task that has not begun never will, a running one sees
     /// it in [`context`](crate::context), and the tasks that it called are cancelled too. The
     /// reference resolves at once. `false` if the object was there already: then nothing happens.
