@@ -26,6 +26,19 @@ macro_rules! asked {
     }};
 }
 
+/// Says the middle time of three.
+macro_rules! thrice {
+    ($key:literal, $what:block) => {{
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            let begun = Instant::now();
+            $what
+            times.push(begun.elapsed().as_secs_f64());
+        }
+        child::say($key, median(times));
+    }};
+}
+
 mod with_kameo {
     use kameo::prelude::*;
 
@@ -71,21 +84,21 @@ fn kameo_child() -> Outcome {
     };
     child::say("actor.main", median(times));
     runtime.block_on(runtime.spawn(async move {
-        let begun = Instant::now();
-        let mut pending = Vec::with_capacity(PIPED);
-        for _ in 0..PIPED {
-            pending.push(counter.ask(Add(1)).enqueue().await?);
-        }
-        for reply in pending {
-            reply.await?;
-        }
-        child::say("actor.piped", begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
-        for _ in 0..PIPED {
-            counter.tell(Add(1)).try_send()?;
-        }
-        counter.ask(Add(0)).send().await?;
-        child::say("actor.told", begun.elapsed().as_secs_f64());
+        thrice!("actor.piped", {
+            let mut pending = Vec::with_capacity(PIPED);
+            for _ in 0..PIPED {
+                pending.push(counter.ask(Add(1)).enqueue().await?);
+            }
+            for reply in pending {
+                reply.await?;
+            }
+        });
+        thrice!("actor.told", {
+            for _ in 0..PIPED {
+                counter.tell(Add(1)).try_send()?;
+            }
+            counter.ask(Add(0)).send().await?;
+        });
         let before = resident_bytes()?;
         let begun = Instant::now();
         let actors: Vec<_> = (0..ACTORS).map(|_| spawn()).collect();
@@ -164,23 +177,23 @@ fn ractor_child() -> Outcome {
     }
     child::say("actor.main", median(times));
     runtime.block_on(runtime.spawn(async move {
-        let begun = Instant::now();
-        let mut pending = Vec::with_capacity(PIPED);
-        for _ in 0..PIPED {
-            let (reply, answer) = oneshot();
-            counter.send_message(Add::Asked(1, reply.into()))?;
-            pending.push(answer);
-        }
-        for answer in pending {
-            answer.await?;
-        }
-        child::say("actor.piped", begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
-        for _ in 0..PIPED {
-            counter.send_message(Add::Told(1))?;
-        }
-        ask(&counter).await?;
-        child::say("actor.told", begun.elapsed().as_secs_f64());
+        thrice!("actor.piped", {
+            let mut pending = Vec::with_capacity(PIPED);
+            for _ in 0..PIPED {
+                let (reply, answer) = oneshot();
+                counter.send_message(Add::Asked(1, reply.into()))?;
+                pending.push(answer);
+            }
+            for answer in pending {
+                answer.await?;
+            }
+        });
+        thrice!("actor.told", {
+            for _ in 0..PIPED {
+                counter.send_message(Add::Told(1))?;
+            }
+            ask(&counter).await?;
+        });
         let before = resident_bytes()?;
         let begun = Instant::now();
         let mut actors = Vec::with_capacity(ACTORS);
@@ -234,16 +247,16 @@ fn actix_child() -> Outcome {
         let from_task = asked!(counter.send(Add(1)).await?);
         child::say("actor.async", from_task);
         child::say("actor.task", from_task);
-        let begun = Instant::now();
-        let pending: Vec<_> = (0..PIPED).map(|_| counter.send(Add(1))).collect();
-        for reply in pending {
-            reply.await?;
-        }
-        child::say("actor.piped", begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
-        (0..PIPED).for_each(|_| counter.do_send(Add(1)));
-        counter.send(Add(0)).await?;
-        child::say("actor.told", begun.elapsed().as_secs_f64());
+        thrice!("actor.piped", {
+            let pending: Vec<_> = (0..PIPED).map(|_| counter.send(Add(1))).collect();
+            for reply in pending {
+                reply.await?;
+            }
+        });
+        thrice!("actor.told", {
+            (0..PIPED).for_each(|_| counter.do_send(Add(1)));
+            counter.send(Add(0)).await?;
+        });
         Ok(())
     })
 }

@@ -15,7 +15,7 @@ use crate::task::function::{Body, Running};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 /// An actor's state, for the length of an async method.
@@ -51,6 +51,8 @@ struct Start {
 #[derive(Default)]
 pub(crate) struct Futures {
     state: Mutex<State>,
+    /// Of the runtime, once there is one.
+    handle: OnceLock<tokio::runtime::Handle>,
 }
 
 #[derive(Default)]
@@ -117,7 +119,9 @@ impl Node {
     /// The runtime, built when it is first needed.
     fn runtime(self: &Arc<Node>, state: &mut State) -> Result<tokio::runtime::Handle> {
         if state.runtime.is_none() {
-            state.runtime = Some(self.build_runtime()?);
+            let runtime = self.build_runtime()?;
+            let _ = self.futures.handle.set(runtime.handle().clone());
+            state.runtime = Some(runtime);
         }
         let handle = state.runtime.as_ref().map(|runtime| runtime.handle().clone());
         handle.ok_or_else(|| self.closed_error())
@@ -253,21 +257,21 @@ pub(crate) fn poll_here(reference: &RawRef, cx: &mut Context<'_>) -> bool {
 impl Node {
     /// Polls a call once on this thread; if it is not done then, it goes on by itself.
     pub(crate) fn poll_async(self: &Arc<Node>, task: &Arc<Task>, lent: Lent, cx: &mut Context<'_>) {
-        let handle = {
-            let mut state = self.futures.state.lock();
-            let full = state.closed || state.running >= self.config.async_tasks_max;
-            let handle = self.runtime(&mut state).ok().filter(|_| !full);
-            state.running += usize::from(handle.is_some());
-            handle
-        };
         let start = Start { task: Arc::clone(task), held: None, lent: Some(lent) };
-        let Some(handle) = handle else { return self.start_async(start) };
+        let Some(handle) = self.futures.handle.get().filter(|_| !self.is_closed()) else {
+            return self.start_async(start);
+        };
         // What the method calls finds its reactor.
-        let _context = handle.enter();
-        let Some(mut flight) = Flight::begin(self, start) else { return self.async_ended() };
+        let _context = (!self.is_own_runtime_thread()).then(|| handle.enter());
+        let Some(mut flight) = Flight::begin(self, start) else { return };
         match flight.poll(cx) {
-            Poll::Pending => drop(handle.spawn(fly(flight))),
             Poll::Ready(result) => flight.land(result),
+            Poll::Pending => {
+                // From now on it counts, if only now it is known whether there is room.
+                self.futures.state.lock().running += 1;
+                flight.counted = true;
+                drop(handle.spawn(fly(flight)));
+            }
         }
     }
 }
@@ -275,7 +279,10 @@ impl Node {
 /// One task's future, from claim to outcome.
 async fn drive(node: Arc<Node>, start: Start) {
     match Flight::begin(&node, start) {
-        Some(flight) => fly(flight).await,
+        Some(mut flight) => {
+            flight.counted = true;
+            fly(flight).await;
+        }
         None => node.async_ended(),
     }
 }
@@ -295,8 +302,12 @@ async fn fly(mut flight: Flight) {
 struct Flight {
     node: Arc<Node>,
     task: Arc<Task>,
-    /// The user's future, or why there is none.
-    future: Result<Running>,
+    /// The user's future, until it has ended.
+    future: Option<Running>,
+    /// Why there is none.
+    failed: Option<Error>,
+    /// Whether it counts for the limit of those that run.
+    counted: bool,
     started: Option<timeline::Mark>,
     held: Option<Resources>,
     lender: Option<(Arc<dyn Lender>, Arc<Life>)>,
@@ -313,7 +324,9 @@ impl Flight {
         };
         let mut flight = Flight {
             node: Arc::clone(node),
-            future: Err(task.error(ErrorKind::Cancelled, "")),
+            future: None,
+            failed: None,
+            counted: false,
             started: None,
             held,
             lender,
@@ -328,24 +341,28 @@ impl Flight {
         let task = &flight.task;
         let call = Call::new(task.inputs_for_attempt());
         let begin = || future_of(node, task, call, access);
-        flight.future = super::run::caught(|| in_task(task, begin));
+        match super::run::caught(|| in_task(task, begin)) {
+            Ok(future) => flight.future = Some(future),
+            Err(error) => flight.failed = Some(error),
+        }
         Some(flight)
     }
 
     /// Polls the user's future with the task's context around it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Returns>> {
         let (node, task) = (&self.node, &self.task);
-        let gone = || Err(task.error(ErrorKind::Cancelled, ""));
         // Not the mark of a cancelled task but its outcome, which stands before the mark.
         if task.is_settled() {
-            let future = std::mem::replace(&mut self.future, gone());
+            let future = self.future.take();
             // The user's values are dropped with the task still in force.
             let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
             return Poll::Ready(Err(task.error(ErrorKind::Cancelled, "")));
         }
-        let future = match &mut self.future {
-            Ok(future) => future,
-            Err(error) => return Poll::Ready(Err(error.clone())),
+        let Some(future) = &mut self.future else {
+            let failed = self.failed.take();
+            return Poll::Ready(
+                Err(failed.unwrap_or_else(|| task.error(ErrorKind::Cancelled, ""))),
+            );
         };
         let span = tracing::debug_span!("task", id = %task.id(), name = task.name());
         let _span = span.enter();
@@ -370,7 +387,7 @@ impl Flight {
         let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
         // The future, and with it the actor's state that it holds, goes before anybody hears of the
         // result.
-        let future = std::mem::replace(&mut self.future, Err(task.error(ErrorKind::Cancelled, "")));
+        let future = self.future.take();
         let _ = catch_unwind(AssertUnwindSafe(|| in_task(&task, || drop(future))));
         if let (Some(timeline), Some(started)) = (&node.timeline, self.started) {
             timeline.ran(&task, started, result.is_ok());
@@ -385,7 +402,9 @@ impl Flight {
         }
         quietly(|| node.after_attempt(Arc::clone(&task), result));
         self.give_back();
-        node.async_ended();
+        if self.counted {
+            node.async_ended();
+        }
     }
 
     fn give_back(&mut self) {

@@ -80,8 +80,7 @@ impl Mailbox for Cell {
             let why = task.failure().unwrap_or_else(|| self.died("was given up"));
             return self.made(node, Err(why));
         }
-        self.core.lock().inbox.arrived(task.id().sequence);
-        self.go_on(node);
+        self.change(node, |core| core.inbox.arrived(task.id().sequence));
     }
 
     fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>) {
@@ -96,11 +95,9 @@ impl Mailbox for Cell {
             core.queued -= u32::from(popped);
             core.start_now(task)
         };
-        if let Some((life, kind)) = started {
-            worker.run_on_top(|| self.run_sync(node, &life, task));
-            self.core.lock().finish(&life, kind, std::slice::from_ref(task));
-        }
-        self.go_on(node);
+        let Some((life, kind)) = started else { return self.go_on(node) };
+        worker.run_on_top(|| self.run_sync(node, &life, task));
+        self.change(node, |core| core.finish(&life, kind, std::slice::from_ref(task)));
     }
 
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>) {

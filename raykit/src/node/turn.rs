@@ -35,8 +35,14 @@ impl Cell {
 
     /// Queues a turn if there is something to do, be it only to end.
     pub(super) fn go_on(self: &Arc<Cell>, node: &Arc<Node>) {
+        self.change(node, |_| ());
+    }
+
+    /// Calls `change` under the lock, and sees that what can run because of it does.
+    pub(super) fn change(self: &Arc<Cell>, node: &Arc<Node>, change: impl FnOnce(&mut Core)) {
         let turn = {
             let mut core = self.core.lock();
+            change(&mut core);
             let ends = core.should_end();
             core.queued += u32::from(ends);
             ends || core.wants_turn(self.turns_max)
@@ -198,8 +204,7 @@ impl Lender for Cell {
 
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
         let kind = self.kind(task);
-        self.core.lock().finish(life, kind, std::slice::from_ref(task));
-        self.go_on(node);
+        self.change(node, |core| core.finish(life, kind, std::slice::from_ref(task)));
     }
 }
 
