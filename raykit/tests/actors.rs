@@ -670,3 +670,89 @@ fn shutdown_ends_all_actors() {
     assert_eq!(LEFT.load(Ordering::SeqCst), 0);
     assert!(error(&handles[0].touch()).is_actor_died());
 }
+
+/// A7: an actor that is told to stop does what it has taken, and does not come back.
+#[test]
+fn stopping_lets_the_calls_end() {
+    for cpus in [1, 2] {
+        let node = node(cpus);
+        let _here = node.enter();
+        let (gate, counter) = (Gate::new(), Counter::options().max_restarts(5).remote(0));
+        let ended = counter.ended();
+        let calls = [counter.held(gate.id, 1), counter.slowly(1), counter.add(1)];
+        assert!(counter.stop() && !counter.stop(), "once");
+        let refused = error(&counter.add(1));
+        assert!(refused.is_actor_died() && refused.to_string().contains("stopping"), "{refused}");
+        assert!(!ended.is_ready());
+        gate.open();
+        assert_eq!(raykit::get(&calls).unwrap(), [1, 2, 3]);
+        assert!(value(&ended).unwrap().contains("was stopped"));
+        assert!(!counter.is_alive() && counter.restarts() == 0);
+        drop((counter, calls, ended));
+        all_clear(cpus);
+    }
+}
+
+/// Whoever holds `ended` learns of the end, whatever brought it.
+#[test]
+fn the_end_is_told() {
+    let node = node(2);
+    let _here = node.enter();
+    let killed = Counter::remote(0);
+    let told = killed.ended();
+    assert!(killed.kill());
+    assert!(value(&told).unwrap().contains("was killed"));
+    drop(told);
+    let crashed = Counter::remote(0);
+    let told = crashed.ended();
+    assert!(error(&crashed.panics()).is_panic());
+    assert!(value(&told).unwrap().contains("half changed"));
+    assert!(value(&crashed.ended()).unwrap().contains("half changed"), "asked afterwards");
+    drop(told);
+    let forgotten = Counter::remote(0);
+    let told = forgotten.ended();
+    drop(forgotten);
+    assert!(value(&told).unwrap().contains("no handle"));
+    drop((killed, crashed, told));
+    all_clear(2);
+}
+
+/// An actor that keeps a handle of itself does not keep itself alive.
+#[test]
+fn a_handle_of_oneself_leaks_nothing() {
+    static SELVES: AtomicI64 = AtomicI64::new(0);
+    #[remote]
+    struct Selfish {
+        own: Option<raykit::WeakHandle<SelfishHandle>>,
+    }
+    impl Drop for Selfish {
+        fn drop(&mut self) {
+            SELVES.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    #[remote]
+    impl Selfish {
+        pub fn new() -> Self {
+            SELVES.fetch_add(1, Ordering::SeqCst);
+            Selfish { own: None }
+        }
+        pub fn keep(&mut self) -> bool {
+            assert!(raykit::context().actor::<CounterHandle>().is_none(), "another type");
+            self.own = raykit::context().actor();
+            raykit::context().actor_id().is_some() && self.own.is_some()
+        }
+        pub fn calls_itself(&mut self) -> bool {
+            let own = self.own.as_ref().and_then(|own| own.upgrade());
+            own.is_some_and(|own| own.keep().forget() == ())
+        }
+    }
+    let node = node(1);
+    let _here = node.enter();
+    assert!(raykit::context().actor_id().is_none());
+    let selfish = Selfish::remote();
+    assert!(value(&selfish.keep()).unwrap());
+    assert!(value(&selfish.calls_itself()).unwrap());
+    drop(selfish);
+    eventually("the state is dropped", || SELVES.load(Ordering::SeqCst) == 0);
+    all_clear(1);
+}

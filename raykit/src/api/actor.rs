@@ -79,6 +79,17 @@ pub mod handle {
         }
     }
 
+    pub fn stop<A>(actor: &ActorRef<A>) -> bool {
+        cell(actor).is_ok_and(Cell::stop)
+    }
+
+    pub fn ended<A>(actor: &ActorRef<A>) -> ObjectRef<String> {
+        match cell(actor) {
+            Ok(cell) => ObjectRef::new(cell.ended(|| submit::open(cell.id.node))),
+            Err(error) => failed(error),
+        }
+    }
+
     pub fn is_alive<A>(actor: &ActorRef<A>) -> bool {
         cell(actor).is_ok_and(|cell| !cell.is_ended())
     }
@@ -110,6 +121,15 @@ macro_rules! __handle_methods {
         /// were running resolve to `ActorUnavailable`.
         pub fn kill_and_restart(&self) -> ::core::primitive::bool {
             $crate::__private::handle::kill_and_restart(&self.$actor)
+        }
+        /// Has the actor end when it has run the calls that it has taken; further ones are refused.
+        /// `false` if it had ended or was stopping.
+        pub fn stop(&self) -> ::core::primitive::bool {
+            $crate::__private::handle::stop(&self.$actor)
+        }
+        /// A reference that is ready when the actor has ended for good, and says why.
+        pub fn ended(&self) -> $crate::ObjectRef<::std::string::String> {
+            $crate::__private::handle::ended(&self.$actor)
         }
         /// A reference that is ready once the constructor has run, and failed if that failed.
         pub fn ready(&self) -> $crate::ObjectRef<()> {
@@ -309,6 +329,13 @@ impl<H> fmt::Debug for WeakHandle<H> {
 }
 
 impl<H: Handle> WeakHandle<H> {
+    /// Of the actor whose method runs here, if it is one of `H`'s type.
+    pub(crate) fn of_this_actor() -> Option<WeakHandle<H>> {
+        let (claim, type_name) = current::task()?.mailbox.as_ref()?.claim()?;
+        let is_it = type_name == std::any::type_name::<H::Actor>();
+        is_it.then_some(WeakHandle { claim, of: PhantomData })
+    }
+
     /// The handle, while anybody else still has one.
     pub fn upgrade(&self) -> Option<H> {
         self.claim.upgrade().map(|claim| H::__new(ObjectRef::new(RawRef(claim))))

@@ -1,7 +1,8 @@
 //! What one may know of the running node: the context of this task, counts, and what a reference
 //! waits for.
 
-use crate::base::{NodeId, TaskId};
+use super::actor::{Handle, WeakHandle};
+use crate::base::{ActorId, NodeId, TaskId};
 use crate::node::task::Task;
 use crate::node::{current, graph};
 use crate::object::ObjectRef;
@@ -53,6 +54,41 @@ impl Context {
     /// How often the task was tried before: 0 in the first attempt.
     pub fn attempt(&self) -> u32 {
         self.task.as_ref().map_or(0, |task| task.attempt.load(Ordering::Relaxed))
+    }
+
+    /// The actor whose method this is.
+    pub fn actor_id(&self) -> Option<ActorId> {
+        self.task.as_ref()?.mailbox.as_ref().map(|mailbox| mailbox.actor())
+    }
+
+    /// A handle of the actor whose method this is, if `H` is its type. It is a weak one: an actor that
+    /// keeps it does not keep itself alive.
+    ///
+    /// ```
+    /// use raykit::prelude::*;
+    ///
+    /// #[remote]
+    /// struct Ticker;
+    ///
+    /// #[remote]
+    /// impl Ticker {
+    ///     pub fn new() -> Self {
+    ///         Ticker
+    ///     }
+    ///     pub fn knows_itself(&self) -> bool {
+    ///         let own = raykit::context().actor::<TickerHandle>();
+    ///         own.and_then(|weak| weak.upgrade()).is_some()
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> raykit::Result<()> {
+    /// let _ray = raykit::init()?;
+    /// assert!(Ticker::remote().knows_itself().get()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn actor<H: Handle>(&self) -> Option<WeakHandle<H>> {
+        WeakHandle::of_this_actor()
     }
 
     /// The node.

@@ -163,6 +163,9 @@ pub(crate) fn create(
         cell: Arc::clone(&cell),
         creation: OnceLock::new(),
     });
+    let holder = Arc::clone(&claim) as Arc<dyn Holder>;
+    cell.claimed_by(Arc::downgrade(&holder));
+    drop(holder);
     if let Err(other) = node.actors.enter(&claim) {
         if get_if_exists {
             return Ok(other);

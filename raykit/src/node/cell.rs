@@ -15,12 +15,14 @@ use crate::base::ActorId;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
+use crate::object::raw::{Holder, RawRef};
+use crate::object::value::{Payload, Value};
 use crate::sched::LaneId;
 use crate::task::arg::Inputs;
 use crate::task::function::{Body, Function};
 use crate::task::options::Options as CallOptions;
 use parking_lot::{Condvar, Mutex};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// One actor.
 pub(crate) struct Cell {
@@ -35,6 +37,8 @@ pub(crate) struct Cell {
     pub(super) core: Mutex<Core>,
     /// There is room again in an inbox that was full.
     pub(super) room: Condvar,
+    /// What the handles hold; it goes with the last of them.
+    claim: OnceLock<Weak<dyn Holder>>,
 }
 
 /// The actor's own options, or those of its type.
@@ -65,8 +69,12 @@ pub(super) struct Core {
     pub(super) active: u32,
     /// Which life it is, so that what is left of an earlier one is not counted.
     pub(super) generation: u32,
-    /// Nobody has a handle: it ends when it has nothing left to do.
+    /// Nobody has a handle, or it was told to stop: it ends when it has nothing left to do.
     pub(super) closing: bool,
+    /// It was told to stop: no further call is taken.
+    pub(super) stopping: bool,
+    /// Where its end is told, once somebody has asked.
+    ended: Option<RawRef>,
     pub(super) restarts: Restarts,
     /// The constructor's arguments, where it may run again.
     pub(super) inputs: Inputs,
@@ -147,6 +155,8 @@ impl Cell {
             active: 0,
             generation: 0,
             closing: false,
+            stopping: false,
+            ended: None,
             restarts,
             inputs: Inputs::None,
             held: None,
@@ -162,6 +172,7 @@ impl Cell {
             turns_max: node.config.num_cpus.clamp(1, 1 << 16) as u32,
             core: Mutex::new(core),
             room: Condvar::new(),
+            claim: OnceLock::new(),
         })
     }
 
@@ -182,6 +193,43 @@ impl Cell {
         let name = call.options().group;
         let of = |name| self.options.groups.iter().position(|(known, _)| known == name);
         Kind { need: call.function.body.need(), group: name.and_then(of).map_or(0, |at| at + 1) }
+    }
+
+    pub(crate) fn claimed_by(&self, claim: Weak<dyn Holder>) {
+        let _ = self.claim.set(claim);
+    }
+
+    /// What a handle would hold, without holding it.
+    pub(crate) fn claim(&self) -> Option<Weak<dyn Holder>> {
+        self.claim.get().cloned()
+    }
+
+    /// An object that is there when the actor has ended; `new` makes it when it is first asked for.
+    pub(crate) fn ended(&self, new: impl FnOnce() -> RawRef) -> RawRef {
+        let fresh = new();
+        let mut core = self.core.lock();
+        let reference = core.ended.get_or_insert(fresh).clone();
+        let why = match &core.stage {
+            Stage::Ended(why) => Some(why.message().to_owned()),
+            _ => None,
+        };
+        drop(core);
+        if let Some(why) = why {
+            reference.slot().seal(Ok(Payload::new(Value::new(why))));
+        }
+        reference
+    }
+
+    /// No further call is taken; when those that are here have ended the actor does. `false` if it
+    /// had ended or was stopping.
+    pub(crate) fn stop(self: &Arc<Cell>) -> bool {
+        let Some(node) = self.node() else { return false };
+        let mut stops = false;
+        self.change(&node, |core| {
+            stops = !core.stopping && !matches!(core.stage, Stage::Ended(_));
+            (core.stopping, core.closing) = (true, true);
+        });
+        stops
     }
 
     /// The constructor is on its way.
@@ -240,7 +288,7 @@ impl Cell {
     /// Ends the actor now. What runs is told, and its state goes when that returns. `false` if it
     /// had ended before.
     pub(crate) fn end(self: &Arc<Cell>, why: Error) -> bool {
-        let (given_up, life, held, inputs) = {
+        let (given_up, life, held, inputs, told) = {
             let mut core = self.core.lock();
             let before = match std::mem::replace(&mut core.stage, Stage::Ended(why.clone())) {
                 Stage::Ended(first) => {
@@ -254,9 +302,13 @@ impl Cell {
             given_up.append(&mut core.running);
             given_up.extend(before);
             core.inbox.forget_running();
-            (given_up, core.life.take(), core.held.take(), std::mem::take(&mut core.inputs))
+            let inputs = std::mem::take(&mut core.inputs);
+            (given_up, core.life.take(), core.held.take(), inputs, core.ended.clone())
         };
         self.room.notify_all();
+        if let Some(told) = told {
+            told.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+        }
         let node = self.node();
         if let Some(node) = &node {
             node.actors.forget(self);

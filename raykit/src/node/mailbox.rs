@@ -9,10 +9,11 @@ use crate::base::ActorId;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
+use crate::object::raw::Holder;
 use crate::sched::Worker;
 use crate::task::options::WhenFull;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::Context;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ impl Mailbox for Cell {
         self.id
     }
 
+    fn claim(&self) -> Option<(Weak<dyn Holder>, &'static str)> {
+        Some((Cell::claim(self)?, self.type_name))
+    }
+
     fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error> {
         let (mail, asked) =
             (Mail { call: Arc::clone(task), kind: self.kind(task) }, task.options());
@@ -45,6 +50,9 @@ impl Mailbox for Cell {
         loop {
             if let Stage::Ended(why) = &core.stage {
                 return Err(why.clone());
+            }
+            if core.stopping {
+                return Err(self.died("is stopping"));
             }
             if core.inbox.len() < self.options.max_pending as usize {
                 break;

@@ -52,6 +52,13 @@ pub(crate) fn failed(error: Error) -> RawRef {
     RawRef(Arc::new(slot) as Arc<dyn Holder>)
 }
 
+/// A reference to an object of that node that somebody will fill.
+pub(crate) fn open(node: NodeId) -> RawRef {
+    let id = TaskId { node, sequence: next_sequence() }.result(0);
+    let ledger = current::node_with(node).map_or_else(nowhere, |node| node.ledger);
+    RawRef(Arc::new(Slot::new(id, ledger)) as Arc<dyn Holder>)
+}
+
 /// A task that is done before it began. `node` is 0 where there is none.
 pub(crate) fn refused(
     node: NodeId,

@@ -83,6 +83,9 @@ pub(crate) trait Mailbox: Send + Sync {
     /// Which actor.
     fn actor(&self) -> ActorId;
 
+    /// What the actor's handles hold, without holding it, and the name of its type.
+    fn claim(&self) -> Option<(Weak<dyn Holder>, &'static str)>;
+
     /// Takes `task` in, in the order of its caller's calls. `ready` says whether its arguments are
     /// there; if not, `arrived` follows.
     fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error>;

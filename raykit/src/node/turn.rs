@@ -82,10 +82,11 @@ impl Cell {
             };
             let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
                 core.active -= 1;
-                let ends = core.should_end();
+                let (ends, stopping) = (core.should_end(), core.stopping);
                 drop(core);
                 if ends {
-                    self.end(self.died("ended: nobody had a handle of it any more"));
+                    let why = if stopping { "was stopped" } else { "had no handle any more" };
+                    self.end(self.died(why));
                 }
                 return;
             };
