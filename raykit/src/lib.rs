@@ -22,6 +22,7 @@
 //!
 //! - [`init`] and [`Config`] start a node; nothing runs beside your program.
 //! - [`macro@remote`]: what a remote function may take and return, and its options.
+//! - `#[remote]` on a struct makes an actor: [`_docs::actors`] says what is promised of it.
 //! - [`put`], [`get`](fn@get), [`wait`], [`as_completed`]: values into the store and out of it.
 //! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
 //! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
@@ -34,7 +35,8 @@
 //! ```text
 //! floor 5   api                the porch: the words a user says
 //! floor 4   node               the stairwell: the only place where rooms meet
-//! floor 2   task               a call written down
+//! floor 3   task               a call written down
+//! floor 2   actor              state with a mailbox: what may run when
 //! floor 1   object    sched    what travels · who works
 //! floor 0   base               ids, amounts, limits: words that all share
 //! ```
@@ -94,6 +96,9 @@ pub mod _docs {
 
     pub mod architecture {
         #![doc = include_str!("../docs/architecture.md")]
+    }
+    pub mod actors {
+        #![doc = include_str!("../docs/actors.md")]
     }
     pub mod design {
         #![doc = include_str!("../docs/design.md")]

@@ -61,8 +61,8 @@ impl Context {
         self.task.as_ref()?.mailbox.as_ref().map(|mailbox| mailbox.actor())
     }
 
-    /// A handle of the actor whose method this is, if `H` is its type. It is a weak one: an actor that
-    /// keeps it does not keep itself alive.
+    /// A handle of the actor whose method this is, if `H` is its type. It is a weak one: an actor
+    /// that keeps it does not keep itself alive.
     ///
     /// ```
     /// use raykit::prelude::*;
