@@ -122,6 +122,18 @@ impl Core {
         Some((life, mail.kind))
     }
 
+    /// Takes out the next call of an actor that does nothing, if it is one that runs on a thread.
+    pub(super) fn start_sync(&mut self) -> Option<(Arc<Life>, Kind, Arc<Task>)> {
+        let sync = self.inbox.first().is_some_and(|first| !first.call.is_async());
+        if !sync || !self.is_alive() || self.inbox.is_busy() {
+            return None;
+        }
+        let life = self.life.clone()?;
+        let mail = self.inbox.start()?;
+        self.running.push(Arc::clone(&mail.call));
+        Some((life, mail.kind, mail.call))
+    }
+
     pub(super) fn should_end(&self) -> bool {
         self.closing && self.is_alive() && self.inbox.is_idle() && self.queued + self.active == 0
     }

@@ -6,6 +6,7 @@ use super::{Node, current};
 use crate::actor::inbox::{Caller, Mail, Need};
 use crate::actor::state::{Life, State as ActorState};
 use crate::base::ActorId;
+use crate::base::limits::ACTOR_TURN_CALLS;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
@@ -92,20 +93,24 @@ impl Mailbox for Cell {
     }
 
     fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>) {
-        if task.is_async() {
-            return;
-        }
         let own = Arc::as_ptr(&self);
         let popped = worker.pop_if(|job| std::ptr::addr_eq(Arc::as_ptr(job), own)).is_some();
-        let started = {
-            let mut core = self.core.lock();
+        if popped {
             // The turn that was queued for this call is taken now.
-            core.queued -= u32::from(popped);
-            core.start_now(task)
-        };
-        let Some((life, kind)) = started else { return self.go_on(node) };
-        worker.run_on_top(|| self.run_sync(node, &life, task));
-        self.change(node, |core| core.finish(&life, kind, std::slice::from_ref(task)));
+            self.core.lock().queued -= 1;
+        }
+        // Those before it in line have to end before it can begin.
+        for _ in 0..ACTOR_TURN_CALLS {
+            let started = self.core.lock().start_sync();
+            let Some((life, kind, call)) = started else { break };
+            worker.run_on_top(|| self.run_sync(node, &life, &call));
+            self.core.lock().finish(&life, kind, std::slice::from_ref(&call));
+            quietly(|| drop(call));
+            if task.state() > State::Queued {
+                break;
+            }
+        }
+        self.go_on(node);
     }
 
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>) {
