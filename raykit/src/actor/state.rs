@@ -2,11 +2,10 @@
 //! have it when is decided by the inbox; here it is only made sure that a mistake there is an error
 //! and not a data race.
 
+use crate::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::object::{Error, ErrorKind, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The value that a constructor made.
 #[doc(hidden)]
@@ -108,7 +107,46 @@ impl Drop for Access {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, raykit_loom))]
+mod loom_tests {
+    use super::*;
+
+    /// Two that want to change a state and one that wants to read it: whoever gets it sees all that
+    /// those before have done, and nobody gets it while another one changes it.
+    #[test]
+    fn loom_a_state_is_changed_by_one_at_a_time() {
+        crate::base::sync::explore(|| {
+            let life = Life::new(State::new((0_u32, 0_u32)));
+            let change = |life: &Arc<Life>| {
+                let Ok(mut access) = life.exclusive() else { return 0 };
+                let both = access.state_mut::<(u32, u32)>().expect("two numbers");
+                both.0 += 1;
+                loom::thread::yield_now();
+                both.1 += 1;
+                1
+            };
+            let other = {
+                let life = Arc::clone(&life);
+                loom::thread::spawn(move || change(&life))
+            };
+            let reader = {
+                let life = Arc::clone(&life);
+                loom::thread::spawn(move || {
+                    if let Ok(access) = life.shared() {
+                        let both = access.state::<(u32, u32)>().expect("two numbers");
+                        assert_eq!(both.0, both.1, "not in the middle of a change");
+                    }
+                })
+            };
+            let changed = change(&life) + other.join().expect("it ends");
+            reader.join().expect("it ends");
+            let last = life.shared().expect("all have let go");
+            assert_eq!(last.state::<(u32, u32)>().ok(), Some(&(changed, changed)));
+        });
+    }
+}
+
+#[cfg(all(test, not(raykit_loom)))]
 mod tests {
     use super::*;
 
