@@ -123,6 +123,7 @@ pub mod __private {
     pub use crate::actor::state::{Access, State};
     pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
+    pub use crate::node::cell::Checkpoint;
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;

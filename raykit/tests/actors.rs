@@ -743,7 +743,7 @@ fn a_handle_of_oneself_leaks_nothing() {
         }
         pub fn calls_itself(&mut self) -> bool {
             let own = self.own.as_ref().and_then(|own| own.upgrade());
-            own.is_some_and(|own| own.keep().forget() == ())
+            own.map(|own| own.keep().forget()).is_some()
         }
     }
     let node = node(1);
@@ -755,4 +755,76 @@ fn a_handle_of_oneself_leaks_nothing() {
     drop(selfish);
     eventually("the state is dropped", || SELVES.load(Ordering::SeqCst) == 0);
     all_clear(1);
+}
+
+/// What it has counted, with how often it was made by its constructor.
+#[remote(max_restarts = 100, checkpoint_every = 2)]
+#[object]
+#[derive(Clone)]
+struct Ledger {
+    entries: Vec<i64>,
+}
+
+static LEDGERS_MADE: AtomicUsize = AtomicUsize::new(0);
+
+#[remote]
+impl Ledger {
+    pub fn new() -> Self {
+        LEDGERS_MADE.fetch_add(1, Ordering::SeqCst);
+        Ledger { entries: Vec::new() }
+    }
+    pub fn enter(&mut self, entry: i64) -> usize {
+        self.entries.push(entry);
+        self.entries.len()
+    }
+    pub async fn enter_later(&mut self, entry: i64) -> usize {
+        tokio::task::yield_now().await;
+        self.entries.push(entry);
+        self.entries.len()
+    }
+    pub fn entries(&self) -> Vec<i64> {
+        self.entries.clone()
+    }
+    pub fn breaks(&mut self) {
+        self.entries.push(-1);
+        panic!("in the middle of a change");
+    }
+}
+
+/// After a crash an actor goes on with the state that was kept last, and not with what a call that
+/// broke off had made of it. (A29, without the calls being run again)
+#[test]
+fn a_restarted_actor_goes_on_from_its_checkpoint() {
+    for cpus in [1, 2] {
+        let node = node(cpus);
+        let _here = node.enter();
+        let made = LEDGERS_MADE.load(Ordering::SeqCst);
+        let ledger = Ledger::remote();
+        for entry in 1..=5 {
+            value(&ledger.enter(entry)).unwrap();
+        }
+        assert!(error(&ledger.breaks()).is_panic());
+        assert_eq!(value(&ledger.entries()).unwrap(), [1, 2, 3, 4], "kept after every second call");
+        value(&ledger.enter_later(5)).unwrap();
+        value(&ledger.enter_later(6)).unwrap();
+        assert!(error(&ledger.breaks()).is_panic());
+        assert_eq!(value(&ledger.entries()).unwrap(), [1, 2, 3, 4, 5, 6], "of async calls too");
+        let (seventh, kept) = (ledger.enter(7), ledger.checkpoint());
+        value(&kept).unwrap();
+        assert!(seventh.is_ready(), "in the order of the calls");
+        ledger.enter(8).forget();
+        assert!(error(&ledger.breaks()).is_panic());
+        assert_eq!(value(&ledger.entries()).unwrap().len(), 7, "on request");
+        assert_eq!(LEDGERS_MADE.load(Ordering::SeqCst), made + 1);
+        let never = Ledger::options().checkpoint_every(0).remote();
+        value(&never.enter(1)).unwrap();
+        assert!(error(&never.breaks()).is_panic());
+        assert!(value(&never.entries()).unwrap().is_empty());
+        drop((ledger, never, seventh, kept));
+        all_clear(cpus);
+    }
+    let node = node(1);
+    let _here = node.enter();
+    let refused = error(&Counter::remote(1).checkpoint());
+    assert!(refused.to_string().contains("checkpoint_every"), "{refused}");
 }

@@ -106,7 +106,8 @@ fn name(method: &Method, refusals: &mut Refusals) -> bool {
         "remote" | "options" => {
             format!("`{name}` is a function that the attribute makes; choose another name")
         }
-        "kill" | "stop" | "ready" | "downgrade" | "id" | "is_alive" => {
+        "kill" | "kill_and_restart" | "stop" | "ready" | "ended" | "restarts" | "checkpoint"
+        | "downgrade" | "id" | "is_alive" => {
             format!("`{name}` is a method of every handle; choose another name")
         }
         "name" | "timeout" | "max_retries" | "retry_on" | "unordered" | "when_full" | "forget" => {

@@ -97,9 +97,21 @@ fn actor(names: &Names<'_>, source: &ItemStruct, options: &Options) -> TokenStre
     let name = &source.ident;
     let defaults = set(&code!(#raykit::__private::ActorOptions::new()), raykit, &options.fields);
     let words = format!("Options for a new `{actor}` other than its own.");
+    let kept = options.fields.iter().any(|(field, _)| *field == "checkpoint_every");
+    let checkpoint = kept.then(|| {
+        // A state that is no object is refused at the struct's name.
+        let state = written(name);
+        code! {
+            fn __checkpoint() -> ::core::option::Option<#raykit::__private::Checkpoint> {
+                ::core::option::Option::Some(#raykit::__private::Checkpoint::of::<#state>())
+            }
+        }
+    });
     code! {
         impl #raykit::Actor for #name {
             type Handle = #handle;
+
+            #checkpoint
 
             fn __defaults() -> &'static #raykit::__private::ActorOptions {
                 static __RAYKIT_DEFAULTS: #raykit::__private::ActorOptions = #defaults;

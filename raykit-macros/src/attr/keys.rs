@@ -32,6 +32,7 @@ const STRUCT: &[&str] = &[
     "max_retries",
     "max_concurrency",
     "max_pending",
+    "checkpoint_every",
     "lifetime",
     "name",
     "namespace",

@@ -3,7 +3,7 @@
 use crate::actor::options::ActorOptions;
 use crate::base::ActorId;
 use crate::node::actors::{self, Claim};
-use crate::node::cell::{Cell, Options as Given};
+use crate::node::cell::{Cell, Checkpoint, KEEP, Options as Given};
 use crate::node::{current, submit};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef};
@@ -26,6 +26,10 @@ pub trait Actor: Sized + Send + 'static {
     type Handle: Handle<Actor = Self>;
     #[doc(hidden)]
     fn __defaults() -> &'static ActorOptions;
+    #[doc(hidden)]
+    fn __checkpoint() -> Option<Checkpoint> {
+        None
+    }
 }
 
 /// A handle of an actor, made by `#[remote]` on its struct.
@@ -90,6 +94,19 @@ pub mod handle {
         }
     }
 
+    pub fn checkpoint<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
+        match cell(actor) {
+            Ok(cell) if cell.checkpoint.is_none() => {
+                let text = format!(
+                    "the state of {} is not kept: its struct has no option `checkpoint_every`",
+                    cell.label()
+                );
+                failed(Error::new(ErrorKind::Config, text))
+            }
+            _ => call(actor, &KEEP, None, []),
+        }
+    }
+
     pub fn is_alive<A>(actor: &ActorRef<A>) -> bool {
         cell(actor).is_ok_and(|cell| !cell.is_ended())
     }
@@ -130,6 +147,12 @@ macro_rules! __handle_methods {
         /// A reference that is ready when the actor has ended for good, and says why.
         pub fn ended(&self) -> $crate::ObjectRef<::std::string::String> {
             $crate::__private::handle::ended(&self.$actor)
+        }
+        /// Keeps the actor's state, as it is when the calls before this one have ended, for its
+        /// next life: after a crash it begins with that instead of its constructor. For a struct
+        /// with the option `checkpoint_every`.
+        pub fn checkpoint(&self) -> $crate::ObjectRef<()> {
+            $crate::__private::handle::checkpoint(&self.$actor)
         }
         /// A reference that is ready once the constructor has run, and failed if that failed.
         pub fn ready(&self) -> $crate::ObjectRef<()> {
@@ -199,6 +222,12 @@ macro_rules! __actor_option_methods {
         /// Calls that may wait for the actor; see [`WhenFull`]($crate::WhenFull).
         pub fn max_pending(mut self, n: ::core::primitive::u32) -> Self {
             self.$field.max_pending = n;
+            self
+        }
+        /// After so many calls that may change the state it is kept, for a struct with the option
+        /// `checkpoint_every`; 0: on request only.
+        pub fn checkpoint_every(mut self, calls: ::core::primitive::u32) -> Self {
+            self.$field.checkpoint_every = calls;
             self
         }
         /// The name by which [`raykit::actor`]($crate::actor) finds it.
@@ -412,7 +441,8 @@ pub fn create<A: Actor, const N: usize>(
             Some(own) => Given::Own(Box::new(own)),
             None => Given::Defaults(A::__defaults()),
         };
-        actors::create(node, constructor, std::any::type_name::<A>(), options, inputs)
+        let (name, checkpoint) = (std::any::type_name::<A>(), A::__checkpoint());
+        actors::create(node, constructor, name, options, checkpoint, inputs)
     });
     match created.and_then(|claim| claim) {
         Ok(claim) => ObjectRef::new(RawRef(claim as Arc<dyn Holder>)),

@@ -1,6 +1,6 @@
 //! The actors of a node: who has a name, who is alive, and what a handle is.
 
-use super::cell::{Cell, Options};
+use super::cell::{Cell, Checkpoint, Options};
 use super::task::{Mailbox, Task};
 use super::{Node, current, submit};
 use crate::actor::options::ActorOptions;
@@ -9,7 +9,6 @@ use crate::base::id::next_sequence;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, Stage};
 use crate::object::slot::Slot;
-use crate::sched::LaneId;
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
@@ -146,6 +145,7 @@ pub(crate) fn create(
     constructor: &'static Function,
     type_name: &'static str,
     options: Options,
+    checkpoint: Option<Checkpoint>,
     inputs: Inputs,
 ) -> Result<Arc<Claim>> {
     if node.is_closed() {
@@ -156,7 +156,7 @@ pub(crate) fn create(
         return Err(Error::new(ErrorKind::Config, text));
     }
     let (get_if_exists, max_restarts) = (options.get_if_exists, options.max_restarts);
-    let cell = Cell::new(node, constructor, type_name, options, LaneId(0));
+    let cell = Cell::new(node, constructor, type_name, options, checkpoint);
     let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
     let claim = Arc::new(Claim {
         slot: Slot::new(id, node.ledger),

@@ -5,20 +5,23 @@
 //! The lock of an actor is never held while a function of the user's runs, while a value of the
 //! user's is dropped, or while a call is settled.
 
+use super::run::caught;
 use super::task::{Mailbox, State, Task};
 use super::{Node, submit};
 use crate::actor::inbox::{Inbox, Kind, Mail, Need};
 use crate::actor::options::ActorOptions;
 use crate::actor::restart::Restarts;
-use crate::actor::state::Life;
+use crate::actor::state::{Access, Life, State as ActorState};
 use crate::base::ActorId;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
+use crate::object::Object;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use crate::object::value::{Payload, Value};
 use crate::sched::LaneId;
 use crate::task::arg::Inputs;
+use crate::task::call::{Results, Returns};
 use crate::task::function::{Body, Function};
 use crate::task::options::Options as CallOptions;
 use parking_lot::{Condvar, Mutex};
@@ -39,7 +42,43 @@ pub(crate) struct Cell {
     pub(super) room: Condvar,
     /// What the handles hold; it goes with the last of them.
     claim: OnceLock<Weak<dyn Holder>>,
+    /// How its state is kept, where it may be.
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
+
+/// How an actor's state is kept for its next life, and made from what was kept.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct Checkpoint {
+    save: fn(&Access) -> Result<Value, Error>,
+    load: fn(Value) -> Result<ActorState, Error>,
+}
+
+impl Checkpoint {
+    /// Of a state that is an object.
+    pub fn of<S: Object>() -> Checkpoint {
+        Checkpoint {
+            save: |access| access.state::<S>().map(|state| Value::new(state.clone())),
+            load: |kept| kept.take::<S>().map(ActorState::new),
+        }
+    }
+}
+
+/// The method behind `handle.checkpoint()`: nothing but a place in the order of calls.
+pub(crate) static KEEP: Function = Function {
+    name: "checkpoint",
+    krate: "raykit",
+    major: "0",
+    path: || "raykit::checkpoint",
+    method: "",
+    schema: 0,
+    signature: "fn checkpoint(&mut self)",
+    returns: 1,
+    defaults: CallOptions::of_method(),
+    body: Body::Exclusive(|_, _| Ok(Returns(Results::One(Value::new(()))))),
+    file: file!(),
+    line: line!(),
+};
 
 /// The actor's own options, or those of its type.
 pub(crate) enum Options {
@@ -75,6 +114,9 @@ pub(super) struct Core {
     pub(super) stopping: bool,
     /// Where its end is told, once somebody has asked.
     ended: Option<RawRef>,
+    /// The state as it was kept last, and the calls since then.
+    kept: Option<Value>,
+    since: u32,
     pub(super) restarts: Restarts,
     /// The constructor's arguments, where it may run again.
     pub(super) inputs: Inputs,
@@ -153,7 +195,7 @@ impl Cell {
         constructor: &'static Function,
         type_name: &'static str,
         options: Options,
-        lane: LaneId,
+        checkpoint: Option<Checkpoint>,
     ) -> Arc<Cell> {
         let restarts = Restarts::new(options.max_restarts, options.restart_window);
         let groups = options.groups.iter().map(|(_, max)| *max);
@@ -169,6 +211,8 @@ impl Cell {
             closing: false,
             stopping: false,
             ended: None,
+            kept: None,
+            since: 0,
             restarts,
             inputs: Inputs::None,
             held: None,
@@ -180,7 +224,8 @@ impl Cell {
             constructor,
             type_name,
             options,
-            lane,
+            lane: LaneId(0),
+            checkpoint,
             turns_max: node.config.num_cpus.clamp(1, 1 << 16) as u32,
             core: Mutex::new(core),
             room: Condvar::new(),
@@ -230,6 +275,45 @@ impl Cell {
             reference.slot().seal(Ok(Payload::new(Value::new(why))));
         }
         reference
+    }
+
+    /// An exclusive call has changed the state, and its result is about to be told: the state is
+    /// kept if it is time, or if this call is to see to that.
+    pub(super) fn changed(&self, node: &Node, life: &Arc<Life>, call: &Task) {
+        let Some(checkpoint) = self.checkpoint else { return };
+        if call.function.body.need() == Need::Shared {
+            return;
+        }
+        let due = {
+            let mut core = self.core.lock();
+            core.since += 1;
+            let every = self.options.checkpoint_every;
+            std::ptr::eq(call.function, &KEEP) || (every > 0 && core.since >= every)
+        };
+        if !due {
+            return;
+        }
+        let kept = caught(|| {
+            let value = (checkpoint.save)(&life.shared()?)?;
+            if node.config.always_encode { value.seal().map(Value::Sealed) } else { Ok(value) }
+        });
+        match kept {
+            Ok(value) => {
+                let before = {
+                    let mut core = self.core.lock();
+                    core.since = 0;
+                    core.kept.replace(value)
+                };
+                quietly(|| drop(before));
+            }
+            Err(error) => tracing::warn!(%error, actor = self.label(), "its state was not kept"),
+        }
+    }
+
+    /// The state as it was kept last, for another life.
+    pub(super) fn restore(&self) -> Option<Result<ActorState, Error>> {
+        let (checkpoint, kept) = (self.checkpoint?, self.core.lock().kept.clone()?);
+        Some(caught(|| (checkpoint.load)(kept)))
     }
 
     /// No further call is taken; when those that are here have ended the actor does. `false` if it
@@ -369,6 +453,7 @@ impl Cell {
         let (gone, running) = (core.life.take(), std::mem::take(&mut core.running));
         core.inbox.forget_running();
         (core.active, core.generation) = (0, core.generation.wrapping_add(1));
+        core.since = 0;
         // Those that were taken out and have not begun go back to the front.
         let (begun, waiting): (Vec<_>, Vec<_>) =
             running.into_iter().partition(|task| task.state() != State::Queued);

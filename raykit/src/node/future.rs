@@ -36,6 +36,10 @@ pub(crate) trait Lender: Send + Sync {
         error: &Error,
     );
 
+    /// The method has let go of the state, which it may have changed, and its result is about to be
+    /// told.
+    fn changed(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>);
+
     /// The method has ended and has let go of the state.
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>);
 }
@@ -400,6 +404,9 @@ impl Flight {
                 Arc::clone(cell).crashed(&node, life, &task, error);
             }
         }
+        if let (Some((cell, life)), true) = (&self.lender, result.is_ok()) {
+            Arc::clone(cell).changed(&node, life, &task);
+        }
         quietly(|| node.after_attempt(Arc::clone(&task), result));
         self.give_back();
         if self.counted {
@@ -436,9 +443,14 @@ fn future_of(
             Ok(body(access, call))
         }
         (Body::MakeAsync(body), _) => {
-            let (node, task, making) = (Arc::clone(node), Arc::clone(task), body(call));
+            let kept = task.mailbox.as_ref().and_then(|mailbox| mailbox.restore());
+            let making = kept.is_none().then(|| body(call));
+            let (node, task) = (Arc::clone(node), Arc::clone(task));
             Ok(Box::pin(async move {
-                let made = making.await;
+                let made = match (making, kept) {
+                    (Some(making), _) => making.await,
+                    (None, kept) => kept.unwrap_or_else(|| Err(task.error(ErrorKind::Io, ""))),
+                };
                 node.made(&task, made)
             }))
         }

@@ -134,6 +134,10 @@ impl Mailbox for Cell {
         core.running.iter().filter(blocks).cloned().collect()
     }
 
+    fn restore(&self) -> Option<Result<ActorState, Error>> {
+        Cell::restore(self)
+    }
+
     fn made(self: Arc<Self>, node: &Arc<Node>, made: Result<ActorState, Error>) {
         let state = match made {
             Ok(state) => state,

@@ -98,7 +98,8 @@ impl Node {
         let result = match task.function.body {
             Body::Sync(body) => self.run_body(&task, body),
             Body::Make(body) => {
-                let made = self.run_body(&task, body);
+                let kept = task.mailbox.as_ref().and_then(|mailbox| mailbox.restore());
+                let made = kept.unwrap_or_else(|| self.run_body(&task, body));
                 self.made(&task, made)
             }
             _ => return,

@@ -103,6 +103,9 @@ pub(crate) trait Mailbox: Send + Sync {
     /// The calls that have to end before `task`, which has not begun.
     fn before(&self, task: &Arc<Task>) -> Vec<Arc<Task>>;
 
+    /// The state as it was kept last, if it was: it takes the place of what the constructor makes.
+    fn restore(&self) -> Option<Result<ActorState, Error>>;
+
     /// The constructor has run, or never will.
     fn made(self: Arc<Self>, node: &Arc<Node>, made: Result<ActorState, Error>);
 

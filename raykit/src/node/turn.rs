@@ -151,6 +151,9 @@ impl Cell {
         if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
             self.crash(node, Some(life), Some(task), error); // the state may be half changed
         }
+        if result.is_ok() {
+            Cell::changed(self, node, life, task);
+        }
         node.after_attempt(Arc::clone(task), result);
     }
 
@@ -193,6 +196,10 @@ impl Cell {
 }
 
 impl Lender for Cell {
+    fn changed(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
+        Cell::changed(&self, node, life, task);
+    }
+
     fn crashed(
         self: Arc<Self>,
         node: &Arc<Node>,
