@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Gate, all_clear, arrive, error, eventually, node, note, pass, value};
+use common::{Gate, all_clear, arrive, error, eventually, node, note, pass, ready, value};
 use raykit::prelude::*;
 use raykit::{ErrorKind, RetryOn, WhenFull};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -78,6 +78,11 @@ fn square(x: i64) -> i64 {
 }
 
 #[remote]
+fn fails() -> Result<i64, String> {
+    Err("no number".into())
+}
+
+#[remote]
 fn held(gate: u64, x: i64) -> i64 {
     pass(gate);
     x
@@ -116,6 +121,22 @@ fn calls_of_one_caller_run_in_the_order_in_which_they_were_made() {
     assert_eq!(raykit::get(&mixed).unwrap(), (10_001..=10_200).collect::<Vec<i64>>());
     drop((counter, refs, mixed));
     all_clear(2);
+}
+
+/// A call whose arguments are there already may be begun by a worker the moment it is posted.
+#[test]
+fn references_that_are_ready_are_arguments_too() {
+    let node = node(2);
+    let _here = node.enter();
+    let (counter, one) = (Counter::remote(0), raykit::put(1).unwrap());
+    let refs: Vec<_> = (0..5_000).map(|_| counter.add(&one)).collect();
+    assert_eq!(value(refs.last().unwrap()).unwrap(), 5_000);
+    let failed = held::remote(Gate::new().id, 1);
+    ready(&failed);
+    let broken = fails::remote();
+    ready(&broken);
+    assert!(error(&counter.add(&broken)).is_task_error());
+    assert_eq!(value(&counter.add(&failed)).unwrap(), 5_001);
 }
 
 /// A call whose argument is not there holds back its own caller's later calls and nobody else's.
@@ -827,4 +848,77 @@ fn a_restarted_actor_goes_on_from_its_checkpoint() {
     let _here = node.enter();
     let refused = error(&Counter::remote(1).checkpoint());
     assert!(refused.to_string().contains("checkpoint_every"), "{refused}");
+}
+
+/// The time of a call is the time of the calls that it makes of other actors.
+#[test]
+fn deadlines_travel_through_nested_calls() {
+    #[remote]
+    struct Front {
+        back: CounterHandle,
+    }
+    #[remote]
+    impl Front {
+        pub fn new(back: CounterHandle) -> Self {
+            Front { back }
+        }
+        pub fn ask(&self, gate: u64, log: u64) -> Result<i64, raykit::Error> {
+            let nested = self.back.held(gate, 1);
+            let answer = nested.get();
+            if answer.as_ref().is_err_and(raykit::Error::is_timeout) {
+                note(log, 1);
+            }
+            answer
+        }
+    }
+    let node = node(2);
+    let _here = node.enter();
+    let (gate, log) = (Gate::new(), Gate::new());
+    let back = Counter::remote(0);
+    let front = Front::remote(&back);
+    let asked = front.options().timeout(millis(50)).ask(gate.id, log.id);
+    // The inner call's time is up at the same moment, and its error may come first.
+    let late = error(&asked).to_string();
+    assert!(late.contains("timed out"), "{late}");
+    eventually("the inner call is given up too", || log.notes() == [1]);
+    let patient = front.ask(gate.id, log.id);
+    gate.open();
+    assert!(value(&patient).is_ok(), "without a limit there is none to pass on");
+    drop((front, back, asked, patient));
+    all_clear(2);
+}
+
+/// An actor that has very much to do takes turns with others.
+#[test]
+fn a_busy_actor_leaves_turns_to_others() {
+    #[remote]
+    struct Busy;
+    #[remote]
+    impl Busy {
+        pub fn new() -> Self {
+            Busy
+        }
+        pub fn work(&mut self) {
+            let until = std::time::Instant::now() + std::time::Duration::from_micros(200);
+            while std::time::Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        }
+    }
+    let node = node(1);
+    let _here = node.enter();
+    let (busy, other) = (Busy::remote(), Counter::remote(0));
+    let works: Vec<_> = (0..2_000).map(|_| busy.work()).collect();
+    assert_eq!(value(&square::remote(3)).unwrap(), 9);
+    assert_eq!(value(&other.add(1)).unwrap(), 1);
+    let left = works.iter().filter(|work| !work.is_ready()).count();
+    assert!(left > 0, "both came before the end of 400 ms of calls");
+    raykit::get(&works).unwrap();
+    // An actor whose lifetime resources are all there are gets them back after a crash.
+    let whole = Counter::options().num_cpus(1.0).max_restarts(1).remote(5);
+    assert_eq!(value(&whole.add(1)).unwrap(), 6);
+    assert!(error(&whole.panics()).is_panic());
+    assert_eq!(value(&whole.add(1)).unwrap(), 6);
+    drop((busy, other, works, whole));
+    all_clear(1);
 }

@@ -321,6 +321,26 @@ fn a_task_that_waits_for_itself_is_told() {
     }
 }
 
+#[remote]
+fn waits_for_limited(gate: u64) -> Result<String, raykit::Error> {
+    let limited = held::options().timeout(millis(20)).remote(gate, 1);
+    Ok(limited.get().expect_err("its time is up").to_string())
+}
+
+/// A task that waits for one with a time limit does not run it itself: the limit may pass.
+#[test]
+fn a_wait_for_a_task_with_a_limit_ends_with_the_limit() {
+    for cpus in [1, 2] {
+        let node = node(cpus);
+        let _here = node.enter();
+        let gate = Gate::new();
+        let text = value(&waits_for_limited::remote(gate.id)).unwrap();
+        assert!(text.contains("its limit is 20ms"), "{text}");
+        gate.open();
+        all_clear(cpus);
+    }
+}
+
 /// Awaits what was left and `other` together.
 #[remote]
 async fn joins_left(_begun: i64, key: u64, other: ObjectRef<i64>) -> Result<i64, raykit::Error> {

@@ -2,7 +2,7 @@
 //! have it when is decided by the inbox; here it is only made sure that a mistake there is an error
 //! and not a data race.
 
-use crate::base::sync::{Arc, AtomicUsize, Ordering};
+use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
 use crate::object::{Error, ErrorKind, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -24,6 +24,8 @@ const EXCLUSIVE: usize = usize::MAX;
 pub(crate) struct Life {
     /// How many have it shared, or `EXCLUSIVE`.
     loans: AtomicUsize,
+    /// Another life has begun, or none will.
+    over: AtomicBool,
     state: UnsafeCell<Box<dyn Any + Send>>,
 }
 
@@ -35,7 +37,19 @@ unsafe impl Sync for Life {}
 
 impl Life {
     pub(crate) fn new(state: State) -> Arc<Life> {
-        Arc::new(Life { loans: AtomicUsize::new(0), state: UnsafeCell::new(state.0) })
+        let (loans, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Life { loans, over, state: UnsafeCell::new(state.0) })
+    }
+
+    /// No call should begin any more. Who says so looks afterwards which calls have begun, and who
+    /// begins one looks afterwards whether this was said: one of the two sees the other, since all
+    /// four steps are `SeqCst`.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
     }
 
     /// The state for a call that shares it.

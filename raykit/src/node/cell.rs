@@ -451,6 +451,10 @@ impl Cell {
             submit::creation(node, self.constructor, options, inputs, self.lane, mailbox);
         core.stage = Stage::Starting(Arc::clone(&creation));
         let (gone, running) = (core.life.take(), std::mem::take(&mut core.running));
+        if let Some(gone) = &gone {
+            gone.end();
+        }
+        let held = core.held.take();
         core.inbox.forget_running();
         (core.active, core.generation) = (0, core.generation.wrapping_add(1));
         core.since = 0;
@@ -467,6 +471,9 @@ impl Cell {
             node.abort(task, error.in_task(task.name(), task.id()));
         }
         quietly(|| drop((gone, begun)));
+        if let Some(held) = held {
+            node.pool.give(&held); // its constructor asks again
+        }
         node.timer.retry(node, creation, pause);
     }
 

@@ -288,7 +288,9 @@ fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
             return false;
         }
         // A task of another node in this process has its own threads, and its own account.
-        let here = |task: &Arc<super::task::Task>| task.id().node == own;
+        // Nor is one taken that has a limit: it may pass while it runs, and the wait ends then.
+        let here =
+            |task: &Arc<super::task::Task>| task.id().node == own && task.deadline().is_none();
         let open_here = producer(next).filter(here).filter(|_| !next.is_ready());
         let Some(task) = open_here else {
             open.pop();

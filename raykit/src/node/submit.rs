@@ -18,6 +18,7 @@ use crate::task::options::Options;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
+use std::time::Instant;
 
 /// Submits a call to the node in force. There is always a reference for each result; what cannot be
 /// submitted resolves to its error. `made` sees the task before it is on its way.
@@ -70,7 +71,15 @@ pub(crate) fn refused(
     let ledger = nowhere();
     let id = TaskId { node, sequence: next_sequence() };
     let lane = crate::sched::LaneId(0);
-    let call = NewTask { id, ledger, lane, state: State::Waiting, node: None, mailbox: None };
+    let call = NewTask {
+        id,
+        ledger,
+        lane,
+        state: State::Waiting,
+        node: None,
+        mailbox: None,
+        deadline: None,
+    };
     let task = call.make(function, options, Inputs::None);
     made(&task);
     task.give_up();
@@ -85,6 +94,7 @@ struct NewTask {
     state: State,
     node: Option<Arc<Node>>,
     mailbox: Option<Arc<dyn Mailbox>>,
+    deadline: Option<Instant>,
 }
 
 impl NewTask {
@@ -106,15 +116,16 @@ impl NewTask {
             mailbox: self.mailbox.clone(),
         };
         if function.returns <= 1 {
-            let extra = options.map(|options| {
-                Box::new(Extra { options: Some(options), parts: Default::default() })
-            });
+            let deadline = self.deadline;
+            let extra = (options.is_some() || deadline.is_some())
+                .then(|| Box::new(Extra { options, parts: Default::default(), deadline }));
             return Arc::new(Task::new(parts(extra)));
         }
         Arc::new_cyclic(|task| {
             let others = 1..function.returns;
             let others = others.map(|index| Arc::new(Part::new(slot(index), task.clone())));
-            let extra = Extra { options, parts: others.collect::<Vec<_>>().into() };
+            let others: Vec<_> = others.collect();
+            let extra = Extra { options, parts: others.into(), deadline: self.deadline };
             Task::new(parts(Some(Box::new(extra))))
         })
     }
@@ -132,7 +143,11 @@ pub(crate) fn creation(
     let id = TaskId { node: node.id, sequence: next_sequence() };
     let (ledger, state, mailbox) = (node.ledger, State::Waiting, Some(mailbox));
     node.counters.submitted.add(1);
-    NewTask { id, ledger, lane, state, node: None, mailbox }.make(constructor, options, inputs)
+    NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None }.make(
+        constructor,
+        options,
+        inputs,
+    )
 }
 
 impl Node {
@@ -160,13 +175,16 @@ impl Node {
         let own_lane = (outside && !is_method).then(|| current::lane(self));
         let lane = match (&parent, &own_lane) {
             (Some(parent), _) => parent.lane,
-            (None, Some(lane)) => lane.id,
-            (None, None) => crate::sched::LaneId(0),
+            (None, own) => own.as_ref().map_or(crate::sched::LaneId(0), |lane| lane.id),
         };
         let (lane, own_lane) = match priority {
             Some(priority) => (self.pool.lane_at(lane, priority).id, None),
             None => (lane, own_lane),
         };
+        // The call of an actor is a part of the call that makes it, and has no more time than that.
+        let inherited = parent.as_ref().filter(|_| is_method).and_then(|parent| parent.deadline());
+        let own = timeout.and_then(|limit| Instant::now().checked_add(limit));
+        let deadline = [inherited, own].into_iter().flatten().min();
         let referring = inputs.references().next().is_some();
         let waits = referring && inputs.references().any(|reference| !reference.is_ready());
         let call = NewTask {
@@ -176,12 +194,13 @@ impl Node {
             state: if referring { State::Waiting } else { State::Queued },
             node: waits.then(|| Arc::clone(self)),
             mailbox,
+            deadline,
         };
         let task = call.make(function, options, inputs);
         made(&task);
         self.counters.submitted.add(1);
-        if let Some(limit) = timeout {
-            self.timer.expire(self, &task, limit);
+        if let Some(deadline) = deadline {
+            self.timer.expire(self, &task, deadline, timeout.filter(|_| own == Some(deadline)));
         }
         if let Some(parent) = parent {
             parent.adopt(&task);
@@ -189,20 +208,35 @@ impl Node {
                 self.cancel(&task);
             }
         }
-        if is_method && !self.post(&task, !waits) {
-            return task;
-        }
-        if waits {
+        if is_method {
+            self.send(&task, waits);
+        } else if waits {
             self.await_arguments(&task);
         } else if referring {
             self.ready(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
-        } else if !is_method {
+        } else {
             self.enqueue(Arc::clone(&task), own_lane.as_ref().map(|lane| &***lane));
         }
         if outside && current::should_look_at_backlog() {
             self.wait_for_room();
         }
         task
+    }
+
+    /// Sends a call to its actor, in the order in which its caller makes it.
+    fn send(self: &Arc<Node>, task: &Arc<Task>, waits: bool) {
+        if !waits && task.state() == State::Waiting {
+            // Once it is posted a worker may begin it, so it has to be ready before.
+            match failed_argument(task) {
+                Some(error) if task.give_up() => return self.finish_unrun(task, error),
+                Some(_) => return,
+                None if !task.make_ready() => return,
+                None => {}
+            }
+        }
+        if self.post(task, !waits) && waits {
+            self.await_arguments(task);
+        }
     }
 
     /// Hands a call to its actor. `false` if that does not take it.

@@ -30,6 +30,7 @@ use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::Context;
+use std::time::Instant;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +120,8 @@ pub(crate) struct Extra {
     /// The results after the first, until they are there: then each belongs to its references
     /// alone.
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
+    /// When its time is up, its own or that of the call which it is a part of.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// A result after the first, of a task with several.
@@ -204,6 +207,10 @@ impl Task {
         own.unwrap_or(&self.function.defaults)
     }
 
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.extra.as_ref().and_then(|extra| extra.deadline)
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.options().name.as_deref().unwrap_or(self.function.name)
     }
@@ -213,7 +220,7 @@ impl Task {
     }
 
     pub(crate) fn state(&self) -> State {
-        State::of(self.state.load(Ordering::Acquire))
+        State::of(self.state.load(Ordering::SeqCst))
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -282,10 +289,10 @@ impl Task {
     }
 
     fn step(&self, from: State, to: State) -> bool {
-        // AcqRel: who wins a step sees what was done before the steps that led here, the arguments
-        // that were stored before `Queued` among them.
+        // At least AcqRel: who wins a step sees what was done before the steps that led here, the
+        // arguments that were stored before `Queued` among them. SeqCst for `Life::end`.
         let (from, to) = (from as u8, to as u8);
-        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Acquire).is_ok()
     }
 
     /// All arguments are there, or the pause is over. `false` if the task was aborted before.

@@ -40,7 +40,7 @@ struct Entry {
 
 enum Due {
     /// Weak: a task that is done and forgotten need not be kept until its time.
-    Expire(Weak<Task>, Duration),
+    Expire(Weak<Task>, Option<Duration>),
     Retry(Arc<Task>),
     Wake(Waker),
 }
@@ -63,9 +63,17 @@ impl Ord for Entry {
 }
 
 impl Timer {
-    /// The reference of `task` resolves to a timeout error after `limit`.
-    pub(crate) fn expire(&self, node: &Arc<Node>, task: &Arc<Task>, limit: Duration) {
-        self.add(node, limit, Due::Expire(Arc::downgrade(task), limit));
+    /// The reference of `task` resolves to a timeout error at `deadline`, which is its own `limit`
+    /// or comes from its caller.
+    pub(crate) fn expire(
+        &self,
+        node: &Arc<Node>,
+        task: &Arc<Task>,
+        deadline: Instant,
+        limit: Option<Duration>,
+    ) {
+        let after = deadline.saturating_duration_since(Instant::now());
+        self.add(node, after, Due::Expire(Arc::downgrade(task), limit));
     }
 
     /// The next attempt of `task` begins after `pause`.
@@ -156,7 +164,11 @@ impl Due {
         match self {
             Due::Expire(task, limit) => {
                 if let Some(task) = task.upgrade() {
-                    let error = task.error(ErrorKind::TimedOut, format!("its limit is {limit:?}"));
+                    let text = match limit {
+                        Some(limit) => format!("its limit is {limit:?}"),
+                        None => "the time of the call that made it is over".to_owned(),
+                    };
+                    let error = task.error(ErrorKind::TimedOut, text);
                     node.abort(&task, error);
                 }
             }

@@ -69,12 +69,14 @@ impl Cell {
                 return; // the life in which this turn began is over
             }
             let sync = core.inbox.first().is_some_and(|first| !first.call.is_async());
-            let elsewhere = (sync && !on_worker) || Instant::now() >= until;
-            if elsewhere && core.is_alive() && core.inbox.could_start() {
-                // Later, on a worker.
+            let late = Instant::now() >= until;
+            if (late || (sync && !on_worker)) && core.is_alive() && core.inbox.could_start() {
                 (core.queued, core.active) = (core.queued + 1, core.active - 1);
                 drop(core);
-                return self.schedule(node);
+                return match late && self.options.num_cpus == 0.0 {
+                    true => node.pool.push_behind(Arc::clone(self) as Arc<dyn Job>),
+                    false => self.schedule(node),
+                };
             }
             let mail = match core.is_alive() && !node.is_closed() {
                 true => core.inbox.start(),
@@ -141,6 +143,11 @@ impl Cell {
     pub(super) fn run_sync(self: &Arc<Cell>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
         if !task.claim() {
             return;
+        }
+        if life.is_over() {
+            let text = format!("{} starts again; the call was not begun", self.label());
+            let error = task.error(ErrorKind::ActorUnavailable, text);
+            return node.settle(task, Err(error));
         }
         let body = task.function.body;
         let result = node.run_body(task, |call| match body {

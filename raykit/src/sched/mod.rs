@@ -191,6 +191,15 @@ impl Pool {
         }
     }
 
+    /// Queues a job of one CPU that has had its turn, behind all others of its lane.
+    pub(crate) fn push_behind(&self, job: Arc<dyn Job>) {
+        self.shared.lanes.push(job);
+        self.shared.call();
+        if self.shared.is_closing() {
+            self.shared.abandon_queued();
+        }
+    }
+
     /// Queues a job whose resources are held already.
     pub(crate) fn push_granted(&self, job: Arc<dyn Job>) {
         self.shared.run_granted(vec![job]);
