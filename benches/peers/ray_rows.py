@@ -100,6 +100,21 @@ def count(path, begin, end):
         return collections.Counter(file.read(end - begin).split())
 
 
+@ray.remote(num_cpus=0)
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+    def add(self, by):
+        self.n += by
+        return self.n
+
+
+@ray.remote
+def ask_from_task(counter):
+    return p50(2_000, lambda: timed(lambda: ray.get(counter.add.remote(1)))[0])
+
+
 def warm_up():
     ray.get([empty.remote() for _ in range(500)])
 
@@ -147,6 +162,15 @@ def chain():
         assert ray.get(last) == 1_000
 
     say("chain.link", p50(3, lambda: timed(sample)[0]) / 1_000)
+
+
+def actor():
+    counter = Counter.remote()
+    ray.get(counter.add.remote(0))
+    say("actor.main", p50(2_000, lambda: timed(lambda: ray.get(counter.add.remote(1)))[0]))
+    from_task = ray.get(ask_from_task.remote(counter))
+    say("actor.task", from_task)
+    say("actor.async", from_task)
 
 
 def wait():
@@ -236,7 +260,7 @@ def main():
     say_text("version", ray.__version__)
     # The start comes first, before anything is warm.
     rows = dict(
-        process=process, latency=latency, chain=chain, wait=wait, put=put, wordcount=wordcount,
+        process=process, latency=latency, chain=chain, actor=actor, wait=wait, put=put, wordcount=wordcount,
         pi=pi, bulk=bulk, nested=nested,
     )
     rows["pass"] = passing

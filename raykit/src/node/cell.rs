@@ -184,7 +184,13 @@ impl Core {
     pub(super) fn finish(&mut self, life: &Arc<Life>, kind: Kind, done: &[Arc<Task>]) {
         if self.life.as_ref().is_some_and(|present| Arc::ptr_eq(present, life)) {
             self.inbox.done(kind);
-            self.running.retain(|task| !done.iter().any(|other| Arc::ptr_eq(other, task)));
+            match kind.need {
+                // Nothing else runs. Those that ran have other owners: nothing is dropped here.
+                Need::Exclusive => self.running.clear(),
+                Need::Shared => {
+                    self.running.retain(|task| !done.iter().any(|other| Arc::ptr_eq(other, task)));
+                }
+            }
         }
     }
 }
