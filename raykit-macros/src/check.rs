@@ -1,6 +1,6 @@
 //! Every refusal, on the narrowest span, with what to do instead.
 
-use crate::item::{Function, Value, plain};
+use crate::item::{self, Function, Value, plain};
 use proc_macro2::TokenTree;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
@@ -38,8 +38,27 @@ pub(crate) fn function(function: &Function, refusals: &mut Refusals) {
         refusals.at(receiver, words);
     }
     signature(function, "function", refusals);
+    output(function, refusals);
+}
+
+/// Refuses a result that cannot travel, and options that do not go with it.
+pub(crate) fn output(function: &Function, refusals: &mut Refusals) {
     if let Value::Named(value) = &function.output.value {
         result(value, refusals);
+    }
+    if function.output.stream.is_some()
+        && let Some(wanted) = &function.options.num_returns
+    {
+        let words = "a stream gives a reference to each of its items; leave `num_returns` out";
+        refusals.at(&wanted.place, words);
+    }
+    let ahead = function.options.fields.iter().find(|(field, _)| *field == "backpressure");
+    if function.output.stream.is_none()
+        && let Some((_, value)) = ahead
+    {
+        let words = "`backpressure` is an option of what gives a stream, an `impl Iterator` or an \
+                     `impl Stream`; leave it out";
+        refusals.at(value, words);
     }
 }
 
@@ -157,7 +176,8 @@ impl<'ast> Visit<'ast> for Nested<'_> {
                 "a remote function's parameter has one concrete type; name it"
             }
             (Type::ImplTrait(_), Place::Result) if is_stream(ty) => {
-                "streams are not supported yet; return a `Vec`"
+                "a stream stands alone or in a `Result`, and names its items: \
+                 `impl Iterator<Item = ..>`, `Result<impl Stream<Item = ..>, ..>`"
             }
             (Type::ImplTrait(_), Place::Result) => {
                 "a remote function's result has a type that can be named; name it"
@@ -183,10 +203,7 @@ impl<'ast> Visit<'ast> for Nested<'_> {
 /// Whether the words of the type name an iterator or a stream.
 fn is_stream(ty: &Type) -> bool {
     ty.to_token_stream().into_iter().any(|token| match token {
-        TokenTree::Ident(name) => {
-            let name = name.to_string();
-            name.ends_with("Iterator") || name.ends_with("Stream")
-        }
+        TokenTree::Ident(name) => item::is_stream(&name).is_some(),
         _ => false,
     })
 }

@@ -3,7 +3,7 @@
 use crate::attr::Options;
 use crate::param::Param;
 use proc_macro2::{Ident, Span};
-use syn::{GenericArgument, ItemFn, PathArguments, ReturnType, Type, parse_quote};
+use syn::{GenericArgument, ItemFn, PathArguments, ReturnType, Type, TypeParamBound, parse_quote};
 
 pub(crate) struct Function {
     /// The function as the user wrote it.
@@ -26,13 +26,20 @@ impl Function {
         written(&self.source.sig.ident)
     }
 
+    /// Whether it runs as a future.
     pub(crate) fn is_async(&self) -> bool {
+        self.is_async_fn() || self.output.stream.as_ref().is_some_and(|stream| stream.is_async)
+    }
+
+    pub(crate) fn is_async_fn(&self) -> bool {
         self.source.sig.asyncness.is_some()
     }
 }
 
 /// What a function returns.
 pub(crate) struct Output {
+    /// Whether it is a stream. Then the rest is what each of its items is.
+    pub(crate) stream: Option<Stream>,
     /// The return type.
     pub(crate) whole: Type,
     /// What the caller's reference is to: the return type, or what stands in its `Ok`.
@@ -54,26 +61,24 @@ impl Output {
             ReturnType::Default => parse_quote!(()),
             ReturnType::Type(_, whole) => plain(whole).clone(),
         };
+        match stream(&whole) {
+            Some((stream, item)) => Output::of(item, Some(stream)),
+            None => Output::of(whole, None),
+        }
+    }
+
+    fn of(whole: Type, stream: Option<Stream>) -> Output {
         let (fallible, value) = match result(&whole) {
             Some(Some(ok)) => (true, Value::Named(Box::new(ok))),
             Some(None) => (true, Value::OkOfWhole),
             None => (false, Value::Named(Box::new(whole.clone()))),
         };
-        Output { whole, value, fallible }
+        Output { stream, whole, value, fallible }
     }
 
     /// The error's type where the source shows it, else the whole.
     pub(crate) fn error(&self) -> &Type {
-        let arguments = match &self.whole {
-            Type::Path(path) => path.path.segments.last().map(|last| &last.arguments),
-            _ => None,
-        };
-        let Some(PathArguments::AngleBracketed(arguments)) = arguments else { return &self.whole };
-        let mut types = arguments.args.iter().filter_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        });
-        types.nth(1).unwrap_or(&self.whole)
+        error(&self.whole)
     }
 
     /// The fields of the value where the source shows that it is a tuple.
@@ -86,6 +91,62 @@ impl Output {
             Value::OkOfWhole => None,
         }
     }
+}
+
+/// A function that gives its results one after the other.
+pub(crate) struct Stream {
+    /// Whether it is a `Stream`, and not an iterator.
+    pub(crate) is_async: bool,
+    /// For one inside a `Result`: the type of that one's error.
+    pub(crate) error: Option<Type>,
+}
+
+/// What a return type says of a stream, and the type of its items.
+fn stream(whole: &Type) -> Option<(Stream, Type)> {
+    if let Some(Some(ok)) = result(whole) {
+        let (is_async, item) = items(&ok)?;
+        return Some((Stream { is_async, error: Some(error(whole).clone()) }, item));
+    }
+    let (is_async, item) = items(whole)?;
+    Some((Stream { is_async, error: None }, item))
+}
+
+/// For `impl Iterator<Item = T>` and `impl Stream<Item = T>`: which it is, and the `T`.
+fn items(ty: &Type) -> Option<(bool, Type)> {
+    let Type::ImplTrait(given) = ty else { return None };
+    given.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last()?;
+        let is_async = is_stream(&last.ident)?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(named) if named.ident == "Item" => {
+                Some((is_async, plain(&named.ty).clone()))
+            }
+            _ => None,
+        })
+    })
+}
+
+/// Whether a trait's name is that of a stream (`true`) or of an iterator.
+pub(crate) fn is_stream(name: &Ident) -> Option<bool> {
+    let name = name.to_string();
+    let stream = name.ends_with("Stream");
+    (stream || name.ends_with("Iterator")).then_some(stream)
+}
+
+/// The second type between the angle brackets, else the whole.
+fn error(whole: &Type) -> &Type {
+    let arguments = match whole {
+        Type::Path(path) => path.path.segments.last().map(|last| &last.arguments),
+        _ => None,
+    };
+    let Some(PathArguments::AngleBracketed(arguments)) = arguments else { return whole };
+    let mut types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.nth(1).unwrap_or(whole)
 }
 
 /// For a type spelled `Result`: what stands first between its angle brackets, if anything does.

@@ -63,7 +63,7 @@ pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 pub use base::{ActorId, NodeId, ObjectId, TaskId};
-pub use object::{Error, ErrorKind, Object, ObjectRef, Result, Serde, View};
+pub use object::{Error, ErrorKind, Object, ObjectRef, ObjectStream, Result, Serde, View};
 #[doc(inline)]
 #[doc = include_str!("../docs/object.md")]
 pub use raykit_macros::object;
@@ -77,7 +77,7 @@ pub use task::registry::{function, functions};
 
 pub mod prelude {
     //! What most programs use: `use raykit::prelude::*;`.
-    pub use crate::{Object, ObjectRef, Serde, View, object, remote};
+    pub use crate::{Object, ObjectRef, ObjectStream, Serde, View, object, remote};
     use std::time::Duration;
 
     /// So many seconds.
@@ -124,6 +124,7 @@ pub mod __private {
     pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
     pub use crate::node::cell::Checkpoint;
+    pub use crate::api::stream::{call_stream, submit_stream};
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;
@@ -136,5 +137,6 @@ pub mod __private {
     pub use crate::task::options::{Options, amount, set};
     pub use crate::task::param::{Lend, Param};
     pub use crate::task::registry::FUNCTIONS;
+    pub use crate::task::yields::Yield;
     pub use {linkme, rkyv};
 }

@@ -127,7 +127,7 @@ fn written(methods: &Methods, form: &Form<'_>) -> TokenStream {
         (code!(remote), code!(#handle), create)
     } else {
         let name = function.name();
-        let caller = caller(function, ["call", "call_many"], Some(name_of_actor));
+        let caller = caller(function, ["call", "call_many", "call_stream"], Some(name_of_actor));
         let call = code!(#caller(#actor &#described, #options, [#(#inputs),*]));
         (code!(#name), references(function), call)
     };

@@ -82,9 +82,7 @@ pub(super) fn method(method: &Method, actor: &Path, borrows: bool, refusals: &mu
         constructor(method, actor, &mut unfit);
     } else {
         receiver(method, borrows, &mut unfit);
-        if let Value::Named(value) = &method.function.output.value {
-            check::result(value, &mut unfit);
-        }
+        check::output(&method.function, &mut unfit);
     }
     match unfit.into_error() {
         None => {
@@ -110,7 +108,8 @@ fn name(method: &Method, refusals: &mut Refusals) -> bool {
         | "downgrade" | "id" | "is_alive" => {
             format!("`{name}` is a method of every handle; choose another name")
         }
-        "name" | "timeout" | "max_retries" | "retry_on" | "unordered" | "when_full" | "forget" => {
+        "name" | "timeout" | "max_retries" | "retry_on" | "backpressure" | "unordered"
+        | "when_full" | "forget" => {
             format!("`{name}` is an option of every call; choose another name")
         }
         _ => return true,

@@ -17,6 +17,7 @@ const FUNCTION: &[&str] = &[
     "priority",
     "strategy",
     "num_returns",
+    "backpressure",
     "crate",
 ];
 
@@ -46,8 +47,15 @@ const STRUCT: &[&str] = &[
 const IMPL: &[&str] = &["crate"];
 
 /// Of one method.
-const METHOD: &[&str] =
-    &["name", "timeout", "max_retries", "retry_on", "num_returns", "concurrency_group"];
+const METHOD: &[&str] = &[
+    "name",
+    "timeout",
+    "max_retries",
+    "retry_on",
+    "num_returns",
+    "backpressure",
+    "concurrency_group",
+];
 
 /// The key as it is known, if it may stand here.
 pub(super) fn known(key: &Ident, owner: Owner) -> syn::Result<&'static str> {

@@ -104,6 +104,7 @@ impl Options {
                 (key, values::some(values::duration(key, entry.expression()?)?))
             }
             "priority" => (key, values::some(entry.expression()?.to_token_stream())),
+            "backpressure" => (key, values::some(values::whole(key, entry.expression()?)?)),
             "retry_on" => (key, values::retry_on(raykit, entry.expression()?)),
             "strategy" => (key, values::strategy(raykit, entry.expression()?)?),
             "lifetime" => ("detached", values::lifetime(entry.expression()?)?),

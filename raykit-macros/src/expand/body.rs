@@ -2,7 +2,7 @@
 
 use super::parts::{given, through, value_place};
 use super::place::Place;
-use crate::item::{Function, written};
+use crate::item::{Function, Stream, written};
 use crate::param::Param;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote_spanned};
@@ -26,6 +26,9 @@ pub(crate) struct Frame {
 
 /// The body of a function, or of a method that has a result.
 pub(crate) fn body(function: &Function, frame: &Frame) -> TokenStream {
+    if let Some(stream) = &function.output.stream {
+        return framed(function, frame, &|made| streamed(function, stream, made));
+    }
     let given = given(function);
     let end = value_place(function).end();
     wrapped(function, frame, &|value| quote_spanned!(end=> #given::returns(#value)))
@@ -36,6 +39,15 @@ pub(crate) fn wrapped(
     function: &Function,
     frame: &Frame,
     wrap: &dyn Fn(TokenStream) -> TokenStream,
+) -> TokenStream {
+    framed(function, frame, &|made| outcome(function, made, wrap))
+}
+
+/// The same, where `finish` says what becomes of what the user's function gives.
+fn framed(
+    function: &Function,
+    frame: &Frame,
+    finish: &dyn Fn(&TokenStream) -> TokenStream,
 ) -> TokenStream {
     let raykit = &function.options.raykit;
     let Frame { name, parameters, before, callee, receiver, gives, future } = frame;
@@ -52,9 +64,10 @@ pub(crate) fn wrapped(
         let through = through(function, param);
         quote_spanned!(Place::of(&param.ty).end()=> #through::lend(&#local))
     });
-    let awaited = function.is_async().then(|| code!(.await));
-    let outcome = outcome(function, &code!(#callee(#receiver #(#passed),*) #awaited), wrap);
-    let call = if params.is_empty() { code!(_call) } else { code!(mut call) };
+    let awaited = function.is_async_fn().then(|| code!(.await));
+    let outcome = finish(&code!(#callee(#receiver #(#passed),*) #awaited));
+    let unused = params.is_empty() && function.output.stream.is_none();
+    let call = if unused { code!(_call) } else { code!(mut call) };
     let parameters = code!(#parameters #call: #raykit::__private::Call);
     let inside = code!(#before #(#takes)* #outcome);
     if !function.is_async() {
@@ -74,6 +87,52 @@ fn take(function: &Function, param: &Param, local: &Ident, index: usize) -> Toke
     quote_spanned!(end=> let #local = #through::#take(&mut call, #index)?;)
 }
 
+/// From the iterator or the stream that the user's function gives to the items of the call.
+fn streamed(function: &Function, stream: &Stream, made: &TokenStream) -> TokenStream {
+    let raykit = &function.options.raykit;
+    let end = value_place(function).end();
+    let given = given(function);
+    // Said once, and in the words of results, if an item is no object.
+    let typed = quote_spanned!(end=> #raykit::Result<#given::Checked>);
+    let each = outcome(function, &code!(item), &|value| value);
+    let items = match &stream.error {
+        None => made.clone(),
+        Some(error) => {
+            let raised = raised(function, error);
+            code! {
+                match #raykit::__private::Fails::into_result(#made) {
+                    ::core::result::Result::Ok(items) => items,
+                    ::core::result::Result::Err(error) => {
+                        return ::core::result::Result::Err(#raised);
+                    }
+                }
+            }
+        }
+    };
+    let way = match (stream.is_async, function.is_async_fn()) {
+        (true, _) => "pump",
+        (false, true) => "drain_async",
+        (false, false) => "drain",
+    };
+    let (way, awaited) = (Ident::new(way, end), function.is_async().then(|| code!(.await)));
+    code! {
+        let yields = call.yields()?;
+        let items = #items;
+        yields.#way(items, |item| -> #typed { #each }) #awaited?;
+        ::core::result::Result::Ok(#raykit::__private::Returns::nothing())
+    }
+}
+
+/// The user's `error` as raykit's; `ty` is its type, where it stands in the source.
+fn raised(function: &Function, ty: &syn::Type) -> TokenStream {
+    let raykit = &function.options.raykit;
+    let raised = quote_spanned!(Place::of(ty).end()=> #raykit::__private::raise(error));
+    code!({
+        use #raykit::__private::{RaisedNothing as _, RaisedObject as _, RaisedOther as _};
+        (&&&#raykit::__private::Raised::new(#raised)).error()
+    })
+}
+
 /// From what the user's function gives to the results of the call.
 fn outcome(
     function: &Function,
@@ -89,17 +148,11 @@ fn outcome(
     let place = Place::of(&function.output.whole);
     let fails = place.seen_as(&function.output.whole, raykit, "Fails");
     let result = quote_spanned!(place.end()=> #fails::into_result(#made));
-    let end = Place::of(function.output.error()).end();
-    let raised = quote_spanned!(end=> #raykit::__private::raise(error));
+    let raised = raised(function, function.output.error());
     code! {
-            match #result {
-                ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrapped),
-                ::core::result::Result::Err(error) => {
-                    use #raykit::__private::{RaisedNothing as _, RaisedObject as _, RaisedOther as _};
-                    ::core::result::Result::Err(
-    (&&&#raykit::__private::Raised::new(#raised)).error(),
-    )
-                }
-            }
+        match #result {
+            ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#wrapped),
+            ::core::result::Result::Err(error) => ::core::result::Result::Err(#raised),
         }
+    }
 }

@@ -113,7 +113,7 @@ fn remote(
     let handle = function.name();
     let Taken { names, forms, types, inputs } = taken(function);
     let references = references(function);
-    let submit = caller(function, ["submit", "submit_many"], None);
+    let submit = caller(function, ["submit", "submit_many", "submit_stream"], None);
     code! {
         #[doc = #docs]
         pub fn remote<#(#forms),*>(#receiver #(#names: impl #types),*) -> #references {

@@ -129,16 +129,20 @@ pub(crate) fn value_place(function: &Function) -> Place {
 }
 
 /// raykit's function that makes the call, with its type arguments: the first of these for one
-/// result, the second for several.
+/// result, the second for several, the third for a stream.
 pub(crate) fn caller(
     function: &Function,
-    [one, several]: [&str; 2],
+    [one, several, stream]: [&str; 3],
     actor: Option<&Path>,
 ) -> TokenStream {
     let given = given(function);
     let place = value_place(function);
     let raykit = place.path(&function.options.raykit);
-    let name = if function.options.num_returns.is_some() { several } else { one };
+    let name = match (&function.output.stream, &function.options.num_returns) {
+        (Some(_), _) => stream,
+        (None, Some(_)) => several,
+        (None, None) => one,
+    };
     let name = Ident::new(name, place.end());
     let actor = actor.map(|actor| quote_spanned!(place.end()=> , #actor));
     quote_spanned!(place.end()=> #raykit::__private::#name::<#given::Checked, _ #actor>)
@@ -148,6 +152,9 @@ pub(crate) fn caller(
 pub(crate) fn references(function: &Function) -> TokenStream {
     let raykit = &function.options.raykit;
     let value = value(function);
+    if function.output.stream.is_some() {
+        return code!(#raykit::ObjectStream<#value>);
+    }
     match (&function.options.num_returns, function.output.tuple()) {
         (None, _) => code!(#raykit::ObjectRef<#value>),
         (Some(_), Some(fields)) => code!((#(#raykit::ObjectRef<#fields>),*)),

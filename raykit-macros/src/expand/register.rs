@@ -96,7 +96,10 @@ pub(crate) fn entry(function: &Function, described: &Described) -> TokenStream {
         let through = through(function, param);
         quote_spanned!(Place::of(&param.ty).end()=> #through::SCHEMA)
     });
-    let returns = function.options.num_returns.as_ref().map_or(1, |returns| returns.count as u32);
+    let returns = match &function.output.stream {
+        Some(_) => 0,
+        None => function.options.num_returns.as_ref().map_or(1, |returns| returns.count as u32),
+    };
     code! {
         #raykit::Function {
             name: #shown,
@@ -118,7 +121,14 @@ pub(crate) fn entry(function: &Function, described: &Described) -> TokenStream {
 /// The schema of the function's result.
 pub(crate) fn result(function: &Function) -> TokenStream {
     let given = given(function);
-    quote_spanned!(value_place(function).end()=> #given::SCHEMA)
+    let schema = quote_spanned!(value_place(function).end()=> #given::SCHEMA);
+    match &function.output.stream {
+        Some(_) => {
+            let raykit = &function.options.raykit;
+            code!(#raykit::__private::schema::field("stream", #schema))
+        }
+        None => schema,
+    }
 }
 
 /// The defaults with these fields set to what an attribute says.

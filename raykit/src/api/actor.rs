@@ -54,7 +54,7 @@ fn claim<A>(actor: &ActorRef<A>) -> Result<&Claim> {
 }
 
 /// The actor behind the reference.
-fn cell<A>(actor: &ActorRef<A>) -> Result<&Arc<Cell>> {
+pub(super) fn cell<A>(actor: &ActorRef<A>) -> Result<&Arc<Cell>> {
     claim(actor).map(Claim::cell)
 }
 
@@ -292,6 +292,11 @@ macro_rules! __call_option_methods {
         /// From the call to its result; then the reference resolves to a timeout error.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.$field.timeout = ::core::option::Option::Some(limit);
+            self
+        }
+        /// Of a method that gives a stream: how many items it may be ahead of who takes them.
+        pub fn backpressure(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.backpressure = ::core::option::Option::Some(n);
             self
         }
         /// What happens when the actor has as many calls waiting as it may have.

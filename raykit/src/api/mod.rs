@@ -20,5 +20,6 @@ pub(crate) mod actor;
 pub(crate) mod init;
 pub(crate) mod get;
 pub(crate) mod wait;
+pub(crate) mod stream;
 pub(crate) mod cluster;
 pub(crate) mod progress;

@@ -58,6 +58,16 @@ pub(crate) const ERROR_CAUSES_MAX: usize = 64;
 /// Asynchronous tasks that run at once on a node, unless the configuration says otherwise.
 pub(crate) const ASYNC_TASKS_MAX: usize = 1_000;
 
+/// Items that a stream's task may be ahead of who takes them, unless the call says otherwise: enough
+/// that neither side waits for the other's every step.
+pub(crate) const STREAM_ITEMS_AHEAD: u32 = 1_000;
+
+/// Bytes that it may be ahead.
+pub(crate) const STREAM_BYTES_AHEAD: u64 = 64 << 20;
+
+/// Items of one stream in all: as many as the ids of one task's objects can count.
+pub(crate) const STREAM_ITEMS_MAX: u32 = u32::MAX;
+
 /// For how long a closing node waits for the functions that are running.
 pub(crate) const GRACE_MS: u64 = 5_000;
 

@@ -53,6 +53,15 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
             return Ok(());
         }
     }
+    let limit = patience(worker.as_deref(), deadline);
+    if limit > Duration::ZERO && spin(limit, || progress.reached()) {
+        return Ok(());
+    }
+    sleep(&mut progress, worker.as_deref(), deadline)
+}
+
+/// For how long one looks before one sleeps.
+pub(crate) fn patience(worker: Option<&Worker>, deadline: Option<Instant>) -> Duration {
     let limit = match worker {
         Some(_) => SPIN_US,
         None if current::with_node(|node| node.pool.is_awake()).unwrap_or(true) => OUTSIDE_SPIN_US,
@@ -61,10 +70,7 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         None => 0,
     };
     let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
-    if limit > 0 && spin(Duration::from_micros(limit).min(left), || progress.reached()) {
-        return Ok(());
-    }
-    sleep(&mut progress, worker.as_deref(), deadline)
+    Duration::from_micros(limit).min(left)
 }
 
 struct Progress<'a> {
@@ -189,7 +195,7 @@ fn park(progress: &mut Progress<'_>, deadline: Option<Instant>) -> bool {
     }
 }
 
-fn park_once(parker: &Parker, deadline: Option<Instant>) -> bool {
+pub(crate) fn park_once(parker: &Parker, deadline: Option<Instant>) -> bool {
     match deadline {
         Some(deadline) => parker.park_until(deadline),
         None => {

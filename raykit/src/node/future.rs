@@ -343,7 +343,7 @@ impl Flight {
         }
         flight.started = node.timeline.as_ref().map(|timeline| timeline.now());
         let task = &flight.task;
-        let call = Call::new(task.inputs_for_attempt());
+        let call = node.call_of(task, task.inputs_for_attempt());
         let begin = || future_of(node, task, call, access);
         match super::run::caught(|| in_task(task, begin)) {
             Ok(future) => flight.future = Some(future),

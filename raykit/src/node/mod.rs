@@ -33,6 +33,7 @@ pub(crate) mod current;
 pub(crate) mod run;
 pub(crate) mod submit;
 pub(crate) mod fetch;
+pub(crate) mod stream;
 pub(crate) mod cell;
 mod turn;
 mod mailbox;

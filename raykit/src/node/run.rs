@@ -145,7 +145,8 @@ impl Node {
             );
             let _span = span.enter();
             let _in_task = current::begin(Arc::clone(task));
-            caught(|| body(Call::new(inputs)))
+            let call = self.call_of(task, inputs);
+            caught(|| body(call))
         };
         if let (Some(timeline), Some(started)) = (&self.timeline, started) {
             timeline.ran(task, started, result.is_ok());
@@ -250,6 +251,7 @@ impl Task {
         let again = self.may_retry()
             && attempt < ATTEMPTS_MAX
             && !self.is_settled()
+            && !self.pipe().is_some_and(|pipe| pipe.has_begun())
             && self.is_worth_another(&error);
         match again {
             true => Attempt::Again(pause_before(attempt, self.id().sequence)),

@@ -4,6 +4,7 @@
 use super::task::{Extra, Mailbox, Part, Parts, State, Task};
 use super::{Node, current};
 use crate::base::id::next_sequence;
+use crate::base::limits::{STREAM_BYTES_AHEAD, STREAM_ITEMS_AHEAD};
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
@@ -15,6 +16,7 @@ use crate::sched::Job;
 use crate::task::arg::{Given, Inputs};
 use crate::task::function::Function;
 use crate::task::options::Options;
+use crate::task::pipe::{Ahead, Pipe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
@@ -115,17 +117,24 @@ impl NewTask {
             node: self.node.clone(),
             mailbox: self.mailbox.clone(),
         };
+        let pipe = function.is_stream().then(|| {
+            let asked = options.as_ref().unwrap_or(&function.defaults).backpressure;
+            let items = u64::from(asked.unwrap_or(STREAM_ITEMS_AHEAD));
+            Arc::new(Pipe::new(Ahead { items, bytes: STREAM_BYTES_AHEAD }))
+        });
         if function.returns <= 1 {
             let deadline = self.deadline;
-            let extra = (options.is_some() || deadline.is_some())
-                .then(|| Box::new(Extra { options, parts: Default::default(), deadline }));
+            let any = options.is_some() || pipe.is_some() || deadline.is_some();
+            let extra =
+                any.then(|| Box::new(Extra { options, parts: Default::default(), pipe, deadline }));
             return Arc::new(Task::new(parts(extra)));
         }
         Arc::new_cyclic(|task| {
             let others = 1..function.returns;
             let others = others.map(|index| Arc::new(Part::new(slot(index), task.clone())));
             let others: Vec<_> = others.collect();
-            let extra = Extra { options, parts: others.into(), deadline: self.deadline };
+            let deadline = self.deadline;
+            let extra = Extra { options, parts: others.into(), pipe: None, deadline };
             Task::new(parts(Some(Box::new(extra))))
         })
     }

@@ -25,6 +25,7 @@ use crate::task::arg::Inputs;
 use crate::task::call::Results;
 use crate::task::function::Function;
 use crate::task::options::Options;
+use crate::task::pipe::Pipe;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
@@ -122,6 +123,8 @@ pub(crate) struct Extra {
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
     /// When its time is up, its own or that of the call which it is a part of.
     pub(crate) deadline: Option<Instant>,
+    /// The items of a stream.
+    pub(crate) pipe: Option<Arc<Pipe<RawRef>>>,
 }
 
 /// A result after the first, of a task with several.
@@ -245,6 +248,7 @@ impl Task {
         let won = self.slot.seal(Err(error.clone()));
         if won {
             self.fill_parts(|| Some(Err(error.clone())));
+            self.end_stream();
         }
         won
     }
@@ -254,6 +258,7 @@ impl Task {
         match results {
             Results::One(value) => {
                 self.slot.seal(Ok(Payload::new(value)));
+                self.end_stream();
             }
             Results::Many(values) => {
                 let mut values = values.into_iter().map(|value| Ok(Payload::new(value)));
@@ -276,6 +281,23 @@ impl Task {
                 });
             }
         }
+    }
+
+    /// The items, if the task gives a stream.
+    pub(crate) fn pipe(&self) -> Option<&Arc<Pipe<RawRef>>> {
+        self.extra.as_ref().and_then(|extra| extra.pipe.as_ref())
+    }
+
+    /// The outcome is there: who waits for an item need not wait any longer.
+    fn end_stream(&self) {
+        if let Some(pipe) = self.pipe() {
+            pipe.end();
+        }
+    }
+
+    /// A place of its own for what is a claim to the task and not to its result.
+    pub(crate) fn slot_beside(&self) -> Slot {
+        self.slot.beside()
     }
 
     /// The error that the task ended with.

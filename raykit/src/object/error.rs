@@ -80,6 +80,8 @@ pub enum ErrorKind {
     PendingCallsLimit,
     /// There is no actor of that name.
     ActorNotFound,
+    /// The stream has as many items as one may have.
+    StreamLimit,
 }
 
 struct Inner {

@@ -30,6 +30,7 @@ pub(crate) mod raw;
 pub(crate) mod reference;
 mod table;
 pub(crate) mod codec;
+pub(crate) mod stream;
 pub(crate) mod estimate;
 pub(crate) mod impls;
 mod serde;
@@ -44,6 +45,7 @@ mod tests;
 pub use self::serde::Serde;
 pub use error::{Error, ErrorKind, Result};
 pub use reference::ObjectRef;
+pub use stream::ObjectStream;
 pub use view::View;
 
 use codec::{Check, Decode, Encode};

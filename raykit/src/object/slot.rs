@@ -62,8 +62,26 @@ impl Slot {
         }
     }
 
+    /// One that has its outcome from the start: nobody can be waiting for it.
+    #[inline(always)]
+    pub(crate) fn sealed(id: ObjectId, ledger: &'static Ledger, outcome: Outcome) -> Slot {
+        let slot = Slot::new(id, ledger);
+        let bytes = outcome.as_ref().map_or(0, Payload::bytes) as u64;
+        if bytes > 0 {
+            slot.bytes.store(bytes, Ordering::Relaxed);
+            ledger.charged(bytes);
+        }
+        let _ = slot.outcome.set(outcome);
+        slot
+    }
+
     pub(crate) fn id(&self) -> ObjectId {
         self.id
+    }
+
+    /// An open one of the same id.
+    pub(crate) fn beside(&self) -> Slot {
+        Slot::new(self.id, self.ledger)
     }
 
     /// The outcome, once there is one.

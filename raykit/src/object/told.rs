@@ -22,7 +22,7 @@ struct Letter {
 }
 
 /// All kinds, in the order in which they are numbered.
-const KINDS: [ErrorKind; 18] = [
+const KINDS: [ErrorKind; 19] = [
     ErrorKind::Task,
     ErrorKind::Panic,
     ErrorKind::Cancelled,
@@ -41,6 +41,7 @@ const KINDS: [ErrorKind; 18] = [
     ErrorKind::ActorDied,
     ErrorKind::PendingCallsLimit,
     ErrorKind::ActorNotFound,
+    ErrorKind::StreamLimit,
 ];
 
 /// The error as it looks after a journey as bytes. Where it cannot travel the error says why

@@ -2,6 +2,7 @@
 //! way out. The code that the macro writes names nothing else.
 
 use super::arg::{Given, Input, Inputs};
+use super::yields::Yield;
 use crate::object::raw::RawRef;
 use crate::object::value::{Payload, Value};
 use crate::object::{Error, ErrorKind, Object, Result, View, schema};
@@ -12,11 +13,24 @@ use std::sync::Arc;
 #[doc(hidden)]
 pub struct Call {
     inputs: Inputs,
+    /// Where the items go, if the function gives a stream.
+    yields: Option<Yield>,
 }
 
 impl Call {
     pub(crate) fn new(inputs: Inputs) -> Call {
-        Call { inputs }
+        Call { inputs, yields: None }
+    }
+
+    /// The same call, with a way out for the items of its stream.
+    pub(crate) fn yielding(self, yields: Yield) -> Call {
+        Call { yields: Some(yields), ..self }
+    }
+
+    /// Where the items of the function's stream go.
+    pub fn yields(&mut self) -> Result<Yield> {
+        let missing = || Error::new(ErrorKind::Config, "the function is not listed as a stream");
+        self.yields.take().ok_or_else(missing)
     }
 
     fn input(&mut self, at: usize) -> Result<Given> {
@@ -146,6 +160,13 @@ where
 /// The results of one call.
 #[doc(hidden)]
 pub struct Returns(pub(crate) Results);
+
+impl Returns {
+    /// What a call gives that has put all it had into its stream.
+    pub fn nothing() -> Returns {
+        Returns(Results::One(Value::new(())))
+    }
+}
 
 pub(crate) enum Results {
     One(Value),

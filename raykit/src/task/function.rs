@@ -83,6 +83,7 @@ pub struct Function {
     pub schema: u64,
     #[doc(hidden)]
     pub signature: &'static str,
+    /// How many results a call has; 0 for a stream.
     #[doc(hidden)]
     pub returns: u32,
     #[doc(hidden)]
@@ -144,6 +145,11 @@ impl Function {
     /// The function's own name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether a call gives a stream.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.returns == 0
     }
 
     /// The stable key: crate, major version, module path and name.

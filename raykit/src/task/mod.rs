@@ -17,6 +17,8 @@
 
 pub(crate) mod options;
 pub(crate) mod arg;
+pub(crate) mod pipe;
+pub(crate) mod yields;
 pub(crate) mod call;
 pub(crate) mod param;
 pub(crate) mod failure;

@@ -53,6 +53,8 @@ pub struct Options {
     pub name: Option<Cow<'static, str>>,
     pub timeout: Option<Duration>,
     pub priority: Option<i32>,
+    /// Of a stream: how many items its task may be ahead.
+    pub backpressure: Option<u32>,
     pub strategy: Strategy,
     /// For a method: the group of methods that share a limit.
     pub group: Option<&'static str>,
@@ -77,6 +79,7 @@ impl Options {
             name: None,
             timeout: None,
             priority: None,
+            backpressure: None,
             strategy: Strategy::Default,
             group: None,
             when_full: WhenFull::Fail,
@@ -106,6 +109,7 @@ impl Options {
         }
         self.name = self.name.or_else(|| method.name.clone());
         self.timeout = self.timeout.or(method.timeout);
+        self.backpressure = self.backpressure.or(method.backpressure);
         self.group = method.group;
         self
     }
@@ -212,6 +216,11 @@ macro_rules! __option_methods {
         /// From the call to its result; then the reference resolves to a timeout error.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.$field.timeout = ::core::option::Option::Some(limit);
+            self
+        }
+        /// Of a function that gives a stream: how many items it may be ahead of who takes them.
+        pub fn backpressure(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.backpressure = ::core::option::Option::Some(n);
             self
         }
         /// Tasks of a higher priority start first; children inherit it. 0 unless said otherwise.
