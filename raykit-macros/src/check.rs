@@ -52,13 +52,12 @@ pub(crate) fn output(function: &Function, refusals: &mut Refusals) {
         let words = "a stream gives a reference to each of its items; leave `num_returns` out";
         refusals.at(&wanted.place, words);
     }
-    let ahead = function.options.fields.iter().find(|(field, _)| *field == "backpressure");
     if function.output.stream.is_none()
-        && let Some((_, value)) = ahead
+        && let Some(key) = &function.options.ahead
     {
         let words = "`backpressure` is an option of what gives a stream, an `impl Iterator` or an \
                      `impl Stream`; leave it out";
-        refusals.at(value, words);
+        refusals.at(key, words);
     }
 }
 

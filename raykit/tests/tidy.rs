@@ -16,7 +16,7 @@ const OUTSIDE: [(&str, &[&str]); 10] = [
     ("linkme", &["task/registry.rs"]),
     ("crossbeam_deque", &["sched/"]),
     ("crossbeam_utils", &["base/shards.rs"]),
-    ("futures_core", &["task/yields.rs", "api/stream.rs"]),
+    ("futures_core", &["task/drain.rs", "api/stream.rs"]),
     ("tokio", &["node/future.rs", "node/fetch.rs"]),
     ("postcard", &["object/serde.rs"]),
     ("serde", &["object/serde.rs"]),

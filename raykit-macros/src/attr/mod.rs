@@ -29,6 +29,8 @@ pub(crate) struct Options {
     /// The path to raykit.
     pub(crate) raykit: Path,
     pub(crate) num_returns: Option<NumReturns>,
+    /// The key `backpressure`, if it is there.
+    pub(crate) ahead: Option<Ident>,
     /// Field and value, in the order of the source.
     pub(crate) fields: Vec<(&'static str, TokenStream)>,
 }
@@ -41,7 +43,7 @@ pub(crate) struct NumReturns {
 impl Options {
     /// Nothing said.
     pub(crate) fn new(raykit: Path) -> Options {
-        Options { raykit, num_returns: None, fields: Vec::new() }
+        Options { raykit, num_returns: None, ahead: None, fields: Vec::new() }
     }
 
     /// Reads the options of a function, a struct or an `impl` block; what cannot be read is refused
@@ -104,7 +106,10 @@ impl Options {
                 (key, values::some(values::duration(key, entry.expression()?)?))
             }
             "priority" => (key, values::some(entry.expression()?.to_token_stream())),
-            "backpressure" => (key, values::some(values::whole(key, entry.expression()?)?)),
+            "backpressure" => {
+                self.ahead = Some(entry.key.clone());
+                (key, values::some(values::whole(key, entry.expression()?)?))
+            }
             "retry_on" => (key, values::retry_on(raykit, entry.expression()?)),
             "strategy" => (key, values::strategy(raykit, entry.expression()?)?),
             "lifetime" => ("detached", values::lifetime(entry.expression()?)?),

@@ -92,9 +92,8 @@ fn streamed(function: &Function, stream: &Stream, made: &TokenStream) -> TokenSt
     let raykit = &function.options.raykit;
     let end = value_place(function).end();
     let given = given(function);
-    // Said once, and in the words of results, if an item is no object.
-    let typed = quote_spanned!(end=> #raykit::Result<#given::Checked>);
-    let each = outcome(function, &code!(item), &|value| value);
+    let each =
+        outcome(function, &code!(item), &|value| quote_spanned!(end=> #given::returns(#value)));
     let items = match &stream.error {
         None => made.clone(),
         Some(error) => {
@@ -118,7 +117,7 @@ fn streamed(function: &Function, stream: &Stream, made: &TokenStream) -> TokenSt
     code! {
         let yields = call.yields()?;
         let items = #items;
-        yields.#way(items, |item| -> #typed { #each }) #awaited?;
+        yields.#way(items, |item| #each) #awaited?;
         ::core::result::Result::Ok(#raykit::__private::Returns::nothing())
     }
 }

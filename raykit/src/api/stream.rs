@@ -9,7 +9,9 @@ use crate::object::stream::ObjectStream;
 use crate::task::arg::{Input, Inputs};
 use crate::task::function::Function;
 use crate::task::options::Options;
+use futures_core::Stream;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -60,6 +62,36 @@ impl<T> ObjectStream<T> {
         Ok(next.map(ObjectRef::new))
     }
 
+    /// The next reference, for `async` code: a stream is an iterator too, and where `StreamExt` is
+    /// in scope `next` could be either's.
+    ///
+    /// ```
+    /// use raykit::prelude::*;
+    ///
+    /// #[remote]
+    /// fn count(n: u32) -> impl Iterator<Item = u32> {
+    ///     0..n
+    /// }
+    ///
+    /// #[remote]
+    /// async fn sum(mut items: ObjectStream<u32>) -> raykit::Result<u32> {
+    ///     let mut sum = 0;
+    ///     while let Some(item) = items.next_async().await {
+    ///         sum += item.await?;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// # fn main() -> raykit::Result<()> {
+    /// let _ray = raykit::init()?;
+    /// assert_eq!(sum::remote(count::remote(4)).get()?, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next_async(&mut self) -> Option<ObjectRef<T>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
     /// Says that nobody wants more: the task stops at its next item, sees it in
     /// [`context`](crate::context) before that, and the tasks that it called are cancelled too.
     /// What it has given can still be read, then comes the error. `false` if the stream had ended
@@ -85,7 +117,7 @@ impl<T> Iterator for ObjectStream<T> {
     }
 }
 
-impl<T> futures_core::Stream for ObjectStream<T> {
+impl<T> Stream for ObjectStream<T> {
     type Item = ObjectRef<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ObjectRef<T>>> {

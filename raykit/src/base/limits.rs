@@ -58,8 +58,8 @@ pub(crate) const ERROR_CAUSES_MAX: usize = 64;
 /// Asynchronous tasks that run at once on a node, unless the configuration says otherwise.
 pub(crate) const ASYNC_TASKS_MAX: usize = 1_000;
 
-/// Items that a stream's task may be ahead of who takes them, unless the call says otherwise: enough
-/// that neither side waits for the other's every step.
+/// Items that a stream's task may be ahead of who takes them, unless the call says otherwise:
+/// enough that neither side waits for the other's every step.
 pub(crate) const STREAM_ITEMS_AHEAD: u32 = 1_000;
 
 /// Bytes that it may be ahead.

@@ -211,7 +211,7 @@ impl Outlet {
             false => value,
         };
         let id = ObjectId { index: self.sent, ..self.task.id().result(0) };
-        let slot = Slot::sealed(id, self.node.ledger, Ok(Payload::new(value)));
+        let slot = Slot::sealed(id, self.node.ledger, Payload::new(value));
         Ok(RawRef(Arc::new(slot) as Arc<dyn Holder>))
     }
 }
@@ -230,22 +230,27 @@ impl Sink for Outlet {
         })
     }
 
-    fn rest(&mut self) -> Result<()> {
+    fn rest(&mut self) -> Result<bool> {
         let (parker, waker) = parker::of_this_thread();
         let worker = crate::sched::worker::current();
-        let pipe = &self.pipe;
+        let (node, pipe) = (&self.node, &self.pipe);
         let parked = |until: Option<Instant>| {
-            while pipe.pause(&waker) {
+            while pipe.pause(&waker) && !node.is_closed() {
                 if !fetch::park_once(&parker, until) {
                     return false;
                 }
             }
             true
         };
-        fetch::sleep_until(Vec::new(), Wait::All, worker.as_deref(), None, parked).map(drop)
+        fetch::sleep_until(Vec::new(), Wait::All, worker.as_deref(), None, parked)?;
+        if node.is_closed() {
+            let text = "its node was closed while it waited for who reads its stream";
+            return Err(self.task.error(ErrorKind::ShutDown, text));
+        }
+        Ok(!pipe.is_over())
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         match self.pipe.pause(cx.waker()) {
             true => {
                 if self.resting.is_none() {
@@ -255,7 +260,7 @@ impl Sink for Outlet {
             }
             false => {
                 self.resting = None;
-                Poll::Ready(())
+                Poll::Ready(!self.pipe.is_over())
             }
         }
     }
@@ -270,5 +275,44 @@ impl Node {
         let (node, task, pipe) = (Arc::clone(self), Arc::clone(task), Arc::clone(pipe));
         let outlet = Outlet { node, task, pipe, sent: 0, max: STREAM_ITEMS_MAX, resting: None };
         call.yielding(Yield(Box::new(outlet)))
+    }
+}
+
+#[cfg(all(test, not(raykit_loom)))]
+mod tests {
+    use super::*;
+    use crate::object::ObjectRef;
+    use crate::task::pipe::Ahead;
+    use raykit::RemoteFunction;
+    use raykit::prelude::*;
+
+    #[remote]
+    fn count(n: u64) -> impl Iterator<Item = u64> {
+        0..n
+    }
+
+    /// G10: the item after the last that a stream may have is an error; those before it are there.
+    #[test]
+    fn a_stream_has_so_many_items_and_no_more() {
+        let node = raykit::Config::new().num_cpus(1).start().expect("a node");
+        let _here = node.enter();
+        let task = super::super::submit::submit(count::function(), None, Inputs::None, |_| ());
+        let pipe = Arc::new(Pipe::new(Ahead { items: 10, bytes: 1 << 20 }));
+        let mut outlet = Outlet {
+            node: current::node().expect("the node"),
+            task,
+            pipe: Arc::clone(&pipe),
+            sent: 0,
+            max: 3,
+            resting: None,
+        };
+        for item in 0..3_u64 {
+            assert_eq!(outlet.put(Value::new(item)).expect("there is room"), Put::On);
+        }
+        let error = outlet.put(Value::new(3_u64)).expect_err("one too many");
+        assert_eq!(error.kind(), ErrorKind::StreamLimit);
+        assert!(error.to_string().contains("has given 3 items"), "{error}");
+        let Taken::Item(first) = pipe.take(None) else { panic!("the first is there") };
+        assert_eq!(ObjectRef::<u64>::new(first).get().expect("a value"), 0);
     }
 }

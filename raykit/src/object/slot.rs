@@ -62,16 +62,16 @@ impl Slot {
         }
     }
 
-    /// One that has its outcome from the start: nobody can be waiting for it.
+    /// One that has its value from the start: nobody can be waiting for it.
     #[inline(always)]
-    pub(crate) fn sealed(id: ObjectId, ledger: &'static Ledger, outcome: Outcome) -> Slot {
+    pub(crate) fn sealed(id: ObjectId, ledger: &'static Ledger, payload: Payload) -> Slot {
         let slot = Slot::new(id, ledger);
-        let bytes = outcome.as_ref().map_or(0, Payload::bytes) as u64;
+        let bytes = payload.bytes() as u64;
         if bytes > 0 {
             slot.bytes.store(bytes, Ordering::Relaxed);
             ledger.charged(bytes);
         }
-        let _ = slot.outcome.set(outcome);
+        let _ = slot.outcome.set(Ok(payload));
         slot
     }
 

@@ -20,6 +20,7 @@ pub(crate) mod arg;
 pub(crate) mod pipe;
 pub(crate) mod yields;
 pub(crate) mod call;
+pub(crate) mod drain;
 pub(crate) mod param;
 pub(crate) mod failure;
 pub(crate) mod function;

@@ -39,8 +39,8 @@ impl Counter {
     pub fn borrows(&self) -> &i64 {
         &self.n
     }
-    pub fn streams(&self) -> impl Iterator<Item = i64> {
-        0..self.n
+    pub fn streams(&self) -> Option<impl Iterator<Item = i64>> {
+        Some(0..self.n)
     }
     pub fn never(&self) -> ! {
         panic!()

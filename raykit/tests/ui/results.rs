@@ -13,7 +13,32 @@ fn borrows_inside(x: &[i64]) -> Result<Option<&i64>, String> {
 }
 
 #[remote]
-fn streams() -> impl Iterator<Item = i64> {
+fn streams() -> Option<impl Iterator<Item = i64>> {
+    Some(0..3)
+}
+
+#[remote]
+fn nameless() -> impl Iterator {
+    0..3
+}
+
+#[remote]
+fn lends(x: &[i64]) -> impl Iterator<Item = &i64> {
+    x.iter()
+}
+
+#[remote(num_returns = 2)]
+fn both() -> impl Iterator<Item = (i64, i64)> {
+    std::iter::once((1, 2))
+}
+
+#[remote(backpressure = 2)]
+fn no_stream() -> i64 {
+    3
+}
+
+#[remote(backpressure = 0)]
+fn no_room() -> impl Iterator<Item = i64> {
     0..3
 }
 

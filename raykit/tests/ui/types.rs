@@ -22,4 +22,14 @@ fn gives() -> Plain {
 #[remote]
 fn changes(x: Cell<i64>) {}
 
+#[remote]
+fn streams() -> impl Iterator<Item = Plain> {
+    std::iter::empty()
+}
+
+#[remote]
+fn streams_into() -> impl Iterator<Item = Result<i64, i64>> {
+    std::iter::empty()
+}
+
 fn main() {}

@@ -85,6 +85,16 @@ mod within {
         true
     }
 
+    #[remote(backpressure = 8)]
+    pub(crate) fn streams(text: &str) -> impl Iterator<Item = std::io::Result<String>> {
+        text.lines().map(|line| Ok(line.to_owned()))
+    }
+
+    #[remote]
+    pub(crate) fn opens(n: usize) -> Result<impl DoubleEndedIterator<Item = usize>, String> {
+        Ok(0..n)
+    }
+
     pub(crate) fn go() -> ObjectRef<bool> {
         near();
         private::remote()
@@ -103,6 +113,8 @@ fn main() {
         let _: Vec<ObjectRef<String>> = later::map([("a", 1), ("b", 2)]);
         let _: (ObjectRef<String>, ObjectRef<usize>) = split::remote("a");
         let _: ObjectRef<()> = within::seen::remote(1);
+        let _: ObjectStream<String> = within::streams::remote("a");
+        let _: ObjectStream<usize> = within::opens::options().backpressure(1).remote(2);
         let _ = within::go();
     }
 }
