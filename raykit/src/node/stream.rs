@@ -279,6 +279,8 @@ impl Node {
 }
 
 #[cfg(all(test, not(raykit_loom)))]
+#[expect(unsafe_code, reason = "what the attribute registers lies in a section of the linker's")]
+#[expect(unreachable_pub, reason = "the attribute writes for other crates")]
 mod tests {
     use super::*;
     use crate::object::ObjectRef;
