@@ -24,6 +24,7 @@
 //! - [`macro@remote`]: what a remote function may take and return, and its options.
 //! - `#[remote]` on a struct makes an actor: [`_docs::actors`] says what is promised of it.
 //! - [`put`], [`get`](fn@get), [`wait`], [`as_completed`]: values into the store and out of it.
+//! - [`ActorPool`] and [`Queue`]: ready-made things for actors and tasks.
 //! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
 //! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
 //!   for.
@@ -33,6 +34,7 @@
 //! # How it is built
 //!
 //! ```text
+//! floor 6   kit                ready-made things: pools of actors, queues
 //! floor 5   api                the porch: the words a user says
 //! floor 4   node               the stairwell: the only place where rooms meet
 //! floor 3   task               a call written down
@@ -55,6 +57,7 @@ mod actor;
 mod task;
 mod node;
 mod api;
+mod kit;
 
 pub use api::actor::{Actor, ActorRef, Handle, WeakHandle, actor, actor_in};
 pub use api::cluster::{Context, Stats, context, explain, stats};
@@ -63,6 +66,9 @@ pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 pub use base::{ActorId, NodeId, ObjectId, TaskId};
+pub use kit::map::Mapped;
+pub use kit::pool::ActorPool;
+pub use kit::queue::{PutError, Queue};
 pub use object::{Error, ErrorKind, Object, ObjectRef, ObjectStream, Result, Serde, View};
 #[doc(inline)]
 #[doc = include_str!("../docs/object.md")]
@@ -123,8 +129,8 @@ pub mod __private {
     pub use crate::actor::state::{Access, State};
     pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
-    pub use crate::node::cell::Checkpoint;
     pub use crate::api::stream::{call_stream, submit_stream};
+    pub use crate::node::cell::Checkpoint;
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;

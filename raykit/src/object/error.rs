@@ -78,10 +78,14 @@ pub enum ErrorKind {
     ActorDied,
     /// The actor has as many calls waiting as it may have.
     PendingCallsLimit,
-    /// There is no actor of that name.
+    /// There is no actor of that name, or none in the pool.
     ActorNotFound,
     /// The stream has as many items as one may have.
     StreamLimit,
+    /// The queue had no room (in time).
+    QueueFull,
+    /// The queue was closed.
+    QueueClosed,
 }
 
 struct Inner {

@@ -22,7 +22,7 @@ struct Letter {
 }
 
 /// All kinds, in the order in which they are numbered.
-const KINDS: [ErrorKind; 19] = [
+const KINDS: [ErrorKind; 21] = [
     ErrorKind::Task,
     ErrorKind::Panic,
     ErrorKind::Cancelled,
@@ -42,6 +42,8 @@ const KINDS: [ErrorKind; 19] = [
     ErrorKind::PendingCallsLimit,
     ErrorKind::ActorNotFound,
     ErrorKind::StreamLimit,
+    ErrorKind::QueueFull,
+    ErrorKind::QueueClosed,
 ];
 
 /// The error as it looks after a journey as bytes. Where it cannot travel the error says why
