@@ -53,7 +53,8 @@ pub(crate) fn find(key: &str) -> Result<&'static Function> {
     })
 }
 
-/// The remote functions of this program, sorted by key.
+/// The remote functions of this program and of the crates that it names, sorted by key. Those that
+/// raykit has for itself are left out.
 ///
 /// ```
 /// use raykit::prelude::*;
@@ -67,8 +68,9 @@ pub(crate) fn find(key: &str) -> Result<&'static Function> {
 /// assert_eq!(double.signature(), "fn double(x: i64) -> i64");
 /// ```
 pub fn functions() -> Vec<&'static Function> {
+    let own = |function: &&'static Function| (function.path)().starts_with("raykit::kit::");
     match table() {
-        Ok(table) => table.values().copied().collect(),
+        Ok(table) => table.values().copied().filter(|function| !own(function)).collect(),
         Err(_) => FUNCTIONS.iter().copied().collect(),
     }
 }
