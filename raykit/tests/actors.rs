@@ -275,6 +275,25 @@ fn async_callers_await_async_methods() {
     }
 }
 
+/// A future that is dropped at once must not take the list of its calls with it.
+#[test]
+fn who_cancels_a_caller_cancels_the_method() {
+    #[remote]
+    async fn awaits(reader: ReaderHandle, gate: u64) -> Result<i64, raykit::Error> {
+        reader.waits(gate).await
+    }
+    let node = node(2);
+    let _here = node.enter();
+    let reader = Reader::remote();
+    for _ in 0..300 {
+        let gate = Gate::new();
+        let call = awaits::remote(&reader, gate.id);
+        gate.await_arrivals(1);
+        assert!(call.cancel());
+        eventually("the method ends", || raykit::stats().unwrap().tasks_pending == 0);
+    }
+}
+
 #[test]
 fn an_error_is_a_result_and_harms_nobody() {
     let node = node(1);

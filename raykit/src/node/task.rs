@@ -341,7 +341,10 @@ impl Task {
     /// The function has returned for the last time.
     pub(crate) fn finish(&self) {
         self.state.store(State::Done as u8, Ordering::Release);
-        self.children.lock().take();
+        // Whoever has settled it before is about to cancel these.
+        if !self.is_settled() {
+            self.children.lock().take();
+        }
     }
 
     /// The task will not begin. `false` if it has already, or is done.
