@@ -941,3 +941,31 @@ fn a_busy_actor_leaves_turns_to_others() {
     drop((busy, other, works, whole));
     all_clear(1);
 }
+
+/// A `&self` method may wait for another `&self` call of its own actor, to any depth, on one CPU.
+#[test]
+fn shared_methods_may_wait_for_each_other() {
+    #[remote]
+    struct Nest;
+    #[remote]
+    impl Nest {
+        pub fn new() -> Self {
+            Nest
+        }
+        pub fn depth(&self, left: u32) -> Result<u32, raykit::Error> {
+            let own = raykit::context().actor::<NestHandle>().and_then(|own| own.upgrade());
+            match (own, left) {
+                (Some(own), 1..) => Ok(own.depth(left - 1).get()? + 1),
+                _ => Ok(0),
+            }
+        }
+    }
+    for cpus in [1, 2] {
+        let node = node(cpus);
+        let _here = node.enter();
+        let nest = Nest::remote();
+        assert_eq!(value(&nest.depth(20)).unwrap(), 20);
+        drop(nest);
+        all_clear(cpus);
+    }
+}

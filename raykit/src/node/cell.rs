@@ -35,7 +35,7 @@ pub(crate) struct Cell {
     pub(crate) type_name: &'static str,
     pub(crate) options: Options,
     pub(super) lane: LaneId,
-    /// Turns that may be taken at once.
+    /// Turns for shared calls that may be queued at once.
     pub(super) turns_max: u32,
     pub(super) core: Mutex<Core>,
     /// There is room again in an inbox that was full.
@@ -143,11 +143,12 @@ impl Core {
     /// Whether one more turn should be queued; if so it is counted.
     pub(super) fn wants_turn(&mut self, turns_max: u32) -> bool {
         let useful = match self.inbox.first().map(|first| first.kind.need) {
-            Some(Need::Shared) => turns_max,
-            _ => 1,
+            // A turn whose call waits for something leaves its CPU to the next, so only those that
+            // have not begun are counted.
+            Some(Need::Shared) => self.queued < turns_max,
+            _ => self.queued + self.active == 0,
         };
-        let wants =
-            self.queued + self.active < useful && self.is_alive() && self.inbox.could_start();
+        let wants = useful && self.is_alive() && self.inbox.could_start();
         self.queued += u32::from(wants);
         wants
     }
@@ -164,10 +165,15 @@ impl Core {
         Some((life, mail.kind))
     }
 
-    /// Takes out the next call of an actor that does nothing, if it is one that runs on a thread.
-    pub(super) fn start_sync(&mut self) -> Option<(Arc<Life>, Kind, Arc<Task>)> {
-        let sync = self.inbox.first().is_some_and(|first| !first.call.is_async());
-        if !sync || !self.is_alive() || self.inbox.is_busy() {
+    /// Takes out the next call that may start, if it runs on a thread and `goal` cannot begin before
+    /// it has ended.
+    pub(super) fn start_toward(
+        &mut self,
+        goal: &Arc<Task>,
+    ) -> Option<(Arc<Life>, Kind, Arc<Task>)> {
+        let alone = goal.function.body.need() == Need::Exclusive;
+        let first = self.inbox.first().filter(|first| !first.call.is_async())?;
+        if !self.is_alive() || !(alone || Arc::ptr_eq(&first.call, goal)) {
             return None;
         }
         let life = self.life.clone()?;

@@ -101,7 +101,7 @@ impl Mailbox for Cell {
         }
         // Those before it in line have to end before it can begin.
         for _ in 0..ACTOR_TURN_CALLS {
-            let started = self.core.lock().start_sync();
+            let started = self.core.lock().start_toward(task);
             let Some((life, kind, call)) = started else { break };
             worker.run_on_top(|| self.run_sync(node, &life, &call));
             self.core.lock().finish(&life, kind, std::slice::from_ref(&call));
