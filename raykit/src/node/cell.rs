@@ -165,8 +165,8 @@ impl Core {
         Some((life, mail.kind))
     }
 
-    /// Takes out the next call that may start, if it runs on a thread and `goal` cannot begin before
-    /// it has ended.
+    /// Takes out the next call that may start, if it runs on a thread and `goal` cannot begin
+    /// before it has ended.
     pub(super) fn start_toward(
         &mut self,
         goal: &Arc<Task>,
