@@ -9,6 +9,7 @@ mod objects;
 mod pi;
 mod process;
 mod sort;
+mod streams;
 mod waits;
 pub(crate) mod wordcount;
 
@@ -25,6 +26,7 @@ pub(crate) const ALL: &[Row] = &[
     nested::TREE,
     nested::CHAIN,
     actors::ROW,
+    streams::ROW,
     waits::ROW,
     objects::PUT,
     objects::VIEW,
