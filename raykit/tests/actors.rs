@@ -576,6 +576,51 @@ fn a_full_actor_refuses_or_lets_wait() {
     assert_eq!((value(&running).unwrap(), value(&blocked).unwrap()), (1, 4));
 }
 
+/// A caller that waits for room leaves its CPU to the actor, and hears of it when there can never be
+/// any.
+#[test]
+fn who_waits_for_room_stands_in_nobodys_way() {
+    #[remote]
+    fn floods(counter: CounterHandle) -> Result<i64, raykit::Error> {
+        let full = WhenFull::Wait;
+        (0..100).for_each(|_| counter.options().when_full(full).add(1).forget());
+        counter.options().when_full(full).value().get()
+    }
+    #[remote]
+    async fn floods_async(counter: CounterHandle) -> Result<i64, raykit::Error> {
+        let full = WhenFull::Wait;
+        (0..100).for_each(|_| counter.options().when_full(full).add(1).forget());
+        counter.options().when_full(full).value().await
+    }
+    #[remote(max_pending = 1)]
+    struct Narrow;
+    #[remote]
+    impl Narrow {
+        pub fn new() -> Self {
+            Narrow
+        }
+        pub fn fills_itself(&mut self) -> Result<(), raykit::Error> {
+            let own = raykit::context().actor::<NarrowHandle>().and_then(|own| own.upgrade());
+            let own = own.expect("it is one");
+            own.nothing().forget();
+            own.options().when_full(WhenFull::Wait).nothing().get()
+        }
+        pub fn nothing(&mut self) {}
+    }
+    for cpus in [1, 2] {
+        let node = node(cpus);
+        let _here = node.enter();
+        let counter = Counter::options().max_pending(2).remote(0);
+        assert_eq!(value(&floods::remote(&counter)).unwrap(), 100);
+        assert_eq!(value(&floods_async::remote(&counter)).unwrap(), 200);
+        let narrow = Narrow::remote();
+        let told = error(&narrow.fills_itself());
+        assert!(told.to_string().contains("a wait that can never end"), "{told}");
+        drop((counter, narrow));
+        all_clear(cpus);
+    }
+}
+
 #[test]
 fn timeouts_and_retries_of_methods() {
     let node = node(2);
@@ -867,6 +912,27 @@ fn a_restarted_actor_goes_on_from_its_checkpoint() {
     let _here = node.enter();
     let refused = error(&Counter::remote(1).checkpoint());
     assert!(refused.to_string().contains("checkpoint_every"), "{refused}");
+    // What cannot be kept says so.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Uncopied;
+    impl Clone for Uncopied {
+        fn clone(&self) -> Self {
+            panic!("no copy of this")
+        }
+    }
+    #[remote(checkpoint_every = 0)]
+    #[object]
+    struct Sour {
+        _inside: Serde<Uncopied>,
+    }
+    #[remote]
+    impl Sour {
+        pub fn new() -> Self {
+            Sour { _inside: Serde(Uncopied) }
+        }
+    }
+    let sour = error(&Sour::remote().checkpoint());
+    assert!(sour.is_panic() && sour.to_string().contains("no copy of this"), "{sour}");
 }
 
 /// The time of a call is the time of the calls that it makes of other actors.

@@ -28,11 +28,6 @@ impl Restarts {
         Restarts { max, window, times: VecDeque::new(), row: 0, last: None, total: 0 }
     }
 
-    /// Whether there could ever be one: only then is what the constructor needs kept.
-    pub(crate) fn are_possible(&self) -> bool {
-        self.max > 0
-    }
-
     /// How often the actor has started again.
     pub(crate) fn total(&self) -> u64 {
         self.total

@@ -122,8 +122,6 @@ pub(super) struct Core {
     pub(super) inputs: Inputs,
     /// What it holds of the node's resources for as long as it lives.
     pub(super) held: Option<Resources>,
-    /// Callers that wait for room.
-    pub(super) waiting: u32,
 }
 
 pub(super) enum Stage {
@@ -228,7 +226,6 @@ impl Cell {
             restarts,
             inputs: Inputs::None,
             held: None,
-            waiting: 0,
         };
         Arc::new(Cell {
             id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
@@ -289,21 +286,19 @@ impl Cell {
         reference
     }
 
-    /// An exclusive call has changed the state, and its result is about to be told: the state is
-    /// kept if it is time, or if this call is to see to that.
-    pub(super) fn changed(&self, node: &Node, life: &Arc<Life>, call: &Task) {
-        let Some(checkpoint) = self.checkpoint else { return };
-        if call.function.body.need() == Need::Shared {
-            return;
-        }
-        let due = {
-            let mut core = self.core.lock();
-            core.since += 1;
-            let every = self.options.checkpoint_every;
-            std::ptr::eq(call.function, &KEEP) || (every > 0 && core.since >= every)
-        };
-        if !due {
-            return;
+    /// A call has changed the state, and its result is about to be told: the state is kept if it is
+    /// time. For a call that asks for no more than that, a failure to keep it is its own.
+    pub(super) fn changed<R>(
+        &self,
+        node: &Node,
+        life: &Arc<Life>,
+        call: &Task,
+        result: Result<R, Error>,
+    ) -> Result<R, Error> {
+        let asked = std::ptr::eq(call.function, &KEEP);
+        let Some(checkpoint) = self.checkpoint.filter(|_| result.is_ok()) else { return result };
+        if call.function.body.need() == Need::Shared || !(self.is_due() || asked) {
+            return result;
         }
         let kept = caught(|| {
             let value = (checkpoint.save)(&life.shared()?)?;
@@ -317,9 +312,20 @@ impl Cell {
                     core.kept.replace(value)
                 };
                 quietly(|| drop(before));
+                result
             }
-            Err(error) => tracing::warn!(%error, actor = self.label(), "its state was not kept"),
+            Err(error) => {
+                tracing::warn!(%error, actor = self.label(), "its state was not kept");
+                if asked { Err(error) } else { result }
+            }
         }
+    }
+
+    /// Counts one more change since the state was kept; whether it is time to keep it again.
+    fn is_due(&self) -> bool {
+        let (mut core, every) = (self.core.lock(), self.options.checkpoint_every);
+        core.since = core.since.saturating_add(1);
+        every > 0 && core.since >= every
     }
 
     /// The state as it was kept last, for another life.

@@ -38,7 +38,13 @@ pub(crate) trait Lender: Send + Sync {
 
     /// The method has let go of the state, which it may have changed, and its result is about to be
     /// told.
-    fn changed(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>);
+    fn changed(
+        &self,
+        node: &Node,
+        life: &Arc<Life>,
+        task: &Task,
+        result: Result<Returns>,
+    ) -> Result<Returns>;
 
     /// The method has ended and has let go of the state.
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>);
@@ -404,9 +410,10 @@ impl Flight {
                 Arc::clone(cell).crashed(&node, life, &task, error);
             }
         }
-        if let (Some((cell, life)), true) = (&self.lender, result.is_ok()) {
-            Arc::clone(cell).changed(&node, life, &task);
-        }
+        let result = match &self.lender {
+            Some((cell, life)) => cell.changed(&node, life, &task, result),
+            None => result,
+        };
         quietly(|| node.after_attempt(Arc::clone(&task), result));
         self.give_back();
         if self.counted {

@@ -1,22 +1,55 @@
 //! An actor as its calls see it: how they come in, and how one is begun by whoever waits for it.
 
-use super::cell::{Cell, Stage};
+use super::cell::{Cell, Core, Stage};
+use super::fetch;
+use super::graph::Wait;
 use super::task::{Mailbox, State, Task};
 use super::{Node, current};
 use crate::actor::inbox::{Caller, Mail, Need};
 use crate::actor::state::{Life, State as ActorState};
 use crate::base::ActorId;
-use crate::base::limits::ACTOR_TURN_CALLS;
+use crate::base::limits::{ACTOR_TURN_CALLS, LOOK_AGAIN_MS};
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
-use crate::object::raw::Holder;
+use crate::object::raw::{Holder, RawRef};
 use crate::sched::Worker;
 use crate::task::options::WhenFull;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+impl Cell {
+    /// A call was taken out of the inbox.
+    pub(super) fn tell_of_room(&self) {
+        if self.options.max_pending < u32::MAX {
+            self.room.notify_all();
+        }
+    }
+
+    /// Waits until calls were taken out of the full inbox, for which one of those that run has to
+    /// end.
+    fn wait_for_room(&self, busy: Vec<RawRef>) -> Result<(), Error> {
+        let worker = crate::sched::worker::current();
+        let parked = |until: Option<Instant>| {
+            let mut core = self.core.lock();
+            let is_full = |core: &Core| {
+                core.inbox.len() >= self.options.max_pending as usize
+                    && !core.stopping
+                    && !matches!(core.stage, Stage::Ended(_))
+            };
+            if !is_full(&core) {
+                return true;
+            }
+            let until =
+                until.unwrap_or_else(|| Instant::now() + Duration::from_millis(LOOK_AGAIN_MS));
+            let woken = !self.room.wait_until(&mut core, until).timed_out();
+            woken || !is_full(&core)
+        };
+        fetch::sleep_until(busy, Wait::Some(1), worker.as_deref(), None, parked).map(drop)
+    }
+}
 
 /// Who makes a call here and now.
 fn caller() -> Caller {
@@ -47,8 +80,8 @@ impl Mailbox for Cell {
             let text = format!("{} has no concurrency group `{name}`", self.label());
             return Err(Error::new(ErrorKind::Config, text));
         }
-        let mut core = self.core.lock();
-        loop {
+        let mut core = loop {
+            let core = self.core.lock();
             if let Stage::Ended(why) = &core.stage {
                 return Err(why.clone());
             }
@@ -56,17 +89,21 @@ impl Mailbox for Cell {
                 return Err(self.died("is stopping"));
             }
             if core.inbox.len() < self.options.max_pending as usize {
-                break;
+                break core;
             }
             if asked.when_full == WhenFull::Fail {
                 let text =
                     format!("{} has {} calls waiting, its limit", self.label(), core.inbox.len());
                 return Err(Error::new(ErrorKind::PendingCallsLimit, text));
             }
-            core.waiting += 1;
-            self.room.wait_for(&mut core, Duration::from_millis(100));
-            core.waiting -= 1;
-        }
+            let busy: Vec<RawRef> = core
+                .running
+                .iter()
+                .map(|call| RawRef(Arc::clone(call) as Arc<dyn Holder>))
+                .collect();
+            drop(core);
+            self.wait_for_room(busy)?;
+        };
         let ordered = asked.ordered && !self.options.out_of_order;
         if ready && (!core.inbox.holds_anyone() || !ordered) {
             core.inbox.push(mail);
@@ -103,6 +140,7 @@ impl Mailbox for Cell {
         for _ in 0..ACTOR_TURN_CALLS {
             let started = self.core.lock().start_toward(task);
             let Some((life, kind, call)) = started else { break };
+            self.tell_of_room();
             worker.run_on_top(|| self.run_sync(node, &life, &call));
             self.core.lock().finish(&life, kind, std::slice::from_ref(&call));
             quietly(|| drop(call));
@@ -116,6 +154,7 @@ impl Mailbox for Cell {
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>) {
         let started = self.core.lock().start_now(task);
         if let Some((life, kind)) = started {
+            self.tell_of_room();
             self.lend(node, &life, kind, task, |lent| node.poll_async(task, lent, cx));
         }
     }
@@ -164,10 +203,6 @@ impl Mailbox for Cell {
         }
         core.stage = Stage::Alive;
         core.life = Some(Life::new(state));
-        if !core.restarts.are_possible() {
-            let inputs = std::mem::take(&mut core.inputs);
-            debug_assert!(inputs.as_slice().is_empty(), "not kept in vain");
-        }
         drop(core);
         self.go_on(node);
     }

@@ -11,6 +11,7 @@ use crate::base::limits::{ACTOR_TURN_CALLS, SLICE_US};
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
 use crate::sched::{Job, LaneId};
+use crate::task::call::Returns;
 use crate::task::function::Body;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,14 +99,11 @@ impl Cell {
             }
             core.running.extend(batch.iter().cloned());
             let more = core.wants_turn(self.turns_max);
-            let room = core.waiting > 0;
             drop(core);
             if more {
                 self.schedule(node);
             }
-            if room {
-                self.room.notify_all();
-            }
+            self.tell_of_room();
             self.run_batch(node, &life, mail.kind, &batch);
             quietly(|| batch.clear());
         }
@@ -158,9 +156,7 @@ impl Cell {
         if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
             self.crash(node, Some(life), Some(task), error); // the state may be half changed
         }
-        if result.is_ok() {
-            Cell::changed(self, node, life, task);
-        }
+        let result = Cell::changed(self, node, life, task, result);
         node.after_attempt(Arc::clone(task), result);
     }
 
@@ -203,8 +199,14 @@ impl Cell {
 }
 
 impl Lender for Cell {
-    fn changed(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
-        Cell::changed(&self, node, life, task);
+    fn changed(
+        &self,
+        node: &Node,
+        life: &Arc<Life>,
+        task: &Task,
+        result: Result<Returns, Error>,
+    ) -> Result<Returns, Error> {
+        Cell::changed(self, node, life, task, result)
     }
 
     fn crashed(
