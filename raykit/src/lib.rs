@@ -126,11 +126,10 @@ pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any
     //! release.
     pub use crate::actor::options::ActorOptions;
-    pub use crate::actor::state::{Access, State};
+    pub use crate::actor::state::{Access, Checkpoint, State};
     pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
     pub use crate::api::stream::{call_stream, submit_stream};
-    pub use crate::node::cell::Checkpoint;
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;
     pub use crate::object::schema;

@@ -428,17 +428,18 @@ fn those_who_wait_take_nobodys_place() {
 fn those_who_wait_are_served_in_order() {
     let node = node(2);
     let _here = node.enter();
-    let queue: Queue<u64> = Queue::bounded(1);
+    let queue: Queue<usize> = Queue::bounded(1);
     let order = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for getter in 0..5_u64 {
+        for getter in 0..5 {
             let (node, order, queue) = (&node, &order, &queue);
             scope.spawn(move || {
                 let _here = node.enter();
                 let got = queue.get().unwrap().unwrap();
                 order.lock().unwrap().push((getter, got));
             });
-            std::thread::sleep(millis(20)); // so that it stands in line before the next
+            // The next one comes when this one stands in line.
+            eventually("in line", || queue.waiting_to_get().unwrap() == getter + 1);
         }
         (0..5).for_each(|x| queue.put(x).unwrap());
     });
@@ -462,7 +463,9 @@ fn closing_tells_those_who_wait() {
             let _here = node.enter();
             full.put_batch([2, 3]).unwrap_err().into_inner()
         });
-        std::thread::sleep(millis(20));
+        eventually("both wait", || {
+            (empty.waiting_to_get().unwrap(), full.waiting_to_put().unwrap()) == (1, 1)
+        });
         empty.close().unwrap();
         full.close().unwrap();
         assert_eq!(getter.join().unwrap(), None);
@@ -536,7 +539,7 @@ fn a_cancelled_consumer_leaves_the_line() {
     let _here = node.enter();
     let queue: Queue<u64> = Queue::bounded(4);
     let (sync, future) = (consume::remote(&queue), consume_async::remote(&queue));
-    std::thread::sleep(millis(20));
+    eventually("both wait", || queue.waiting_to_get().unwrap() == 2);
     assert!(sync.cancel() && future.cancel());
     assert!(error(&sync).is_cancelled() && error(&future).is_cancelled());
     eventually("both are gone", || raykit::stats().unwrap().tasks_pending == 0);
@@ -545,7 +548,7 @@ fn a_cancelled_consumer_leaves_the_line() {
     // A producer that waits for room likewise.
     queue.put_batch([0; 4]).unwrap();
     let producer = produce::remote(&queue, 5, 1);
-    std::thread::sleep(millis(20));
+    eventually("it waits", || queue.waiting_to_put().unwrap() == 1);
     assert!(producer.cancel());
     eventually("it is gone", || raykit::stats().unwrap().tasks_pending == 0);
     assert_eq!(queue.get_batch(9).unwrap(), [0; 4]);

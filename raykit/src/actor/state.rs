@@ -3,7 +3,8 @@
 //! and not a data race.
 
 use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
-use crate::object::{Error, ErrorKind, Result};
+use crate::object::value::Value;
+use crate::object::{Error, ErrorKind, Object, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
 
@@ -102,6 +103,24 @@ impl Access {
         // one is borrowed mutably.
         let state = unsafe { &mut *self.life.state.get() };
         state.downcast_mut().ok_or_else(wrong::<S>)
+    }
+}
+
+/// How an actor's state is kept for its next life, and made from what was kept.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct Checkpoint {
+    pub(crate) save: fn(&Access) -> Result<Value>,
+    pub(crate) load: fn(Value) -> Result<State>,
+}
+
+impl Checkpoint {
+    /// Of a state that is an object.
+    pub fn of<S: Object>() -> Checkpoint {
+        Checkpoint {
+            save: |access| access.state::<S>().map(|state| Value::new(state.clone())),
+            load: |kept| kept.take::<S>().map(State::new),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What `#[remote]` on a struct and its `impl` expands to: handles, creation and calls.
 
 use crate::actor::options::ActorOptions;
+use crate::actor::state::Checkpoint;
 use crate::base::ActorId;
 use crate::node::actors::{self, Claim};
-use crate::node::cell::{Cell, Checkpoint, KEEP, Options as Given};
+use crate::node::cell::{Cell, Options as Given};
+use crate::node::checkpoint::KEEP;
 use crate::node::{current, submit};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef};
@@ -169,145 +171,6 @@ macro_rules! __handle_methods {
         /// A handle that does not keep the actor alive.
         pub fn downgrade(&self) -> $crate::WeakHandle<Self> {
             $crate::__private::handle::downgrade::<Self>(&self.$actor)
-        }
-    };
-}
-
-/// The methods of `A::options()`, for the type that the macro makes beside each actor. `$field` is
-/// the field that holds the `ActorOptions`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __actor_option_methods {
-    ($field:tt) => {
-        /// CPUs that the actor holds for as long as it lives, fractions allowed. 0 unless said
-        /// otherwise: then each method is charged one while it runs.
-        pub fn num_cpus(mut self, n: ::core::primitive::f64) -> Self {
-            self.$field.num_cpus = n;
-            self
-        }
-        /// GPUs that the actor holds.
-        pub fn num_gpus(mut self, n: ::core::primitive::f64) -> Self {
-            self.$field.num_gpus = n;
-            self
-        }
-        /// Bytes of memory that the actor reserves.
-        pub fn memory(mut self, bytes: ::core::primitive::u64) -> Self {
-            self.$field.memory = bytes;
-            self
-        }
-        /// An amount of a resource that the nodes' configuration names.
-        pub fn resource(
-            mut self,
-            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
-            amount: ::core::primitive::f64,
-        ) -> Self {
-            self.$field.resources.to_mut().push((::core::convert::Into::into(name), amount));
-            self
-        }
-        /// How often the actor starts again after a crash.
-        pub fn max_restarts(mut self, n: ::core::primitive::u32) -> Self {
-            self.$field.max_restarts = n;
-            self
-        }
-        /// The time within which restarts are counted; without it all are.
-        pub fn restart_window(mut self, window: ::std::time::Duration) -> Self {
-            self.$field.restart_window = ::core::option::Option::Some(window);
-            self
-        }
-        /// `&self` calls that may run at the same time.
-        pub fn max_concurrency(mut self, n: ::core::primitive::u32) -> Self {
-            self.$field.max_concurrency = n;
-            self
-        }
-        /// Calls that may wait for the actor; see [`WhenFull`]($crate::WhenFull).
-        pub fn max_pending(mut self, n: ::core::primitive::u32) -> Self {
-            self.$field.max_pending = n;
-            self
-        }
-        /// After so many calls that may change the state it is kept, for a struct with the option
-        /// `checkpoint_every`; 0: on request only.
-        pub fn checkpoint_every(mut self, calls: ::core::primitive::u32) -> Self {
-            self.$field.checkpoint_every = calls;
-            self
-        }
-        /// The name by which [`raykit::actor`]($crate::actor) finds it.
-        pub fn name(
-            mut self,
-            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
-        ) -> Self {
-            self.$field.name = ::core::option::Option::Some(::core::convert::Into::into(name));
-            self
-        }
-        /// Where the name is looked up.
-        pub fn namespace(
-            mut self,
-            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
-        ) -> Self {
-            self.$field.namespace = ::core::option::Option::Some(::core::convert::Into::into(name));
-            self
-        }
-        /// Gives the actor that has the name already, if there is one.
-        pub fn get_if_exists(mut self) -> Self {
-            self.$field.get_if_exists = true;
-            self
-        }
-        /// The actor lives until it is killed, handles or not. It needs a name.
-        pub fn detached(mut self) -> Self {
-            self.$field.detached = true;
-            self
-        }
-        /// Calls start when they can, and not in the order of their caller.
-        pub fn out_of_order(mut self) -> Self {
-            self.$field.out_of_order = true;
-            self
-        }
-    };
-}
-
-/// The methods of `handle.options()`. `$field` is the field that holds the `Options`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __call_option_methods {
-    ($field:tt) => {
-        /// Further attempts after the failures that `retry_on` names.
-        pub fn max_retries(mut self, n: ::core::primitive::u32) -> Self {
-            self.$field.max_retries = n;
-            self.$field.own_retries = true;
-            self
-        }
-        /// Which failures of the method are tried again.
-        pub fn retry_on(mut self, which: $crate::RetryOn) -> Self {
-            self.$field.retry_on = which;
-            self.$field.own_retries = true;
-            self
-        }
-        /// The name that messages, traces and `context()` show.
-        pub fn name(
-            mut self,
-            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
-        ) -> Self {
-            self.$field.name = ::core::option::Option::Some(::core::convert::Into::into(name));
-            self
-        }
-        /// From the call to its result; then the reference resolves to a timeout error.
-        pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
-            self.$field.timeout = ::core::option::Option::Some(limit);
-            self
-        }
-        /// Of a method that gives a stream: how many items it may be ahead of who takes them.
-        pub fn backpressure(mut self, n: ::core::primitive::u32) -> Self {
-            self.$field.backpressure = ::core::option::Option::Some(n);
-            self
-        }
-        /// What happens when the actor has as many calls waiting as it may have.
-        pub fn when_full(mut self, what: $crate::WhenFull) -> Self {
-            self.$field.when_full = what;
-            self
-        }
-        /// The call starts when it can, whatever its caller has called before.
-        pub fn unordered(mut self) -> Self {
-            self.$field.ordered = false;
-            self
         }
     };
 }

@@ -6,12 +6,11 @@
 //! leaves the line, and what it was handed and has not taken goes back to the front.
 
 use crate::base::TaskId;
-use crate::node::{Node, current};
+use crate::node::future::Resting;
 use crate::object::ObjectRef;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -37,6 +36,17 @@ pub(crate) enum Put {
     Full(usize),
     /// The queue was closed when so many were in.
     Closed(usize),
+}
+
+/// What a queue looks like from outside.
+#[crate::object]
+pub(crate) struct State {
+    pub(crate) items: usize,
+    /// Calls that wait for an item.
+    pub(crate) getters: usize,
+    /// Calls that wait for room.
+    pub(crate) putters: usize,
+    pub(crate) closed: bool,
 }
 
 /// The state: the items, and who waits.
@@ -153,7 +163,7 @@ impl Belt {
 
     /// At most `max` items, waiting for the first no longer than `limit`.
     pub(crate) async fn get(&self, max: usize, limit: Option<Duration>) -> Got {
-        let mut getting = Getting { belt: self, max, number: None, resting: None };
+        let mut getting = Getting { belt: self, max, place: Place::default() };
         match limit {
             None => getting.await,
             Some(limit) => match tokio::time::timeout(limit, &mut getting).await {
@@ -166,7 +176,7 @@ impl Belt {
     /// Puts the items one after the other, waiting for room no longer than `limit`.
     pub(crate) async fn put(&self, items: Vec<Item>, limit: Option<Duration>) -> Put {
         let (all, items) = (items.len(), Some(items));
-        let mut putting = Putting { belt: self, items, all, number: None, resting: None };
+        let mut putting = Putting { belt: self, items, all, place: Place::default() };
         match limit {
             None => putting.await,
             Some(limit) => match tokio::time::timeout(limit, &mut putting).await {
@@ -210,31 +220,34 @@ impl Belt {
         getters.into_iter().for_each(|getter| getter.waker.wake());
     }
 
-    /// How many items there are, and whether the queue is closed.
     #[expect(clippy::unused_async, reason = "an async method needs no CPU")]
-    pub(crate) async fn state(&self) -> (usize, bool) {
+    pub(crate) async fn state(&self) -> State {
         let line = self.line.lock();
-        (line.items.len(), line.closed)
+        State {
+            items: line.items.len(),
+            getters: line.getters.len(),
+            putters: line.putters.len(),
+            closed: line.closed,
+        }
     }
 }
 
-/// While a call waits in line another async task of the node may run in its place.
-struct Resting {
-    node: Arc<Node>,
-    task: Arc<crate::node::task::Task>,
+/// A call's place in line, once it has one.
+#[derive(Default)]
+struct Place {
+    number: Option<u64>,
+    resting: Option<Resting>,
 }
 
-impl Resting {
-    fn begin() -> Option<Resting> {
-        let (node, task) = (current::node().ok()?, current::task()?);
-        node.async_waits(&task);
-        Some(Resting { node, task })
-    }
-}
-
-impl Drop for Resting {
-    fn drop(&mut self) {
-        self.node.async_goes_on(&self.task);
+impl Place {
+    /// `polled` is what the call has come to; while it waits another one may run.
+    fn after<T>(&mut self, polled: Poll<T>) -> Poll<T> {
+        match polled {
+            Poll::Ready(_) => *self = Place::default(),
+            Poll::Pending if self.resting.is_none() => self.resting = Resting::begin(),
+            Poll::Pending => {}
+        }
+        polled
     }
 }
 
@@ -242,15 +255,13 @@ impl Drop for Resting {
 struct Getting<'a> {
     belt: &'a Belt,
     max: usize,
-    /// Its place in line.
-    number: Option<u64>,
-    resting: Option<Resting>,
+    place: Place,
 }
 
 impl Getting<'_> {
     /// The time is up; what was handed over just now counts.
     fn late(&mut self) -> Got {
-        let Some(number) = self.number.take() else { return Got::Late };
+        let Some(number) = self.place.number.take() else { return Got::Late };
         let mut line = self.belt.line.lock();
         match line.handed.remove(&number) {
             Some(items) => Got::Items(items),
@@ -276,7 +287,7 @@ impl Getting<'_> {
             }
             let number = line.number();
             line.getters.push_back(Getter { number, call, max: self.max, waker: waker.clone() });
-            self.number = Some(number);
+            self.place.number = Some(number);
             Poll::Pending
         })
     }
@@ -300,22 +311,17 @@ impl Getting<'_> {
 impl Future for Getting<'_> {
     type Output = Got;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Got> {
-        let polled = match self.number {
+        let polled = match self.place.number {
             None => self.begin(cx.waker()),
             Some(number) => self.look(number, cx.waker()),
         };
-        match polled {
-            Poll::Ready(_) => (self.number, self.resting) = (None, None),
-            Poll::Pending if self.resting.is_none() => self.resting = Resting::begin(),
-            Poll::Pending => {}
-        }
-        polled
+        self.place.after(polled)
     }
 }
 
 impl Drop for Getting<'_> {
     fn drop(&mut self) {
-        let Some(number) = self.number else { return };
+        let Some(number) = self.place.number else { return };
         self.belt.change(|line| match line.handed.remove(&number) {
             Some(items) => line.put_back(items),
             None => line.getters.retain(|getter| getter.number != number),
@@ -329,14 +335,13 @@ struct Putting<'a> {
     /// Until it begins.
     items: Option<Vec<Item>>,
     all: usize,
-    number: Option<u64>,
-    resting: Option<Resting>,
+    place: Place,
 }
 
 impl Putting<'_> {
     /// Leaves the line, and says how many have not gone in.
     fn leave(&mut self) -> usize {
-        let Some(number) = self.number.take() else { return 0 };
+        let Some(number) = self.place.number.take() else { return 0 };
         let left = self.belt.change(|line| {
             line.refused.remove(&number);
             let at = line.putters.iter().position(|putter| putter.number == number);
@@ -365,10 +370,10 @@ impl Putting<'_> {
             }
             let number = line.number();
             line.putters.push_back(Putter { number, items, waker: waker.clone() });
-            self.number = Some(number);
+            self.place.number = Some(number);
             Ok(())
         });
-        match (refused, self.number) {
+        match (refused, self.place.number) {
             (Err(_), _) => Poll::Ready(Put::Closed(0)),
             (Ok(()), None) => Poll::Ready(Put::All),
             // Some of it may have gone in, and with a getter there all of it.
@@ -394,16 +399,11 @@ impl Putting<'_> {
 impl Future for Putting<'_> {
     type Output = Put;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Put> {
-        let polled = match self.number {
+        let polled = match self.place.number {
             None => self.begin(cx.waker()),
             Some(number) => self.look(number, cx.waker()),
         };
-        match polled {
-            Poll::Ready(_) => (self.number, self.resting) = (None, None),
-            Poll::Pending if self.resting.is_none() => self.resting = Resting::begin(),
-            Poll::Pending => {}
-        }
-        polled
+        self.place.after(polled)
     }
 }
 

@@ -390,7 +390,7 @@ impl<T: Object> Queue<T> {
     ///
     /// As [`get`](Self::get).
     pub fn len(&self) -> Result<usize> {
-        self.belt.state().get().map(|(len, _)| len)
+        self.belt.state().get().map(|state| state.items)
     }
 
     /// Whether there is no value in the queue.
@@ -408,7 +408,25 @@ impl<T: Object> Queue<T> {
     ///
     /// As [`get`](Self::get).
     pub fn is_closed(&self) -> Result<bool> {
-        self.belt.state().get().map(|(_, closed)| closed)
+        self.belt.state().get().map(|state| state.closed)
+    }
+
+    /// How many calls wait for a value: whether consumers are idle.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn waiting_to_get(&self) -> Result<usize> {
+        self.belt.state().get().map(|state| state.getters)
+    }
+
+    /// How many calls wait for room: whether producers are held up.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn waiting_to_put(&self) -> Result<usize> {
+        self.belt.state().get().map(|state| state.putters)
     }
 
     /// How many values the queue holds at most; `None` if any number.

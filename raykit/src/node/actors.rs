@@ -1,9 +1,10 @@
 //! The actors of a node: who has a name, who is alive, and what a handle is.
 
-use super::cell::{Cell, Checkpoint, Options};
+use super::cell::{Cell, Options};
 use super::task::{Mailbox, Task};
 use super::{Node, current, submit};
 use crate::actor::options::ActorOptions;
+use crate::actor::state::Checkpoint;
 use crate::base::TaskId;
 use crate::base::id::next_sequence;
 use crate::object::error::{Error, ErrorKind, Result};

@@ -5,23 +5,20 @@
 //! The lock of an actor is never held while a function of the user's runs, while a value of the
 //! user's is dropped, or while a call is settled.
 
-use super::run::caught;
 use super::task::{Mailbox, State, Task};
 use super::{Node, submit};
 use crate::actor::inbox::{Inbox, Kind, Mail, Need};
 use crate::actor::options::ActorOptions;
 use crate::actor::restart::Restarts;
-use crate::actor::state::{Access, Life, State as ActorState};
+use crate::actor::state::{Checkpoint, Life};
 use crate::base::ActorId;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::object::Object;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use crate::object::value::{Payload, Value};
 use crate::sched::LaneId;
 use crate::task::arg::Inputs;
-use crate::task::call::{Results, Returns};
 use crate::task::function::{Body, Function};
 use crate::task::options::Options as CallOptions;
 use parking_lot::{Condvar, Mutex};
@@ -45,40 +42,6 @@ pub(crate) struct Cell {
     /// How its state is kept, where it may be.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
-
-/// How an actor's state is kept for its next life, and made from what was kept.
-#[derive(Clone, Copy)]
-#[doc(hidden)]
-pub struct Checkpoint {
-    save: fn(&Access) -> Result<Value, Error>,
-    load: fn(Value) -> Result<ActorState, Error>,
-}
-
-impl Checkpoint {
-    /// Of a state that is an object.
-    pub fn of<S: Object>() -> Checkpoint {
-        Checkpoint {
-            save: |access| access.state::<S>().map(|state| Value::new(state.clone())),
-            load: |kept| kept.take::<S>().map(ActorState::new),
-        }
-    }
-}
-
-/// The method behind `handle.checkpoint()`: nothing but a place in the order of calls.
-pub(crate) static KEEP: Function = Function {
-    name: "checkpoint",
-    krate: "raykit",
-    major: "0",
-    path: || "raykit::checkpoint",
-    method: "",
-    schema: 0,
-    signature: "fn checkpoint(&mut self)",
-    returns: 1,
-    defaults: CallOptions::of_method(),
-    body: Body::Exclusive(|_, _| Ok(Returns(Results::One(Value::new(()))))),
-    file: file!(),
-    line: line!(),
-};
 
 /// The actor's own options, or those of its type.
 pub(crate) enum Options {
@@ -115,8 +78,8 @@ pub(super) struct Core {
     /// Where its end is told, once somebody has asked.
     ended: Option<RawRef>,
     /// The state as it was kept last, and the calls since then.
-    kept: Option<Value>,
-    since: u32,
+    pub(super) kept: Option<Value>,
+    pub(super) since: u32,
     pub(super) restarts: Restarts,
     /// The constructor's arguments, where it may run again.
     pub(super) inputs: Inputs,
@@ -284,54 +247,6 @@ impl Cell {
             reference.slot().seal(Ok(Payload::new(Value::new(why))));
         }
         reference
-    }
-
-    /// A call has changed the state, and its result is about to be told: the state is kept if it is
-    /// time. For a call that asks for no more than that, a failure to keep it is its own.
-    pub(super) fn changed<R>(
-        &self,
-        node: &Node,
-        life: &Arc<Life>,
-        call: &Task,
-        result: Result<R, Error>,
-    ) -> Result<R, Error> {
-        let asked = std::ptr::eq(call.function, &KEEP);
-        let Some(checkpoint) = self.checkpoint.filter(|_| result.is_ok()) else { return result };
-        if call.function.body.need() == Need::Shared || !(self.is_due() || asked) {
-            return result;
-        }
-        let kept = caught(|| {
-            let value = (checkpoint.save)(&life.shared()?)?;
-            if node.config.always_encode { value.seal().map(Value::Sealed) } else { Ok(value) }
-        });
-        match kept {
-            Ok(value) => {
-                let before = {
-                    let mut core = self.core.lock();
-                    core.since = 0;
-                    core.kept.replace(value)
-                };
-                quietly(|| drop(before));
-                result
-            }
-            Err(error) => {
-                tracing::warn!(%error, actor = self.label(), "its state was not kept");
-                if asked { Err(error) } else { result }
-            }
-        }
-    }
-
-    /// Counts one more change since the state was kept; whether it is time to keep it again.
-    fn is_due(&self) -> bool {
-        let (mut core, every) = (self.core.lock(), self.options.checkpoint_every);
-        core.since = core.since.saturating_add(1);
-        every > 0 && core.since >= every
-    }
-
-    /// The state as it was kept last, for another life.
-    pub(super) fn restore(&self) -> Option<Result<ActorState, Error>> {
-        let (checkpoint, kept) = (self.checkpoint?, self.core.lock().kept.clone()?);
-        Some(caught(|| (checkpoint.load)(kept)))
     }
 
     /// No further call is taken; when those that are here have ended the actor does. `false` if it

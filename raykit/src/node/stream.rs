@@ -1,6 +1,7 @@
 //! Streams: a task that gives its items one after the other, and who takes them. The items are in
 //! the task's pipe; the task's own slot is filled when the stream has ended, and holds its error.
 
+use super::future::Resting;
 use super::graph::Wait;
 use super::task::Task;
 use super::{Node, current, fetch};
@@ -163,29 +164,6 @@ impl Tap {
     pub(crate) fn cancel(&self) -> bool {
         let node = current::node_with(self.task.id().node);
         node.is_some_and(|node| node.cancel(&self.task))
-    }
-}
-
-/// A future that waits for the other side of a stream; another one may run meanwhile, which may be
-/// that other side.
-struct Resting {
-    node: Arc<Node>,
-    task: Arc<Task>,
-}
-
-impl Resting {
-    /// For the `async` task that runs here, if one does.
-    fn begin() -> Option<Resting> {
-        let task = current::task().filter(|task| task.is_async())?;
-        let node = current::node_with(task.id().node)?;
-        node.async_waits(&task);
-        Some(Resting { node, task })
-    }
-}
-
-impl Drop for Resting {
-    fn drop(&mut self) {
-        self.node.async_goes_on(&self.task);
     }
 }
 

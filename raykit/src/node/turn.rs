@@ -2,7 +2,7 @@
 //! the runtime and come back when they have ended.
 
 use super::cell::{Cell, Core};
-use super::future::{Lender, Lent};
+use super::flight::{Lender, Lent};
 use super::task::Task;
 use super::{Node, current};
 use crate::actor::inbox::{Kind, Need};

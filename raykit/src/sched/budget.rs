@@ -271,20 +271,8 @@ impl Budget {
 
 #[cfg(all(test, raykit_loom))]
 mod loom_tests {
-    use super::super::job::LaneId;
+    use super::super::job::Numbered;
     use super::*;
-
-    struct Counted;
-    impl Job for Counted {
-        fn run(self: Arc<Self>) {}
-        fn abandon(&self) {}
-        fn lane(&self) -> LaneId {
-            LaneId(0)
-        }
-        fn label(&self) -> String {
-            String::new()
-        }
-    }
 
     /// A worker gives its CPU back while a request for all CPUs arrives: one of the two steps
     /// grants it, and in the end everything is free again.
@@ -298,7 +286,7 @@ mod loom_tests {
                 let budget = Arc::clone(&budget);
                 loom::thread::spawn(move || budget.give_cpu(Amount::ONE).len())
             };
-            let granted = budget.request(total.clone(), 0, Arc::new(Counted)).len();
+            let granted = budget.request(total.clone(), 0, Arc::new(Numbered(1))).len();
             let granted = granted + worker.join().expect("the worker ends");
             assert_eq!(granted, 1);
             assert!(!budget.lease(), "the request holds it all");
@@ -310,21 +298,9 @@ mod loom_tests {
 
 #[cfg(all(test, not(raykit_loom)))]
 mod tests {
-    use super::super::job::LaneId;
+    use super::super::job::Numbered;
     use super::*;
     use std::sync::atomic::AtomicUsize as Count;
-
-    struct Numbered(u64);
-    impl Job for Numbered {
-        fn run(self: Arc<Self>) {}
-        fn abandon(&self) {}
-        fn lane(&self) -> LaneId {
-            LaneId(0)
-        }
-        fn label(&self) -> String {
-            self.0.to_string()
-        }
-    }
 
     fn cpus(steps: u64) -> Resources {
         Resources { cpu: Amount(steps), ..Default::default() }

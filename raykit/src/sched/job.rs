@@ -21,3 +21,19 @@ pub(crate) trait Job: Send + Sync {
 /// Names a [`Lane`](super::lanes::Lane).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LaneId(pub(crate) u32);
+
+/// A job of the tests: it has a number, and does nothing.
+#[cfg(test)]
+pub(super) struct Numbered(pub(super) u64);
+
+#[cfg(test)]
+impl Job for Numbered {
+    fn run(self: Arc<Self>) {}
+    fn abandon(&self) {}
+    fn lane(&self) -> LaneId {
+        LaneId(0)
+    }
+    fn label(&self) -> String {
+        self.0.to_string()
+    }
+}

@@ -74,22 +74,10 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::job::LaneId;
+    use super::super::job::Numbered;
     use super::*;
 
-    struct Numbered(usize);
-    impl Job for Numbered {
-        fn run(self: Arc<Self>) {}
-        fn abandon(&self) {}
-        fn lane(&self) -> LaneId {
-            LaneId(0)
-        }
-        fn label(&self) -> String {
-            self.0.to_string()
-        }
-    }
-
-    fn filled(with: usize) -> Queue {
+    fn filled(with: u64) -> Queue {
         let queue = Queue::new();
         (0..with).for_each(|number| queue.push(Arc::new(Numbered(number))));
         queue
@@ -112,14 +100,14 @@ mod tests {
             assert_eq!(first.as_deref(), Some("0"));
             let expected: Vec<_> = (1..=taken).rev().map(|number| number.to_string()).collect();
             assert_eq!(more, expected, "{here} with limit {limit}");
-            let left = std::iter::from_fn(|| queue.pop()).count();
+            let left = std::iter::from_fn(|| queue.pop()).count() as u64;
             assert_eq!(left, here - 1 - taken);
         }
     }
 
     #[test]
     fn a_long_ring_is_given_back_once_it_is_empty() {
-        let queue = filled(2 * KEPT_LEN_MAX);
+        let queue = filled(2 * KEPT_LEN_MAX as u64);
         while queue.pop_batch(BATCH_LEN_MAX, drop).is_some() {}
         assert!(queue.is_empty());
         assert_eq!(queue.jobs.lock().capacity(), 0);

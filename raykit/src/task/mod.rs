@@ -16,6 +16,7 @@
 //! ```
 
 pub(crate) mod options;
+mod setters;
 pub(crate) mod arg;
 pub(crate) mod pipe;
 pub(crate) mod yields;

@@ -1,0 +1,81 @@
+//! An actor's state is kept for its next life: after so many changes, or on request.
+
+use super::Node;
+use super::cell::Cell;
+use super::run::caught;
+use super::task::Task;
+use crate::actor::inbox::Need;
+use crate::actor::state::{Life, State};
+use crate::base::quiet::quietly;
+use crate::object::Result;
+use crate::object::value::Value;
+use crate::task::call::{Results, Returns};
+use crate::task::function::{Body, Function};
+use crate::task::options::Options;
+use std::sync::Arc;
+
+/// The method behind `handle.checkpoint()`: nothing but a place in the order of calls.
+pub(crate) static KEEP: Function = Function {
+    name: "checkpoint",
+    krate: "raykit",
+    major: "0",
+    path: || "raykit::checkpoint",
+    method: "",
+    schema: 0,
+    signature: "fn checkpoint(&mut self)",
+    returns: 1,
+    defaults: Options::of_method(),
+    body: Body::Exclusive(|_, _| Ok(Returns(Results::One(Value::new(()))))),
+    file: file!(),
+    line: line!(),
+};
+
+impl Cell {
+    /// A call has changed the state, and its result is about to be told: the state is kept if it is
+    /// time. For a call that asks for no more than that, a failure to keep it is its own.
+    pub(super) fn changed<R>(
+        &self,
+        node: &Node,
+        life: &Arc<Life>,
+        call: &Task,
+        result: Result<R>,
+    ) -> Result<R> {
+        let asked = std::ptr::eq(call.function, &KEEP);
+        let Some(checkpoint) = self.checkpoint.filter(|_| result.is_ok()) else { return result };
+        if call.function.body.need() == Need::Shared || !(self.is_due() || asked) {
+            return result;
+        }
+        let kept = caught(|| {
+            let value = (checkpoint.save)(&life.shared()?)?;
+            if node.config.always_encode { value.seal().map(Value::Sealed) } else { Ok(value) }
+        });
+        match kept {
+            Ok(value) => {
+                let before = {
+                    let mut core = self.core.lock();
+                    core.since = 0;
+                    core.kept.replace(value)
+                };
+                quietly(|| drop(before));
+                result
+            }
+            Err(error) => {
+                tracing::warn!(%error, actor = self.label(), "its state was not kept");
+                if asked { Err(error) } else { result }
+            }
+        }
+    }
+
+    /// Counts one more change since the state was kept; whether it is time to keep it again.
+    fn is_due(&self) -> bool {
+        let (mut core, every) = (self.core.lock(), self.options.checkpoint_every);
+        core.since = core.since.saturating_add(1);
+        every > 0 && core.since >= every
+    }
+
+    /// The state as it was kept last, for another life.
+    pub(super) fn restore(&self) -> Option<Result<State>> {
+        let (checkpoint, kept) = (self.checkpoint?, self.core.lock().kept.clone()?);
+        Some(caught(|| (checkpoint.load)(kept)))
+    }
+}
