@@ -59,6 +59,7 @@ mod node;
 mod api;
 mod kit;
 
+pub use actor::supervise::{Decision, Restart};
 pub use api::actor::{Actor, ActorRef, Handle, WeakHandle, actor, actor_in};
 pub use api::cluster::{Context, Stats, context, explain, stats};
 pub use api::get::{Gather, Getting, Timed, get, get_timeout, put};
@@ -69,6 +70,7 @@ pub use base::{ActorId, NodeId, ObjectId, TaskId};
 pub use kit::map::Mapped;
 pub use kit::pool::ActorPool;
 pub use kit::queue::{PutError, Queue};
+pub use kit::supervisor::{Failure, Supervisor};
 pub use object::{Error, ErrorKind, Object, ObjectRef, ObjectStream, Result, Serde, View};
 #[doc(inline)]
 #[doc = include_str!("../docs/object.md")]

@@ -3,6 +3,7 @@
 use super::parse::{Fit, Kind, Method, path_of};
 use crate::check::{self, Refusals};
 use crate::item::{Value, plain};
+use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::{
     Attribute, Generics, ImplItemFn, ItemImpl, ItemStruct, Path, ReceiverKind, ReturnType, Type,
@@ -76,13 +77,16 @@ pub(super) fn once(second: Option<&Attribute>, refusals: &mut Refusals) {
 pub(super) fn method(method: &Method, actor: &Path, borrows: bool, refusals: &mut Refusals) -> Fit {
     let mut unfit = Refusals::default();
     let is_new = method.function.source.sig.ident == "new";
-    let free = is_new || name(method, &mut unfit);
+    let free = is_new || method.ends() || name(method, &mut unfit);
     check::signature(&method.function, "method", &mut unfit);
     if is_new {
         constructor(method, actor, &mut unfit);
     } else {
         receiver(method, borrows, &mut unfit);
         check::output(&method.function, &mut unfit);
+        if let Some(place) = &method.function.options.on_stop {
+            farewell(method, place, &mut unfit);
+        }
     }
     match unfit.into_error() {
         None => {
@@ -91,8 +95,58 @@ pub(super) fn method(method: &Method, actor: &Path, borrows: bool, refusals: &mu
         }
         Some(error) => {
             refusals.push(error);
-            if free { Fit::Callers } else { Fit::Nothing }
+            if free && !method.ends() { Fit::Callers } else { Fit::Nothing }
         }
+    }
+}
+
+/// Refuses what cannot run at an actor's end.
+fn farewell(method: &Method, place: &Ident, refusals: &mut Refusals) {
+    let source = &method.function.source;
+    if !matches!(source.vis, Visibility::Inherited) {
+        let words = "an `on_stop` method runs at the actor's end and is called by nobody else; leave \
+                     `pub` out";
+        refusals.at(&source.vis, words);
+    }
+    if !matches!(method.kind, Kind::Exclusive) {
+        let words = "an `on_stop` method runs alone, as the last one; take `&mut self`";
+        refusals.at(source.sig.receiver(), words);
+    }
+    if let Some(param) = source.sig.inputs.iter().nth(1) {
+        let words = "nobody calls an `on_stop` method, so it has no argument but `&mut self`";
+        refusals.at(param, words);
+    }
+    if !gives_nothing(method) {
+        let words = "nobody hears of what an `on_stop` method returns; let it return nothing, or a \
+                     `Result<(), ..>` whose error is told with the actor's end";
+        refusals.at(&source.sig.output, words);
+    }
+    let others = method.function.options.fields.iter().map(|(field, _)| *field);
+    if let Some(other) = others.filter(|field| !["name", "timeout"].contains(field)).next() {
+        let words = format!("`on_stop` goes with `name` and `timeout` alone; leave `{other}` out");
+        refusals.at(place, words);
+    }
+}
+
+fn gives_nothing(method: &Method) -> bool {
+    let output = &method.function.output;
+    let unit = |ty: &Type| matches!(plain(ty), Type::Tuple(tuple) if tuple.elems.is_empty());
+    output.stream.is_none()
+        && match &output.value {
+            Value::Named(value) => unit(value),
+            Value::OkOfWhole => true,
+        }
+}
+
+/// Refuses a second method for the actor's end, and one that stands apart from the constructor.
+pub(super) fn farewells(all: &[Method], refusals: &mut Refusals) {
+    let mut found = all.iter().filter_map(|method| method.function.options.on_stop.as_ref());
+    let Some(first) = found.next() else { return };
+    if let Some(second) = found.next() {
+        refusals.at(second, "the actor has an `on_stop` already; let that one do both");
+    }
+    if !all.iter().any(|method| method.function.source.sig.ident == "new") {
+        refusals.at(first, "`on_stop` stands in the same `impl` block as `new`; put it there");
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn expand(source: &ItemImpl, methods: &Methods) -> TokenStream {
     let all = methods.all.iter().enumerate().map(|(at, method)| match method.fit {
         Fit::Whole => {
             let registration = bodies::registration(methods, method, at);
-            let calls = calls::calls(methods, method, at);
+            let calls = (!method.ends()).then(|| calls::calls(methods, method, at));
             code!(#registration #calls)
         }
         Fit::Callers => fallback::method(methods, method),

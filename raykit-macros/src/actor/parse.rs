@@ -68,7 +68,9 @@ impl Methods {
             let mut own = attributes.iter().filter(|(of, _)| *of == at).map(|(_, own)| own);
             let receiver = source.sig.receiver();
             let is_new = source.sig.ident == "new";
-            if matches!(source.vis, Visibility::Inherited) || receiver.is_none() && !is_new {
+            let is_local =
+                matches!(source.vis, Visibility::Inherited) || receiver.is_none() && !is_new;
+            if is_local && !own.clone().any(names_on_stop) {
                 check::local(source, own.next(), refusals);
                 continue;
             }
@@ -76,7 +78,14 @@ impl Methods {
             check::once(own.next(), refusals);
             all.push(Method::new(source, &actor, options, refusals));
         }
+        check::farewells(&all, refusals);
         Methods { raykit, actor, all }
+    }
+
+    /// The method that runs at the actor's end, and its place in the block.
+    pub(super) fn on_stop(&self) -> Option<(usize, &Method)> {
+        let fits = |(_, method): &(usize, &Method)| method.ends() && method.fit == Fit::Whole;
+        self.all.iter().enumerate().find(fits)
     }
 
     /// A type beside the struct: the same path, with this at the end of the last name.
@@ -90,6 +99,11 @@ impl Methods {
 }
 
 impl Method {
+    /// Whether it runs at the actor's end and cannot be called.
+    pub(super) fn ends(&self) -> bool {
+        self.function.options.on_stop.is_some()
+    }
+
     fn new(source: &ImplItemFn, actor: &Path, options: Options, refusals: &mut Refusals) -> Method {
         let kind = match source.sig.receiver() {
             Some(receiver) => kind(receiver),
@@ -119,6 +133,13 @@ impl Method {
         method.fit = check::method(&method, actor, kind.is_some(), refusals);
         method
     }
+}
+
+/// Whether the attribute says that the method runs at the actor's end.
+fn names_on_stop(attribute: &Attribute) -> bool {
+    let Meta::List(list) = &attribute.meta else { return false };
+    let is_it = |token: TokenTree| matches!(token, TokenTree::Ident(word) if word == "on_stop");
+    list.tokens.clone().into_iter().any(is_it)
 }
 
 /// The options that a method's attribute gives.

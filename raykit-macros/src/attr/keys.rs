@@ -55,6 +55,7 @@ const METHOD: &[&str] = &[
     "num_returns",
     "backpressure",
     "concurrency_group",
+    "on_stop",
 ];
 
 /// The key as it is known, if it may stand here.
@@ -97,6 +98,11 @@ fn elsewhere(key: &str, owner: Owner) -> Option<String> {
         }
         Owner::Function if of_method => {
             format!("`{key}` is an option of an actor's method; it stands on one")
+        }
+        Owner::Struct if key == "on_stop" => {
+            "`on_stop` stands on the method that the actor runs at \
+             its end, as `#[remote(on_stop)]`"
+                .to_owned()
         }
         Owner::Struct if of_method => format!(
             "`{key}` is an option of one method; put `#[remote({key} = ..)]` on the method in the \

@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) num_returns: Option<NumReturns>,
     /// The key `backpressure`, if it is there.
     pub(crate) ahead: Option<Ident>,
+    /// The key `on_stop`, if it is there.
+    pub(crate) on_stop: Option<Ident>,
     /// Field and value, in the order of the source.
     pub(crate) fields: Vec<(&'static str, TokenStream)>,
 }
@@ -43,7 +45,7 @@ pub(crate) struct NumReturns {
 impl Options {
     /// Nothing said.
     pub(crate) fn new(raykit: Path) -> Options {
-        Options { raykit, num_returns: None, ahead: None, fields: Vec::new() }
+        Options { raykit, num_returns: None, ahead: None, on_stop: None, fields: Vec::new() }
     }
 
     /// Reads the options of a function, a struct or an `impl` block; what cannot be read is refused
@@ -120,6 +122,10 @@ impl Options {
                 self.num_returns = values::num_returns(entry.expression()?)?;
                 return Ok(());
             }
+            "on_stop" => {
+                self.on_stop = entry.bare()?;
+                return Ok(());
+            }
             "crate" => return values::renamed(entry.expression()?),
             _ => (key, values::whole(key, entry.expression()?)?),
         };
@@ -188,6 +194,14 @@ impl Entry {
 
     fn of(&self, key: &str) -> Option<&Value> {
         (self.key == key).then_some(&self.value)
+    }
+
+    /// The key, which takes no value.
+    fn bare(&self) -> syn::Result<Option<Ident>> {
+        match &self.value {
+            Value::Absent => Ok(Some(self.key.clone())),
+            _ => Err(syn::Error::new(self.key.span(), format!("write `{}` alone", self.key))),
+        }
     }
 
     fn expression(&self) -> syn::Result<&Expr> {

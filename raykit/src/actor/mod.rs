@@ -9,6 +9,7 @@
 //! | delivery | a call begins at most once, unless its options ask for more |
 //! | state | `&mut self` runs alone, `&self` beside other `&self` (`inbox`, `state`) |
 //! | restart | after a crash the constructor runs again, so often within so long (`restart`) |
+//! | supervision | when that was too often, others start again with it, or end (`supervise`) |
 //!
 //! ```
 //! use raykit::prelude::*;
@@ -41,4 +42,5 @@
 pub(crate) mod inbox;
 pub(crate) mod state;
 pub(crate) mod restart;
+pub(crate) mod supervise;
 pub(crate) mod options;

@@ -1,5 +1,6 @@
 //! What an actor asks for, beside its constructor's arguments.
 
+use super::supervise::Supervised;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct ActorOptions {
     pub priority: Option<i32>,
     pub out_of_order: bool,
     pub groups: Cow<'static, [(Cow<'static, str>, u32)]>,
+    pub supervisor: Option<Supervised>,
 }
 
 impl ActorOptions {
@@ -48,6 +50,7 @@ impl ActorOptions {
             priority: None,
             out_of_order: false,
             groups: Cow::Borrowed(&[]),
+            supervisor: None,
         }
     }
 }

@@ -20,17 +20,24 @@ pub(crate) struct Restarts {
     /// Crashes in a row.
     row: u32,
     last: Option<Duration>,
+    /// Crashes after which it started again.
+    crashes: u64,
     total: u64,
 }
 
 impl Restarts {
     pub(crate) fn new(max: u32, window: Option<Duration>) -> Restarts {
-        Restarts { max, window, times: VecDeque::new(), row: 0, last: None, total: 0 }
+        Restarts { max, window, times: VecDeque::new(), row: 0, last: None, crashes: 0, total: 0 }
     }
 
     /// How often the actor has started again.
     pub(crate) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// It starts again for a reason other than its own crash.
+    pub(crate) fn again(&mut self) {
+        self.total += 1;
     }
 
     /// The actor crashed: after which pause it starts again, or `None` if it has done so too often.
@@ -40,7 +47,7 @@ impl Restarts {
                 self.times.pop_front();
             }
         }
-        let counted = self.window.map_or(self.total, |_| self.times.len() as u64);
+        let counted = self.window.map_or(self.crashes, |_| self.times.len() as u64);
         if counted >= u64::from(self.max) {
             return None;
         }
@@ -50,6 +57,7 @@ impl Restarts {
         let calm = self.last.is_none_or(|last| now.saturating_sub(last) > CALM);
         self.row = if calm { 0 } else { self.row.saturating_add(1) };
         self.last = Some(now);
+        self.crashes += 1;
         self.total += 1;
         Some(PAUSE.saturating_mul(1 << self.row.min(16)).min(PAUSE_MAX))
     }

@@ -4,7 +4,7 @@ use crate::actor::options::ActorOptions;
 use crate::actor::state::Checkpoint;
 use crate::base::ActorId;
 use crate::node::actors::{self, Claim};
-use crate::node::cell::{Cell, Options as Given};
+use crate::node::cell::{ActorType, Cell, Options as Given};
 use crate::node::checkpoint::KEEP;
 use crate::node::{current, submit};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -296,9 +296,10 @@ fn find<H: Handle>(namespace: Option<&str>, name: &str) -> Result<H> {
     Ok(H::__new(ObjectRef::new(RawRef(claim as Arc<dyn Holder>))))
 }
 
-/// Creates an actor.
+/// Creates an actor; `on_stop` is what it runs last.
 pub fn create<A: Actor, const N: usize>(
     constructor: &'static Function,
+    on_stop: Option<&'static Function>,
     options: Option<ActorOptions>,
     inputs: [Input; N],
 ) -> ActorRef<A> {
@@ -309,8 +310,9 @@ pub fn create<A: Actor, const N: usize>(
             Some(own) => Given::Own(Box::new(own)),
             None => Given::Defaults(A::__defaults()),
         };
-        let (name, checkpoint) = (std::any::type_name::<A>(), A::__checkpoint());
-        actors::create(node, constructor, name, options, checkpoint, inputs)
+        let type_name = std::any::type_name::<A>();
+        let kind = ActorType { constructor, type_name, on_stop, checkpoint: A::__checkpoint() };
+        actors::create(node, kind, options, inputs)
     });
     match created.and_then(|claim| claim) {
         Ok(claim) => ObjectRef::new(RawRef(claim as Arc<dyn Holder>)),

@@ -37,3 +37,4 @@ pub(crate) mod belt;
 pub(crate) mod queue;
 pub(crate) mod pool;
 pub(crate) mod map;
+pub(crate) mod supervisor;

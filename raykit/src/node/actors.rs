@@ -1,14 +1,15 @@
 //! The actors of a node: who has a name, who is alive, and what a handle is.
 
-use super::cell::{Cell, Options};
+use super::cell::{ActorType, Cell, Options};
+use super::fetch::{self, Goal};
+use super::life::Charge;
 use super::task::{Mailbox, Task};
 use super::{Node, current, submit};
 use crate::actor::options::ActorOptions;
-use crate::actor::state::Checkpoint;
 use crate::base::TaskId;
 use crate::base::id::next_sequence;
 use crate::object::error::{Error, ErrorKind, Result};
-use crate::object::raw::{Holder, Stage};
+use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
@@ -17,6 +18,7 @@ use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 /// What stands behind the handles of one actor: they are claims to it as references are to objects,
 /// and with the last one the actor ends.
@@ -112,6 +114,19 @@ impl Actors {
         drop(gone); // it may be the last claim
     }
 
+    /// Has those that run something at their end do so, within this time.
+    pub(crate) fn retire(&self, node: &Arc<Node>, grace: Duration) {
+        let mut all: Vec<_> = self.state.lock().alive.values().filter_map(Weak::upgrade).collect();
+        all.retain(|cell| cell.on_stop.is_some());
+        let ends: Vec<_> = all.iter().map(|cell| cell.ended(|| submit::open(node.id))).collect();
+        all.iter().for_each(|cell| cell.retire(node));
+        let deadline = Instant::now().checked_add(grace);
+        let ends: Vec<&RawRef> = ends.iter().collect();
+        if fetch::wait(&ends, Goal::Some(ends.len()), deadline).is_err() {
+            tracing::warn!(?grace, "some actors have not come to their end in time");
+        }
+    }
+
     /// Ends all of them.
     pub(crate) fn close(&self) {
         let alive: Vec<_> = self.state.lock().alive.values().filter_map(Weak::upgrade).collect();
@@ -143,10 +158,8 @@ impl Actors {
 /// Makes an actor and calls its constructor. `get_if_exists` gives the one that has its name.
 pub(crate) fn create(
     node: &Arc<Node>,
-    constructor: &'static Function,
-    type_name: &'static str,
+    kind: ActorType,
     options: Options,
-    checkpoint: Option<Checkpoint>,
     inputs: Inputs,
 ) -> Result<Arc<Claim>> {
     if node.is_closed() {
@@ -156,8 +169,9 @@ pub(crate) fn create(
         let text = "a detached actor needs a name, or nobody could ever find it again";
         return Err(Error::new(ErrorKind::Config, text));
     }
-    let (get_if_exists, max_restarts) = (options.get_if_exists, options.max_restarts);
-    let cell = Cell::new(node, constructor, type_name, options, checkpoint);
+    let get_if_exists = options.get_if_exists;
+    let comes_back = options.max_restarts > 0 || options.supervisor.is_some();
+    let cell = Cell::new(node, kind, options);
     let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
     let claim = Arc::new(Claim {
         slot: Slot::new(id, node.ledger),
@@ -174,14 +188,18 @@ pub(crate) fn create(
         let text = format!("{} is there already", other.cell.label());
         return Err(Error::new(ErrorKind::AlreadyRunning, text));
     }
-    let kept = if max_restarts > 0 { inputs.clone() } else { Inputs::None };
+    if let Some(supervisor) = &cell.options.supervisor {
+        supervisor.0.joined(Arc::new(Charge(Arc::clone(&cell))));
+    }
+    let kept = if comes_back { inputs.clone() } else { Inputs::None };
     let asked: CallOptions = cell.creation_options();
     let mailbox = Arc::clone(&cell) as Arc<dyn Mailbox>;
     let mut kept = Some(kept);
-    let creation = node.submit(constructor, Some(asked), inputs, Some(mailbox), &mut |creation| {
-        cell.begins(creation, kept.take().unwrap_or_default());
-        let _ = claim.creation.set(Arc::clone(creation));
-    });
+    let creation =
+        node.submit(kind.constructor, Some(asked), inputs, Some(mailbox), &mut |creation| {
+            cell.begins(creation, kept.take().unwrap_or_default());
+            let _ = claim.creation.set(Arc::clone(creation));
+        });
     if let Some(error) = creation.failure() {
         // It was refused, and nobody else has told the actor.
         cell.end(cell.died(&format!("could not start: {error}")));

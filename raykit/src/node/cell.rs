@@ -5,9 +5,9 @@
 //! The lock of an actor is never held while a function of the user's runs, while a value of the
 //! user's is dropped, or while a call is settled.
 
-use super::task::{Mailbox, State, Task};
-use super::{Node, submit};
-use crate::actor::inbox::{Inbox, Kind, Mail, Need};
+use super::Node;
+use super::task::Task;
+use crate::actor::inbox::{Inbox, Kind, Need};
 use crate::actor::options::ActorOptions;
 use crate::actor::restart::Restarts;
 use crate::actor::state::{Checkpoint, Life};
@@ -28,7 +28,9 @@ use std::sync::{Arc, OnceLock, Weak};
 pub(crate) struct Cell {
     pub(crate) id: ActorId,
     node: Weak<Node>,
-    constructor: &'static Function,
+    pub(super) constructor: &'static Function,
+    /// What the actor runs last, if it ends in good order.
+    pub(super) on_stop: Option<&'static Function>,
     pub(crate) type_name: &'static str,
     pub(crate) options: Options,
     pub(super) lane: LaneId,
@@ -40,6 +42,16 @@ pub(crate) struct Cell {
     /// What the handles hold; it goes with the last of them.
     claim: OnceLock<Weak<dyn Holder>>,
     /// How its state is kept, where it may be.
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+/// What all actors of one type have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct ActorType {
+    pub(crate) constructor: &'static Function,
+    pub(crate) type_name: &'static str,
+    pub(crate) on_stop: Option<&'static Function>,
+    /// How a state is kept, where it may be.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
@@ -75,6 +87,8 @@ pub(super) struct Core {
     pub(super) closing: bool,
     /// It was told to stop: no further call is taken.
     pub(super) stopping: bool,
+    /// Its `on_stop`, once that was called: no life follows.
+    pub(super) farewell: Option<Arc<Task>>,
     /// Where its end is told, once somebody has asked.
     ended: Option<RawRef>,
     /// The state as it was kept last, and the calls since then.
@@ -91,7 +105,9 @@ pub(super) enum Stage {
     /// The constructor runs, or is about to.
     Starting(Arc<Task>),
     Alive,
-    /// Between a constructor that failed and what comes of it.
+    /// A life has just ended, and its calls are being sorted.
+    Falling,
+    /// Between two lives: it is not decided yet whether there is another one.
     Down,
     Ended(Error),
 }
@@ -163,13 +179,8 @@ impl Core {
 }
 
 impl Cell {
-    pub(crate) fn new(
-        node: &Arc<Node>,
-        constructor: &'static Function,
-        type_name: &'static str,
-        options: Options,
-        checkpoint: Option<Checkpoint>,
-    ) -> Arc<Cell> {
+    pub(crate) fn new(node: &Arc<Node>, kind: ActorType, options: Options) -> Arc<Cell> {
+        let ActorType { constructor, type_name, on_stop, checkpoint } = kind;
         let restarts = Restarts::new(options.max_restarts, options.restart_window);
         let groups = options.groups.iter().map(|(_, max)| *max);
         let limits = std::iter::once(options.max_concurrency).chain(groups);
@@ -183,6 +194,7 @@ impl Cell {
             generation: 0,
             closing: false,
             stopping: false,
+            farewell: None,
             ended: None,
             kept: None,
             since: 0,
@@ -194,6 +206,7 @@ impl Cell {
             id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
             node: Arc::downgrade(node),
             constructor,
+            on_stop,
             type_name,
             options,
             lane: LaneId(0),
@@ -325,11 +338,12 @@ impl Cell {
                     return false;
                 }
                 Stage::Starting(creation) => Some(creation),
-                Stage::Alive | Stage::Down => None,
+                Stage::Alive | Stage::Falling | Stage::Down => None,
             };
             let mut given_up = core.inbox.drain();
             given_up.append(&mut core.running);
             given_up.extend(before);
+            given_up.extend(core.farewell.take());
             core.inbox.forget_running();
             let inputs = std::mem::take(&mut core.inputs);
             (given_up, core.life.take(), core.held.take(), inputs, core.ended.clone())
@@ -348,74 +362,10 @@ impl Cell {
                 node.pool.give(&held);
             }
         }
+        if let Some(supervisor) = &self.options.supervisor {
+            supervisor.0.left(self.id);
+        }
         quietly(|| drop((given_up, life, inputs)));
-        true
-    }
-
-    /// The state cannot be relied on any more: the actor starts again, or ends.
-    /// `culprit` is the call that panicked: it has an error of its own.
-    pub(crate) fn crash(
-        self: &Arc<Cell>,
-        node: &Arc<Node>,
-        life: Option<&Arc<Life>>,
-        culprit: Option<&Arc<Task>>,
-        why: &Error,
-    ) {
-        let mut core = self.core.lock();
-        let present = match (&core.life, life) {
-            (Some(present), Some(life)) => Arc::ptr_eq(present, life),
-            (None, None) => !matches!(core.stage, Stage::Ended(_)),
-            _ => false,
-        };
-        if !present {
-            return; // of two crashes of one life the first counts
-        }
-        core.running.retain(|task| culprit.is_none_or(|culprit| !Arc::ptr_eq(culprit, task)));
-        let pause = core.restarts.crashed(node.since_start());
-        let Some(pause) = pause.filter(|_| !node.is_closed()) else {
-            drop(core);
-            self.end(self.died(&format!("ended: {why}")));
-            return;
-        };
-        let inputs = core.inputs.clone();
-        let mailbox = Arc::clone(self) as Arc<dyn Mailbox>;
-        let options = Some(self.creation_options());
-        let creation =
-            submit::creation(node, self.constructor, options, inputs, self.lane, mailbox);
-        core.stage = Stage::Starting(Arc::clone(&creation));
-        let (gone, running) = (core.life.take(), std::mem::take(&mut core.running));
-        if let Some(gone) = &gone {
-            gone.end();
-        }
-        let held = core.held.take();
-        core.inbox.forget_running();
-        (core.active, core.generation) = (0, core.generation.wrapping_add(1));
-        core.since = 0;
-        // Those that were taken out and have not begun go back to the front.
-        let (begun, waiting): (Vec<_>, Vec<_>) =
-            running.into_iter().partition(|task| task.state() != State::Queued);
-        let mails = waiting.into_iter();
-        core.inbox.put_back(mails.map(|call| Mail { kind: self.kind(&call), call }).collect());
-        drop(core);
-        let text = format!("{} starts again after a crash: {why}", self.label());
-        tracing::warn!("{text}");
-        for task in &begun {
-            let error = Error::new(ErrorKind::ActorUnavailable, text.clone());
-            node.abort(task, error.in_task(task.name(), task.id()));
-        }
-        quietly(|| drop((gone, begun)));
-        if let Some(held) = held {
-            node.pool.give(&held); // its constructor asks again
-        }
-        node.timer.retry(node, creation, pause);
-    }
-
-    /// Ends the present life as a crash would. `false` if there is none.
-    pub(crate) fn kill_and_restart(self: &Arc<Cell>) -> bool {
-        let (life, node) = (self.core.lock().life.clone(), self.node());
-        let (Some(life), Some(node)) = (life, node) else { return false };
-        let why = Error::new(ErrorKind::ActorUnavailable, "it was killed");
-        self.crash(&node, Some(&life), None, &why);
         true
     }
 }

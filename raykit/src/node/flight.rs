@@ -12,6 +12,7 @@ use crate::task::call::{Call, Returns};
 use crate::task::function::{Body, Running};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 /// An actor's state, for the length of an async method.
@@ -42,6 +43,9 @@ pub(crate) trait Lender: Send + Sync {
         result: Result<Returns>,
     ) -> Result<Returns>;
 
+    /// Whether this attempt does not count any more, since another one follows.
+    fn is_superseded(&self, life: &Arc<Life>, task: &Arc<Task>, attempt: u32) -> bool;
+
     /// The method has ended and has let go of the state.
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>);
 }
@@ -67,8 +71,9 @@ pub(super) async fn drive(node: Arc<Node>, start: Start) {
 /// What is left of a flight.
 pub(super) async fn fly(mut flight: Flight) {
     let (node, task) = (Arc::clone(&flight.node), Arc::clone(&flight.task));
-    node.futures.enter(&task);
-    let mut ending = Ending { node: &node, task: &task, ended: false };
+    let attempt = flight.attempt;
+    node.futures.enter(&task, attempt);
+    let mut ending = Ending { node: &node, task: &task, attempt, ended: false };
     let result = std::future::poll_fn(|cx| flight.poll(cx)).await;
     ending.ended = true;
     drop(ending);
@@ -79,6 +84,7 @@ pub(super) async fn fly(mut flight: Flight) {
 pub(super) struct Flight {
     node: Arc<Node>,
     task: Arc<Task>,
+    attempt: u32,
     /// The user's future, until it has ended.
     future: Option<Running>,
     /// Why there is none.
@@ -107,6 +113,7 @@ impl Flight {
             started: None,
             held,
             lender,
+            attempt: 0,
             task,
         };
         if !flight.task.claim() {
@@ -114,6 +121,7 @@ impl Flight {
             flight.give_back();
             return None;
         }
+        flight.attempt = flight.task.attempt.load(Ordering::Acquire);
         flight.started = node.timeline.as_ref().map(|timeline| timeline.now());
         let task = &flight.task;
         let call = node.call_of(task, task.inputs_for_attempt());
@@ -128,8 +136,9 @@ impl Flight {
     /// Polls the user's future with the task's context around it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Returns>> {
         let (node, task) = (&self.node, &self.task);
-        // Not the mark of a cancelled task but its outcome, which stands before the mark.
-        if task.is_settled() {
+        // Not the mark of a cancelled task but its outcome, which stands before the mark. Or it was
+        // broken off, and another attempt follows.
+        if task.is_settled() || task.attempt.load(Ordering::Acquire) != self.attempt {
             let future = self.future.take();
             // The user's values are dropped with the task still in force.
             let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
@@ -147,8 +156,8 @@ impl Flight {
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(result),
             Ok(Poll::Pending) => {
-                node.futures.reach(task, cx.waker());
-                if task.is_settled() {
+                node.futures.reach(task, self.attempt, cx.waker());
+                if task.is_settled() || task.attempt.load(Ordering::Acquire) != self.attempt {
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending
@@ -167,6 +176,11 @@ impl Flight {
         if let (Some(timeline), Some(started)) = (&node.timeline, self.started) {
             timeline.ran(&task, started, result.is_ok());
         }
+        if let Some((cell, life)) = &self.lender
+            && cell.is_superseded(life, &task, self.attempt)
+        {
+            return self.end();
+        }
         if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
             if task.function.body.makes() {
                 let _ = node.made(&task, Err(error.clone()));
@@ -180,9 +194,13 @@ impl Flight {
             None => result,
         };
         quietly(|| node.after_attempt(Arc::clone(&task), result));
+        self.end();
+    }
+
+    fn end(mut self) {
         self.give_back();
         if self.counted {
-            node.async_ended();
+            self.node.async_ended();
         }
     }
 
@@ -234,12 +252,13 @@ fn future_of(
 struct Ending<'a> {
     node: &'a Arc<Node>,
     task: &'a Arc<Task>,
+    attempt: u32,
     ended: bool,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.node.futures.leave(self.task);
+        self.node.futures.leave(self.task, self.attempt);
         if !self.ended {
             let error = self.task.error(ErrorKind::ShutDown, "its node was closed while it waited");
             self.node.settle(self.task, Err(error));

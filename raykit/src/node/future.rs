@@ -10,6 +10,7 @@ use crate::object::Result;
 use crate::object::raw::RawRef;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -26,33 +27,37 @@ struct State {
     runtime: Option<tokio::runtime::Runtime>,
     running: usize,
     waiting: VecDeque<Start>,
-    /// Tasks that run, by their number.
-    tasks: HashMap<u64, Arc<Task>>,
+    /// Tasks that run.
+    tasks: HashMap<Attempt, Arc<Task>>,
     /// Of these, the ones that wait for objects, and for how many waits each. They do not count as
     /// running: what they wait for may be in line behind them.
     resting: HashMap<u64, usize>,
-    /// How to reach a running future whose task was cancelled.
-    wakers: HashMap<u64, Waker>,
+    /// How to reach a running future whose task was cancelled. Of a call that its actor's crash
+    /// broke off, two attempts may be here for a moment.
+    wakers: HashMap<Attempt, Waker>,
     closed: bool,
 }
 
+/// A task's number, and which of its attempts.
+type Attempt = (u64, u32);
+
 impl Futures {
     /// A future has begun that may have to be named or woken.
-    pub(super) fn enter(&self, task: &Arc<Task>) {
-        self.state.lock().tasks.insert(task.id().sequence, Arc::clone(task));
+    pub(super) fn enter(&self, task: &Arc<Task>, attempt: u32) {
+        self.state.lock().tasks.insert((task.id().sequence, attempt), Arc::clone(task));
     }
 
     /// How to reach it until the next time.
-    pub(super) fn reach(&self, task: &Task, waker: &Waker) {
-        let before = self.state.lock().wakers.insert(task.id().sequence, waker.clone());
+    pub(super) fn reach(&self, task: &Task, attempt: u32, waker: &Waker) {
+        let before = self.state.lock().wakers.insert((task.id().sequence, attempt), waker.clone());
         drop(before);
     }
 
     /// It has ended.
-    pub(super) fn leave(&self, task: &Task) {
-        let number = task.id().sequence;
+    pub(super) fn leave(&self, task: &Task, attempt: u32) {
+        let key = (task.id().sequence, attempt);
         let mut state = self.state.lock();
-        let gone = (state.wakers.remove(&number), state.tasks.remove(&number));
+        let gone = (state.wakers.remove(&key), state.tasks.remove(&key));
         drop(state);
         drop(gone);
     }
@@ -191,8 +196,13 @@ impl Node {
 
     /// A cancelled future is dropped at its next poll; this sees that there is one.
     pub(crate) fn stop_future(&self, task: &Task) {
+        self.stop_attempt(task, task.attempt.load(Ordering::Acquire));
+    }
+
+    /// The same for one of its attempts.
+    pub(crate) fn stop_attempt(&self, task: &Task, attempt: u32) {
         if task.is_async() {
-            let waker = self.futures.state.lock().wakers.remove(&task.id().sequence);
+            let waker = self.futures.state.lock().wakers.remove(&(task.id().sequence, attempt));
             if let Some(waker) = waker {
                 waker.wake();
             }

@@ -187,13 +187,7 @@ impl Mailbox for Cell {
                         core.stage = Stage::Down;
                     }
                 }
-                let again = self.restarts() > 0;
-                return match again {
-                    true => self.crash(node, None, None, &error),
-                    false => {
-                        self.end(self.died(&format!("could not start: {error}")));
-                    }
-                };
+                return self.crash(node, None, None, &error);
             }
         };
         let mut core = self.core.lock();

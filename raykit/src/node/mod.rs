@@ -36,6 +36,7 @@ pub(crate) mod submit;
 pub(crate) mod fetch;
 pub(crate) mod stream;
 pub(crate) mod cell;
+mod life;
 mod turn;
 pub(crate) mod checkpoint;
 mod mailbox;
@@ -66,6 +67,9 @@ pub(crate) struct Node {
     began: Instant,
     /// Whether the node has a CPU for a task that asks for one.
     has_whole_cpu: bool,
+    /// Somebody closes it.
+    closing: AtomicBool,
+    /// It takes no call any more.
     closed: AtomicBool,
     /// A thread waits for the backlog to shrink.
     throttled: AtomicBool,

@@ -237,6 +237,7 @@ impl Task {
         let options = self.options();
         options.max_retries > self.attempt.load(Ordering::Relaxed)
             && !matches!(options.retry_on, RetryOn::Nothing)
+            || self.outlives_crash()
     }
 
     /// The arguments: copies of the pointers where another attempt is possible, else themselves.

@@ -127,6 +127,7 @@ impl Node {
                 timeline: config.timeline.as_deref().map(timeline::Timeline::new),
                 counters: Counters { submitted: Sharded::new(), finished: Sharded::new() },
                 has_whole_cpu: resources.cpu >= Amount::ONE,
+                closing: AtomicBool::new(false),
                 closed: AtomicBool::new(false),
                 throttled: AtomicBool::new(false),
                 room: Mutex::new(()),
@@ -145,20 +146,23 @@ impl Node {
     }
 
     /// Closes the node, once:
-    /// 1. no call is accepted any more;
-    /// 2. retries and timeouts stop;
-    /// 3. futures are dropped at their next await, queued tasks resolve to an error, running
+    /// 1. actors with an `on_stop` run it, within the grace;
+    /// 2. no call is accepted any more;
+    /// 3. retries and timeouts stop;
+    /// 4. futures are dropped at their next await, queued tasks resolve to an error, running
     ///    functions
     ///    have the time of grace to return;
-    /// 4. threads end and are joined; the trace is written; the ledger is free for another node.
+    /// 5. threads end and are joined; the trace is written; the ledger is free for another node.
     ///
     /// # Errors
     ///
     /// Names the tasks that still run when the grace is over. Their threads are left to themselves.
     pub(crate) fn close(self: &Arc<Node>) -> Result<()> {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.closing.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.actors.retire(self, self.config.grace);
+        self.closed.store(true, Ordering::Release);
         self.room_made.notify_all();
         self.timer.close();
         let mut stuck = self.close_futures(self.config.grace);

@@ -100,6 +100,19 @@ struct NewTask {
 }
 
 impl NewTask {
+    /// A call that the node makes by itself.
+    fn of_node(
+        node: &Arc<Node>,
+        lane: crate::sched::LaneId,
+        state: State,
+        mailbox: Arc<dyn Mailbox>,
+    ) -> NewTask {
+        let id = TaskId { node: node.id, sequence: next_sequence() };
+        node.counters.submitted.add(1);
+        let (ledger, mailbox) = (node.ledger, Some(mailbox));
+        NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None }
+    }
+
     fn make(
         self,
         function: &'static Function,
@@ -149,14 +162,26 @@ pub(crate) fn creation(
     lane: crate::sched::LaneId,
     mailbox: Arc<dyn Mailbox>,
 ) -> Arc<Task> {
-    let id = TaskId { node: node.id, sequence: next_sequence() };
-    let (ledger, state, mailbox) = (node.ledger, State::Waiting, Some(mailbox));
-    node.counters.submitted.add(1);
-    NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None }.make(
-        constructor,
-        options,
-        inputs,
-    )
+    let own = NewTask::of_node(node, lane, State::Waiting, mailbox);
+    own.make(constructor, options, inputs)
+}
+
+/// The last call of an actor, which nobody has made.
+pub(crate) fn farewell(
+    node: &Arc<Node>,
+    on_stop: &'static Function,
+    lane: crate::sched::LaneId,
+    mailbox: Arc<dyn Mailbox>,
+) -> Arc<Task> {
+    let limit = on_stop.defaults.timeout;
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let mut own = NewTask::of_node(node, lane, State::Queued, mailbox);
+    own.deadline = deadline;
+    let task = own.make(on_stop, None, Inputs::None);
+    if let Some(deadline) = deadline {
+        node.timer.expire(node, &task, deadline, limit);
+    }
+    task
 }
 
 impl Node {

@@ -222,6 +222,13 @@ impl Task {
         self.function.body.is_async()
     }
 
+    /// Whether a call that its actor's crash breaks off is tried again on the next life. Not one
+    /// that gives a stream: items of two attempts would be mixed.
+    pub(crate) fn outlives_crash(&self) -> bool {
+        let left = self.options().max_retries > self.attempt.load(Ordering::Relaxed);
+        left && self.mailbox.is_some() && self.pipe().is_none() && !self.function.body.makes()
+    }
+
     pub(crate) fn state(&self) -> State {
         State::of(self.state.load(Ordering::SeqCst))
     }
@@ -325,6 +332,11 @@ impl Task {
     /// This thread will run the task. `false` if another does, or nobody should.
     pub(crate) fn claim(&self) -> bool {
         self.step(State::Queued, State::Running)
+    }
+
+    /// Nobody will run the task until `make_ready`. `false` if somebody does, or nobody should.
+    pub(crate) fn take_back(&self) -> bool {
+        self.step(State::Queued, State::Waiting)
     }
 
     /// An attempt failed and another one follows later; until then nobody can claim the task, who

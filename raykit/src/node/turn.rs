@@ -14,6 +14,7 @@ use crate::sched::{Job, LaneId};
 use crate::task::call::Returns;
 use crate::task::function::Body;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 impl Cell {
@@ -85,11 +86,10 @@ impl Cell {
             };
             let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
                 core.active -= 1;
-                let (ends, stopping) = (core.should_end(), core.stopping);
+                let ends = core.should_end();
                 drop(core);
                 if ends {
-                    let why = if stopping { "was stopped" } else { "had no handle any more" };
-                    self.end(self.died(why));
+                    self.end_in_good_order(node);
                 }
                 return;
             };
@@ -139,7 +139,8 @@ impl Cell {
     }
 
     pub(super) fn run_sync(self: &Arc<Cell>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
-        if !task.claim() {
+        // After a crash the rest of a turn stands in line again, for the next life.
+        if life.is_over() || !task.claim() {
             return;
         }
         if life.is_over() {
@@ -148,11 +149,15 @@ impl Cell {
             return node.settle(task, Err(error));
         }
         let body = task.function.body;
+        let attempt = task.attempt.load(Ordering::Acquire);
         let result = node.run_body(task, |call| match body {
             Body::Exclusive(body) => body(&mut life.exclusive()?, call),
             Body::Shared(body) => body(&life.shared()?, call),
             _ => Err(Error::new(ErrorKind::Config, "this is no method of an actor")),
         });
+        if self.is_superseded(life, task, attempt) {
+            return quietly(|| drop(result));
+        }
         if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
             self.crash(node, Some(life), Some(task), error); // the state may be half changed
         }
@@ -207,6 +212,10 @@ impl Lender for Cell {
         result: Result<Returns, Error>,
     ) -> Result<Returns, Error> {
         Cell::changed(self, node, life, task, result)
+    }
+
+    fn is_superseded(&self, life: &Arc<Life>, task: &Arc<Task>, attempt: u32) -> bool {
+        Cell::is_superseded(self, life, task, attempt)
     }
 
     fn crashed(

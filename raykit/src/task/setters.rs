@@ -158,6 +158,11 @@ macro_rules! __actor_option_methods {
             self.$field.detached = true;
             self
         }
+        /// Who decides when the actor fails beyond its own `max_restarts`.
+        pub fn supervisor(mut self, supervisor: &$crate::Supervisor) -> Self {
+            self.$field.supervisor = ::core::option::Option::Some(supervisor.__supervised());
+            self
+        }
         /// Calls start when they can, and not in the order of their caller.
         pub fn out_of_order(mut self) -> Self {
             self.$field.out_of_order = true;
