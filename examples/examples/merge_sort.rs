@@ -7,7 +7,7 @@
 
 use anyhow::{Context as _, ensure};
 use raykit::prelude::*;
-use raykit_examples::{arguments, number, refuse};
+use raykit_examples::{arguments, number, random_numbers, refuse, write_lines};
 use std::time::Instant;
 
 const USAGE: &str = "\
@@ -40,26 +40,11 @@ fn merge<'a>(mut left: &'a [u64], mut right: &'a [u64]) -> Vec<u64> {
     merged
 }
 
-fn write(path: &str, numbers: impl IntoIterator<Item = u64>) -> anyhow::Result<()> {
-    let text: String = numbers.into_iter().map(|number| format!("{number}\n")).collect();
-    std::fs::write(path, text).with_context(|| path.to_owned())
-}
-
-/// Numbers without an order that one could see (xorshift64).
-fn generate(n: usize) -> impl Iterator<Item = u64> {
-    let next = |x: &u64| {
-        let x = x ^ (x << 13);
-        let x = x ^ (x >> 7);
-        Some(x ^ (x << 17))
-    };
-    std::iter::successors(Some(88_172_645_463_325_252), next).take(n)
-}
-
 fn main() -> anyhow::Result<()> {
     let [path, n] = arguments(USAGE);
     let path = path.unwrap_or_else(|| refuse(USAGE, "FILE is missing"));
     if n.is_some() {
-        write(&path, generate(number(n, 0, USAGE)))?;
+        write_lines(&path, random_numbers().take(number(n, 0, USAGE)))?;
     }
     let read = std::fs::read_to_string(&path).context(path.clone())?;
     let parse = |(line, text): (usize, &str)| {
@@ -76,7 +61,7 @@ fn main() -> anyhow::Result<()> {
 
     ensure!(sorted.is_sorted() && sorted.len() == len, "this is not sorted");
     ensure!(sum(&sorted) == before, "these are other numbers");
-    write(&format!("{path}.sorted"), sorted.iter().copied())?;
+    write_lines(&format!("{path}.sorted"), sorted.iter())?;
     println!("checked, and written to {path}.sorted");
     Ok(())
 }

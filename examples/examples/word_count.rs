@@ -28,9 +28,8 @@ fn count(path: &str, from: u64, to: u64) -> anyhow::Result<Counts> {
     let base = from.saturating_sub(1); // the byte before tells whether a word begins
     let mut file = std::fs::File::open(path).with_context(|| path.to_owned())?;
     file.seek(SeekFrom::Start(base))?;
-    let mut bytes = Vec::new();
+    let (mut bytes, mut counts) = (Vec::new(), Counts::new());
     file.take(to + BEHIND - base).read_to_end(&mut bytes)?;
-    let mut counts = Counts::new();
     if bytes.contains(&0) {
         return Ok(counts); // no text
     }
@@ -63,13 +62,11 @@ fn main() -> anyhow::Result<()> {
     let mut level = count::map(pieces);
     let tasks = level.len();
     while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|two| match two {
-                [left, right] => merge::remote(left, right), // starts when both are there
-                rest => rest[0].clone(),
-            })
-            .collect();
+        let merged = level.chunks(2).map(|two| match two {
+            [left, right] => merge::remote(left, right), // starts when both are there
+            rest => rest[0].clone(),
+        });
+        level = merged.collect();
     }
     let counts = level.first().map_or_else(|| Ok(Counts::new()), ObjectRef::get)?;
 

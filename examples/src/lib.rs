@@ -1,8 +1,10 @@
-//! What the programs in the folder `examples` share: how they read their command line and find
-//! files.
+//! What the programs in the folder `examples` share: how they read their command line, find files
+//! and make up input.
 
 use anyhow::Context as _;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -60,4 +62,33 @@ pub fn files_below(directory: &Path) -> anyhow::Result<Vec<(String, u64)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Numbers without an order that one could see, each time the same (xorshift64).
+pub fn random_numbers() -> impl Iterator<Item = u64> {
+    let next = |x: &u64| {
+        let x = x ^ (x << 13);
+        let x = x ^ (x >> 7);
+        Some(x ^ (x << 17))
+    };
+    std::iter::successors(Some(88_172_645_463_325_252), next)
+}
+
+/// Writes each item on a line of its own.
+pub fn write_lines<T: Display>(
+    path: &str,
+    lines: impl IntoIterator<Item = T>,
+) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(File::create(path).with_context(|| path.to_owned())?);
+    lines.into_iter().try_for_each(|line| writeln!(file, "{line}"))?;
+    file.flush().with_context(|| path.to_owned())
+}
+
+/// A line of a web server's log, in the common log format, that is made up from a number.
+pub fn log_line(x: u64) -> String {
+    let path = ["/", "/login", "/search?q=ray", "/logo.png"][(x >> 40) as usize % 4];
+    let status = [200, 200, 200, 304, 404, 500][(x >> 20) as usize % 6];
+    let (client, bytes) = (x % 256, x % 10_000);
+    let request = format!("\"GET {path} HTTP/1.1\" {status} {bytes}");
+    format!("10.0.0.{client} - - [01/Jan/2026:12:00:00 +0000] {request}")
 }

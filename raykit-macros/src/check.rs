@@ -52,12 +52,14 @@ pub(crate) fn output(function: &Function, refusals: &mut Refusals) {
         let words = "a stream gives a reference to each of its items; leave `num_returns` out";
         refusals.at(&wanted.place, words);
     }
-    if function.output.stream.is_none()
-        && let Some(key) = &function.options.ahead
-    {
-        let words = "`backpressure` is an option of what gives a stream, an `impl Iterator` or an \
-                     `impl Stream`; leave it out";
-        refusals.at(key, words);
+    if function.output.stream.is_none() {
+        for key in &function.options.of_stream {
+            let words = format!(
+                "`{key}` is an option of what gives a stream, an `impl Iterator` or an \
+                 `impl Stream`; leave it out"
+            );
+            refusals.at(key, words);
+        }
     }
 }
 

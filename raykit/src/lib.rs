@@ -24,7 +24,7 @@
 //! - [`macro@remote`]: what a remote function may take and return, and its options.
 //! - `#[remote]` on a struct makes an actor: [`_docs::actors`] says what is promised of it.
 //! - [`put`], [`get`](fn@get), [`wait`], [`as_completed`]: values into the store and out of it.
-//! - [`ActorPool`] and [`Queue`]: ready-made things for actors and tasks.
+//! - [`ActorPool`], [`ActorGroup`] and [`Queue`]: ready-made things for actors and tasks.
 //! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
 //! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
 //!   for.
@@ -34,7 +34,7 @@
 //! # How it is built
 //!
 //! ```text
-//! floor 6   kit                ready-made things: pools of actors, queues
+//! floor 6   kit                ready-made things: pools and groups of actors, queues
 //! floor 5   api                the porch: the words a user says
 //! floor 4   node               the stairwell: the only place where rooms meet
 //! floor 3   task               a call written down
@@ -67,9 +67,12 @@ pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 pub use base::{ActorId, NodeId, ObjectId, TaskId};
+pub use kit::gathered::{Gathered, Gathering};
+pub use kit::group::ActorGroup;
 pub use kit::map::Mapped;
 pub use kit::pool::ActorPool;
 pub use kit::queue::{PutError, Queue};
+pub use kit::shape::{Point, Shape};
 pub use kit::supervisor::{Failure, Supervisor};
 pub use object::{Error, ErrorKind, Object, ObjectRef, ObjectStream, Result, Serde, View};
 #[doc(inline)]

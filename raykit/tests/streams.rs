@@ -371,6 +371,70 @@ fn large(gate: u64) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
+/// The bound is the function's, the method's or the call's; the one on items stays beside it.
+#[test]
+fn a_producer_pauses_at_a_number_of_bytes_of_ones_own() {
+    let node = node(1);
+    let _here = node.enter();
+    let album = Album::remote();
+    let call = || album.options();
+    pauses_and_goes_on(3, pictures::remote);
+    pauses_and_goes_on(5, |gate| pictures::options().backpressure_bytes(5 * MIB).remote(gate));
+    pauses_and_goes_on(4, |gate| album.pictures(gate));
+    pauses_and_goes_on(6, |gate| call().backpressure_bytes(6 * MIB).pictures(gate));
+    pauses_and_goes_on(2, |gate| call().backpressure(2).pictures(gate));
+    // Items that are larger than all that may be ahead come one by one.
+    pauses_and_goes_on(1, |gate| call().backpressure_bytes(1).pictures(gate));
+    drop(album);
+    all_clear(1);
+}
+
+/// Of a stream of twenty items that notes each at a gate.
+fn pauses_and_goes_on(ahead: usize, begin: impl Fn(u64) -> ObjectStream<Vec<u8>>) {
+    let gate = Gate::new();
+    let mut stream = begin(gate.id);
+    let pauses_after = |count: usize| {
+        eventually("it comes so far", || gate.notes().len() >= count);
+        // This one needs the only CPU, which the producer gives back when it pauses.
+        assert_eq!(values(count::remote(1)), [0]);
+        assert_eq!(gate.notes().len(), count);
+    };
+    pauses_after(ahead);
+    let taken = ahead / 2 + 1; // an item is a little more than 1 MiB
+    let kept: Vec<_> = stream.by_ref().take(taken).collect();
+    pauses_after(taken + ahead);
+    assert_eq!(kept.len() + stream.count(), 20);
+}
+
+const MIB: u64 = 1 << 20;
+
+fn noted_pictures(gate: u64) -> impl Iterator<Item = Vec<u8>> {
+    (0..20).map(move |item| {
+        note(gate, item);
+        vec![1; 1 << 20]
+    })
+}
+
+#[remote(backpressure_bytes = 3 * MIB)]
+fn pictures(gate: u64) -> impl Iterator<Item = Vec<u8>> {
+    noted_pictures(gate)
+}
+
+#[remote]
+struct Album;
+
+#[remote]
+impl Album {
+    pub fn new() -> Self {
+        Album
+    }
+
+    #[remote(backpressure_bytes = 4 * MIB)]
+    pub fn pictures(&self, gate: u64) -> impl Iterator<Item = Vec<u8>> {
+        noted_pictures(gate)
+    }
+}
+
 /// G11: after a cancel, and after the time is up, what was given can be read; then comes the error.
 #[test]
 fn a_cancelled_stream_ends_in_that_error() {

@@ -162,8 +162,8 @@ fn name(method: &Method, refusals: &mut Refusals) -> bool {
         | "downgrade" | "id" | "is_alive" => {
             format!("`{name}` is a method of every handle; choose another name")
         }
-        "name" | "timeout" | "max_retries" | "retry_on" | "backpressure" | "unordered"
-        | "when_full" | "forget" => {
+        "name" | "timeout" | "max_retries" | "retry_on" | "backpressure" | "backpressure_bytes"
+        | "unordered" | "when_full" | "forget" => {
             format!("`{name}` is an option of every call; choose another name")
         }
         _ => return true,

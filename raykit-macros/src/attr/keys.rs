@@ -18,6 +18,7 @@ const FUNCTION: &[&str] = &[
     "strategy",
     "num_returns",
     "backpressure",
+    "backpressure_bytes",
     "crate",
 ];
 
@@ -54,6 +55,7 @@ const METHOD: &[&str] = &[
     "retry_on",
     "num_returns",
     "backpressure",
+    "backpressure_bytes",
     "concurrency_group",
     "on_stop",
 ];

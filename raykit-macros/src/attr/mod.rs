@@ -29,10 +29,10 @@ pub(crate) struct Options {
     /// The path to raykit.
     pub(crate) raykit: Path,
     pub(crate) num_returns: Option<NumReturns>,
-    /// The key `backpressure`, if it is there.
-    pub(crate) ahead: Option<Ident>,
     /// The key `on_stop`, if it is there.
     pub(crate) on_stop: Option<Ident>,
+    /// The keys that are of streams alone.
+    pub(crate) of_stream: Vec<Ident>,
     /// Field and value, in the order of the source.
     pub(crate) fields: Vec<(&'static str, TokenStream)>,
 }
@@ -45,7 +45,13 @@ pub(crate) struct NumReturns {
 impl Options {
     /// Nothing said.
     pub(crate) fn new(raykit: Path) -> Options {
-        Options { raykit, num_returns: None, ahead: None, on_stop: None, fields: Vec::new() }
+        Options {
+            raykit,
+            num_returns: None,
+            on_stop: None,
+            of_stream: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     /// Reads the options of a function, a struct or an `impl` block; what cannot be read is refused
@@ -108,8 +114,8 @@ impl Options {
                 (key, values::some(values::duration(key, entry.expression()?)?))
             }
             "priority" => (key, values::some(entry.expression()?.to_token_stream())),
-            "backpressure" => {
-                self.ahead = Some(entry.key.clone());
+            "backpressure" | "backpressure_bytes" => {
+                self.of_stream.push(entry.key.clone());
                 (key, values::some(values::whole(key, entry.expression()?)?))
             }
             "retry_on" => (key, values::retry_on(raykit, entry.expression()?)),

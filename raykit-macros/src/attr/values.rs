@@ -32,7 +32,8 @@ pub(super) fn amount(raykit: &Path, key: &str, value: &Expr) -> syn::Result<Toke
 pub(super) fn whole(key: &str, value: &Expr) -> syn::Result<TokenStream> {
     let refused = match value {
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
-            (key == "max_concurrency" || key == "backpressure") && is_zero(number)
+            matches!(key, "max_concurrency" | "backpressure" | "backpressure_bytes")
+                && is_zero(number)
         }
         Expr::Lit(_) => true,
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), .. }) => true,
@@ -42,6 +43,9 @@ pub(super) fn whole(key: &str, value: &Expr) -> syn::Result<TokenStream> {
         let words = match key {
             "memory" => "`memory` is a whole number of bytes from 0 up, e.g. `64 << 20`".to_owned(),
             "max_concurrency" | "backpressure" => format!("`{key}` is a whole number from 1 up"),
+            "backpressure_bytes" => {
+                format!("`{key}` is a whole number of bytes from 1 up, e.g. `64 << 20`")
+            }
             _ => format!("`{key}` is a whole number from 0 up; `u32::MAX` is as good as no limit"),
         };
         return Err(syn::Error::new_spanned(value, words));

@@ -62,7 +62,7 @@ pub(crate) const ASYNC_TASKS_MAX: usize = 1_000;
 /// enough that neither side waits for the other's every step.
 pub(crate) const STREAM_ITEMS_AHEAD: u32 = 1_000;
 
-/// Bytes that it may be ahead.
+/// Bytes that it may be ahead, unless the call says otherwise.
 pub(crate) const STREAM_BYTES_AHEAD: u64 = 64 << 20;
 
 /// Items of one stream in all: as many as the ids of one task's objects can count.

@@ -3,6 +3,8 @@
 //!
 //! - `pool`: [`ActorPool`](crate::ActorPool), several actors of one type that share some work;
 //!   `map` goes through the results.
+//! - `group`: [`ActorGroup`](crate::ActorGroup), several actors of one type that are addressed
+//!   together; `shape` says how they lie, `gathered` is what they give.
 //! - `queue`: [`Queue`](crate::Queue), a first-in, first-out queue between tasks and actors; `belt`
 //!   is the actor inside of it.
 //!
@@ -37,4 +39,7 @@ pub(crate) mod belt;
 pub(crate) mod queue;
 pub(crate) mod pool;
 pub(crate) mod map;
+pub(crate) mod shape;
+pub(crate) mod gathered;
+pub(crate) mod group;
 pub(crate) mod supervisor;

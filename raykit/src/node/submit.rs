@@ -131,9 +131,10 @@ impl NewTask {
             mailbox: self.mailbox.clone(),
         };
         let pipe = function.is_stream().then(|| {
-            let asked = options.as_ref().unwrap_or(&function.defaults).backpressure;
-            let items = u64::from(asked.unwrap_or(STREAM_ITEMS_AHEAD));
-            Arc::new(Pipe::new(Ahead { items, bytes: STREAM_BYTES_AHEAD }))
+            let asked = options.as_ref().unwrap_or(&function.defaults);
+            let items = u64::from(asked.backpressure.unwrap_or(STREAM_ITEMS_AHEAD));
+            let bytes = asked.backpressure_bytes.unwrap_or(STREAM_BYTES_AHEAD);
+            Arc::new(Pipe::new(Ahead { items, bytes }))
         });
         if function.returns <= 1 {
             let deadline = self.deadline;

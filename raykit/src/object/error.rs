@@ -86,6 +86,8 @@ pub enum ErrorKind {
     QueueFull,
     /// The queue was closed.
     QueueClosed,
+    /// The group of actors has another number of members, or no such dimension.
+    GroupShape,
 }
 
 struct Inner {

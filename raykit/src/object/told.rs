@@ -22,7 +22,7 @@ struct Letter {
 }
 
 /// All kinds, in the order in which they are numbered.
-const KINDS: [ErrorKind; 21] = [
+const KINDS: [ErrorKind; 22] = [
     ErrorKind::Task,
     ErrorKind::Panic,
     ErrorKind::Cancelled,
@@ -44,6 +44,7 @@ const KINDS: [ErrorKind; 21] = [
     ErrorKind::StreamLimit,
     ErrorKind::QueueFull,
     ErrorKind::QueueClosed,
+    ErrorKind::GroupShape,
 ];
 
 /// The error as it looks after a journey as bytes. Where it cannot travel the error says why

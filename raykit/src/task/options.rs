@@ -55,6 +55,8 @@ pub struct Options {
     pub priority: Option<i32>,
     /// Of a stream: how many items its task may be ahead.
     pub backpressure: Option<u32>,
+    /// The same in bytes.
+    pub backpressure_bytes: Option<u64>,
     pub strategy: Strategy,
     /// For a method: the group of methods that share a limit.
     pub group: Option<&'static str>,
@@ -80,6 +82,7 @@ impl Options {
             timeout: None,
             priority: None,
             backpressure: None,
+            backpressure_bytes: None,
             strategy: Strategy::Default,
             group: None,
             when_full: WhenFull::Fail,
@@ -110,6 +113,7 @@ impl Options {
         self.name = self.name.or_else(|| method.name.clone());
         self.timeout = self.timeout.or(method.timeout);
         self.backpressure = self.backpressure.or(method.backpressure);
+        self.backpressure_bytes = self.backpressure_bytes.or(method.backpressure_bytes);
         self.group = method.group;
         self
     }

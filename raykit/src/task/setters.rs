@@ -64,6 +64,12 @@ macro_rules! __attempt_option_methods {
             self.$field.backpressure = ::core::option::Option::Some(n);
             self
         }
+        /// Of a stream: how many bytes of items it may be ahead; it pauses after the item that
+        /// reaches this.
+        pub fn backpressure_bytes(mut self, bytes: ::core::primitive::u64) -> Self {
+            self.$field.backpressure_bytes = ::core::option::Option::Some(bytes);
+            self
+        }
     };
 }
 

@@ -32,13 +32,23 @@ fn both() -> impl Iterator<Item = (i64, i64)> {
     std::iter::once((1, 2))
 }
 
-#[remote(backpressure = 2)]
+#[remote(backpressure = 2, backpressure_bytes = 2)]
 fn no_stream() -> i64 {
     3
 }
 
 #[remote(backpressure = 0)]
 fn no_room() -> impl Iterator<Item = i64> {
+    0..3
+}
+
+#[remote(backpressure_bytes = 0)]
+fn no_bytes() -> impl Iterator<Item = i64> {
+    0..3
+}
+
+#[remote(backpressure_bytes = "64 MiB")]
+fn bytes_in_words() -> impl Iterator<Item = i64> {
     0..3
 }
 

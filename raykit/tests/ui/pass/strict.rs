@@ -85,7 +85,7 @@ mod within {
         true
     }
 
-    #[remote(backpressure = 8)]
+    #[remote(backpressure = 8, backpressure_bytes = 64 << 20)]
     pub(crate) fn streams(text: &str) -> impl Iterator<Item = std::io::Result<String>> {
         text.lines().map(|line| Ok(line.to_owned()))
     }
@@ -114,7 +114,8 @@ fn main() {
         let _: (ObjectRef<String>, ObjectRef<usize>) = split::remote("a");
         let _: ObjectRef<()> = within::seen::remote(1);
         let _: ObjectStream<String> = within::streams::remote("a");
-        let _: ObjectStream<usize> = within::opens::options().backpressure(1).remote(2);
+        let _: ObjectStream<usize> =
+            within::opens::options().backpressure(1).backpressure_bytes(1).remote(2);
         let _ = within::go();
     }
 }
