@@ -74,6 +74,7 @@ pub use kit::pool::ActorPool;
 pub use kit::queue::{PutError, Queue};
 pub use kit::shape::{Point, Shape};
 pub use kit::supervisor::{Failure, Supervisor};
+pub use kit::virtual_actors::VirtualActors;
 pub use object::{Error, ErrorKind, Object, ObjectRef, ObjectStream, Result, Serde, View};
 #[doc(inline)]
 #[doc = include_str!("../docs/object.md")]

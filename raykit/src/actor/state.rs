@@ -7,6 +7,7 @@ use crate::object::value::Value;
 use crate::object::{Error, ErrorKind, Object, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
+use std::sync::OnceLock;
 
 /// The value that a constructor made.
 #[doc(hidden)]
@@ -28,6 +29,8 @@ pub(crate) struct Life {
     /// Another life has begun, or none will.
     over: AtomicBool,
     state: UnsafeCell<Box<dyn Any + Send>>,
+    /// Who is told when the state is gone. Fields are dropped in their order.
+    legacy: OnceLock<Arc<Legacy>>,
 }
 
 // SAFETY: the state is reached through `Access` alone. An exclusive one exists only while there is
@@ -39,7 +42,12 @@ unsafe impl Sync for Life {}
 impl Life {
     pub(crate) fn new(state: State) -> Arc<Life> {
         let (loans, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Arc::new(Life { loans, over, state: UnsafeCell::new(state.0) })
+        Arc::new(Life { loans, over, state: UnsafeCell::new(state.0), legacy: OnceLock::new() })
+    }
+
+    /// It is the last life of its actor, and the state goes when the last call that has it returns.
+    pub(crate) fn leave(&self, legacy: Arc<Legacy>) {
+        let _ = self.legacy.set(legacy);
     }
 
     /// No call should begin any more. Who says so looks afterwards which calls have begun, and who
@@ -103,6 +111,27 @@ impl Access {
         // one is borrowed mutably.
         let state = unsafe { &mut *self.life.state.get() };
         state.downcast_mut().ok_or_else(wrong::<S>)
+    }
+}
+
+/// Who takes over from an actor that has ended: gets what it kept of its state, and gives it to the
+/// next one.
+pub(crate) trait Heir: Send + Sync {
+    fn bequeath(&self, kept: Value);
+
+    fn inherit(&self) -> Option<Value>;
+
+    /// Nothing is left of the actor.
+    fn gone(&self);
+}
+
+/// What an actor has that somebody takes over from. With the last of it the actor is gone, whatever
+/// became of it, even if it never was.
+pub(crate) struct Legacy(pub(crate) Arc<dyn Heir>);
+
+impl Drop for Legacy {
+    fn drop(&mut self) {
+        self.0.gone();
     }
 }
 

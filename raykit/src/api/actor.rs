@@ -4,6 +4,7 @@ use crate::actor::options::ActorOptions;
 use crate::actor::state::Checkpoint;
 use crate::base::ActorId;
 use crate::node::actors::{self, Claim};
+use crate::node::address::Address;
 use crate::node::cell::{ActorType, Cell, Options as Given};
 use crate::node::checkpoint::KEEP;
 use crate::node::{current, submit};
@@ -48,16 +49,36 @@ pub trait Handle: Object {
 #[doc(hidden)]
 pub type ActorRef<A> = ObjectRef<A>;
 
-fn claim<A>(actor: &ActorRef<A>) -> Result<&Claim> {
-    actor.0.peek::<Claim>().ok_or_else(|| match actor.0.slot().outcome() {
+fn claim(actor: &RawRef) -> Result<&Claim> {
+    actor.peek::<Claim>().ok_or_else(|| match actor.slot().outcome() {
         Some(Err(error)) => error.clone(),
         _ => Error::new(ErrorKind::ActorNotFound, "this is no reference to an actor"),
     })
 }
 
-/// The actor behind the reference.
-pub(super) fn cell<A>(actor: &ActorRef<A>) -> Result<&Arc<Cell>> {
-    claim(actor).map(Claim::cell)
+/// Calls `f` with the claim to the actor behind the reference, which is made if it is a virtual one
+/// that is not there.
+fn with_claim<R>(actor: &RawRef, f: impl FnOnce(&Claim) -> R) -> Result<R> {
+    match actor.peek::<Address>() {
+        None => claim(actor).map(f),
+        Some(address) => claim(&address.home().activate()?).map(f),
+    }
+}
+
+/// The same for the actor.
+pub(super) fn with_cell<A, R>(actor: &ActorRef<A>, f: impl FnOnce(&Arc<Cell>) -> R) -> Result<R> {
+    with_claim(&actor.0, |claim| f(claim.cell()))
+}
+
+/// The same for an actor that is there.
+fn present<A, R>(actor: &ActorRef<A>, f: impl FnOnce(&Arc<Cell>) -> R) -> Option<R> {
+    match actor.0.peek::<Address>() {
+        None => claim(&actor.0).ok().map(|claim| f(claim.cell())),
+        Some(address) => {
+            let present = address.home().present()?;
+            claim(&present).ok().map(|claim| f(claim.cell()))
+        }
+    }
 }
 
 /// What handles can do beside their actor's methods; called by `__handle_methods`.
@@ -66,42 +87,47 @@ pub mod handle {
     use super::*;
 
     pub fn id<A>(actor: &ActorRef<A>) -> Option<ActorId> {
-        cell(actor).ok().map(|cell| cell.id)
+        present(actor, |cell| cell.id)
     }
 
     pub fn kill<A>(actor: &ActorRef<A>) -> bool {
-        cell(actor).is_ok_and(|cell| cell.end(cell.died("was killed")))
+        present(actor, |cell| cell.end(cell.died("was killed"))).unwrap_or(false)
     }
 
     pub fn kill_and_restart<A>(actor: &ActorRef<A>) -> bool {
-        cell(actor).is_ok_and(Cell::kill_and_restart)
+        present(actor, Cell::kill_and_restart).unwrap_or(false)
     }
 
     pub fn ready<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
-        match claim(actor).map(Claim::creation) {
-            Ok(Some(task)) => ObjectRef::new(RawRef(Arc::clone(task) as Arc<dyn Holder>)),
+        let creation = |claim: &Claim| {
+            claim.creation().map(|task| RawRef(Arc::clone(task) as Arc<dyn Holder>))
+        };
+        match with_claim(&actor.0, creation) {
+            Ok(Some(task)) => ObjectRef::new(task),
             Ok(None) => failed(Error::new(ErrorKind::ActorDied, "it was never made")),
             Err(error) => failed(error),
         }
     }
 
     pub fn stop<A>(actor: &ActorRef<A>) -> bool {
-        cell(actor).is_ok_and(Cell::stop)
+        present(actor, Cell::stop).unwrap_or(false)
     }
 
     pub fn ended<A>(actor: &ActorRef<A>) -> ObjectRef<String> {
-        match cell(actor) {
-            Ok(cell) => ObjectRef::new(cell.ended(|| submit::open(cell.id.node))),
-            Err(error) => failed(error),
+        if let Some(ended) = present(actor, |cell| cell.ended(|| submit::open(cell.id.node))) {
+            return ObjectRef::new(ended);
         }
+        let why = claim(&actor.0).err().filter(|_| actor.0.peek::<Address>().is_none());
+        let idle = || Error::new(ErrorKind::ActorNotFound, "the actor is not active");
+        failed(why.unwrap_or_else(idle))
     }
 
     pub fn checkpoint<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
-        match cell(actor) {
-            Ok(cell) if cell.checkpoint.is_none() => {
+        let unkept = |cell: &Arc<Cell>| cell.checkpoint.is_none().then(|| cell.label());
+        match with_cell(actor, unkept) {
+            Ok(Some(label)) => {
                 let text = format!(
-                    "the state of {} is not kept: its struct has no option `checkpoint_every`",
-                    cell.label()
+                    "the state of {label} is not kept: its struct has no option `checkpoint_every`"
                 );
                 failed(Error::new(ErrorKind::Config, text))
             }
@@ -110,11 +136,11 @@ pub mod handle {
     }
 
     pub fn is_alive<A>(actor: &ActorRef<A>) -> bool {
-        cell(actor).is_ok_and(|cell| !cell.is_ended())
+        present(actor, |cell| !cell.is_ended()).unwrap_or(false)
     }
 
     pub fn restarts<A>(actor: &ActorRef<A>) -> u64 {
-        cell(actor).map_or(0, |cell| cell.restarts())
+        present(actor, |cell| cell.restarts()).unwrap_or(0)
     }
 
     pub fn downgrade<H: Handle>(actor: &ActorRef<H::Actor>) -> WeakHandle<H> {
@@ -327,11 +353,9 @@ pub fn call<T, const N: usize, A>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectRef<T> {
-    match cell(actor) {
-        Ok(cell) => {
-            let task = actors::call(cell, method, options, Inputs::new(inputs), |_| ());
-            ObjectRef::new(RawRef(task as Arc<dyn Holder>))
-        }
+    let inputs = Inputs::new(inputs);
+    match with_cell(actor, |cell| actors::call(cell, method, options, inputs, |_| ())) {
+        Ok(task) => ObjectRef::new(RawRef(task as Arc<dyn Holder>)),
         Err(error) => failed(error),
     }
 }
@@ -344,14 +368,11 @@ pub fn call_many<T: Tuple, const N: usize, A>(
     inputs: [Input; N],
 ) -> T::Refs {
     let mut references = Vec::new();
-    match cell(actor) {
-        Ok(cell) => {
-            let made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
-            actors::call(cell, method, options, Inputs::new(inputs), made);
-        }
-        Err(error) => {
-            references.extend((0..T::LEN).map(|_| failed::<()>(error.clone()).0));
-        }
+    let made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
+    let called =
+        with_cell(actor, |cell| actors::call(cell, method, options, Inputs::new(inputs), made));
+    if let Err(error) = called {
+        references.extend((0..T::LEN).map(|_| failed::<()>(error.clone()).0));
     }
     T::into_refs(references)
 }

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -163,11 +164,10 @@ pub fn call_stream<T, const N: usize, A>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectStream<T> {
-    match super::actor::cell(actor) {
-        Ok(cell) => {
-            let task = actors::call(cell, method, options, Inputs::new(inputs), |_| ());
-            ObjectStream::new(tap(task))
-        }
+    let inputs = Inputs::new(inputs);
+    let call = |cell: &Arc<_>| actors::call(cell, method, options, inputs, |_| ());
+    match super::actor::with_cell(actor, call) {
+        Ok(task) => ObjectStream::new(tap(task)),
         Err(error) => ObjectStream::new(submit::failed(error)),
     }
 }

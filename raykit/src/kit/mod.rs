@@ -43,3 +43,4 @@ pub(crate) mod shape;
 pub(crate) mod gathered;
 pub(crate) mod group;
 pub(crate) mod supervisor;
+pub(crate) mod virtual_actors;

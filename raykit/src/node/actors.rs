@@ -1,5 +1,6 @@
 //! The actors of a node: who has a name, who is alive, and what a handle is.
 
+use super::address::birth_of;
 use super::cell::{ActorType, Cell, Options};
 use super::fetch::{self, Goal};
 use super::life::Charge;
@@ -160,7 +161,7 @@ pub(crate) fn create(
     node: &Arc<Node>,
     kind: ActorType,
     options: Options,
-    inputs: Inputs,
+    mut inputs: Inputs,
 ) -> Result<Arc<Claim>> {
     if node.is_closed() {
         return Err(node.closed_error());
@@ -171,7 +172,12 @@ pub(crate) fn create(
     }
     let get_if_exists = options.get_if_exists;
     let comes_back = options.max_restarts > 0 || options.supervisor.is_some();
-    let cell = Cell::new(node, kind, options);
+    let birth = birth_of(kind.type_name);
+    let (after, legacy) = birth.map_or((None, None), |birth| (birth.after, Some(birth.legacy)));
+    if let Some(after) = after {
+        inputs = inputs.and_after(after);
+    }
+    let cell = Cell::new(node, kind, options, legacy);
     let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
     let claim = Arc::new(Claim {
         slot: Slot::new(id, node.ledger),

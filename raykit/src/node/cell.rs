@@ -10,7 +10,7 @@ use super::task::Task;
 use crate::actor::inbox::{Inbox, Kind, Need};
 use crate::actor::options::ActorOptions;
 use crate::actor::restart::Restarts;
-use crate::actor::state::{Checkpoint, Life};
+use crate::actor::state::{Checkpoint, Legacy, Life};
 use crate::base::ActorId;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
@@ -79,6 +79,8 @@ pub(super) struct Core {
     pub(super) stage: Stage,
     /// Turns that are queued.
     pub(super) queued: u32,
+    /// Calls that came in, by which one sees whether any did.
+    pub(super) posted: u32,
     /// Turns that are being taken in the present life.
     pub(super) active: u32,
     /// Which life it is, so that what is left of an earlier one is not counted.
@@ -91,6 +93,8 @@ pub(super) struct Core {
     pub(super) farewell: Option<Arc<Task>>,
     /// Where its end is told, once somebody has asked.
     ended: Option<RawRef>,
+    /// For who takes over when it has ended.
+    pub(super) legacy: Option<Arc<Legacy>>,
     /// The state as it was kept last, and the calls since then.
     pub(super) kept: Option<Value>,
     pub(super) since: u32,
@@ -179,7 +183,12 @@ impl Core {
 }
 
 impl Cell {
-    pub(crate) fn new(node: &Arc<Node>, kind: ActorType, options: Options) -> Arc<Cell> {
+    pub(crate) fn new(
+        node: &Arc<Node>,
+        kind: ActorType,
+        options: Options,
+        legacy: Option<Arc<Legacy>>,
+    ) -> Arc<Cell> {
         let ActorType { constructor, type_name, on_stop, checkpoint } = kind;
         let restarts = Restarts::new(options.max_restarts, options.restart_window);
         let groups = options.groups.iter().map(|(_, max)| *max);
@@ -190,12 +199,14 @@ impl Cell {
             life: None,
             stage: Stage::Ended(Error::new(ErrorKind::ActorDied, "")),
             queued: 0,
+            posted: 0,
             active: 0,
             generation: 0,
             closing: false,
             stopping: false,
             farewell: None,
             ended: None,
+            legacy,
             kept: None,
             since: 0,
             restarts,
@@ -301,6 +312,18 @@ impl Cell {
         self.core.lock().restarts.total()
     }
 
+    /// Whether it takes calls.
+    pub(crate) fn is_open(&self) -> bool {
+        let core = self.core.lock();
+        !core.stopping && !matches!(core.stage, Stage::Ended(_))
+    }
+
+    /// Whether it has nothing to do, and a number that changes with each call that comes in.
+    pub(crate) fn activity(&self) -> (bool, u32) {
+        let core = self.core.lock();
+        (core.is_alive() && core.inbox.is_idle(), core.posted)
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.core.lock().stage, Stage::Ended(_))
     }
@@ -330,7 +353,7 @@ impl Cell {
     /// Ends the actor now. What runs is told, and its state goes when that returns. `false` if it
     /// had ended before.
     pub(crate) fn end(self: &Arc<Cell>, why: Error) -> bool {
-        let (given_up, life, held, inputs, told) = {
+        let (given_up, life, held, inputs, told, kept, legacy) = {
             let mut core = self.core.lock();
             let before = match std::mem::replace(&mut core.stage, Stage::Ended(why.clone())) {
                 Stage::Ended(first) => {
@@ -346,11 +369,23 @@ impl Cell {
             given_up.extend(core.farewell.take());
             core.inbox.forget_running();
             let inputs = std::mem::take(&mut core.inputs);
-            (given_up, core.life.take(), core.held.take(), inputs, core.ended.clone())
+            (
+                given_up,
+                core.life.take(),
+                core.held.take(),
+                inputs,
+                core.ended.clone(),
+                core.kept.take(),
+                core.legacy.take(),
+            )
         };
         self.room.notify_all();
-        if let Some(told) = told {
-            told.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+        match (&legacy, kept) {
+            (Some(legacy), Some(kept)) => legacy.0.bequeath(kept),
+            (_, kept) => quietly(|| drop(kept)),
+        }
+        if let (Some(life), Some(legacy)) = (&life, &legacy) {
+            life.leave(Arc::clone(legacy));
         }
         let node = self.node();
         if let Some(node) = &node {
@@ -365,7 +400,10 @@ impl Cell {
         if let Some(supervisor) = &self.options.supervisor {
             supervisor.0.left(self.id);
         }
-        quietly(|| drop((given_up, life, inputs)));
+        quietly(|| drop((given_up, life, inputs, legacy)));
+        if let Some(told) = told {
+            told.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+        }
         true
     }
 }

@@ -73,9 +73,32 @@ impl Cell {
         every > 0 && core.since >= every
     }
 
-    /// The state as it was kept last, for another life.
+    /// The actor is about to end: its state is kept for who comes after it.
+    pub(super) fn keep_for_heir(&self) {
+        let (life, inherited) = {
+            let core = self.core.lock();
+            (core.life.clone(), core.legacy.is_some())
+        };
+        let (Some(checkpoint), Some(life), true) = (self.checkpoint, life, inherited) else {
+            return;
+        };
+        match caught(|| (checkpoint.save)(&life.shared()?)) {
+            Ok(value) => {
+                let before = self.core.lock().kept.replace(value);
+                quietly(|| drop(before));
+            }
+            Err(error) => tracing::warn!(%error, actor = self.label(), "its state was not kept"),
+        }
+    }
+
+    /// The state as it was kept last, for another life: by this actor, or by the one before it.
     pub(super) fn restore(&self) -> Option<Result<State>> {
-        let (checkpoint, kept) = (self.checkpoint?, self.core.lock().kept.clone()?);
+        let checkpoint = self.checkpoint?;
+        let (own, legacy) = {
+            let core = self.core.lock();
+            (core.kept.clone(), core.legacy.clone())
+        };
+        let kept = own.or_else(|| legacy?.0.inherit())?;
         Some(caught(|| (checkpoint.load)(kept)))
     }
 }

@@ -218,6 +218,7 @@ impl Cell {
         match (farewell, self.on_stop) {
             (None, Some(on_stop)) if !node.is_closed() => self.begin_farewell(node, on_stop),
             (farewell, _) => {
+                self.keep_for_heir();
                 let failed = farewell.and_then(|task| task.failure());
                 let why = match failed {
                     Some(error) => format!("{why}, and its `on_stop` failed: {error}"),

@@ -104,6 +104,7 @@ impl Mailbox for Cell {
             drop(core);
             self.wait_for_room(busy)?;
         };
+        core.posted = core.posted.wrapping_add(1);
         let ordered = asked.ordered && !self.options.out_of_order;
         if ready && (!core.inbox.holds_anyone() || !ordered) {
             core.inbox.push(mail);

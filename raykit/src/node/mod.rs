@@ -35,6 +35,7 @@ pub(crate) mod run;
 pub(crate) mod submit;
 pub(crate) mod fetch;
 pub(crate) mod stream;
+pub(crate) mod address;
 pub(crate) mod cell;
 mod life;
 mod turn;

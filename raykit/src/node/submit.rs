@@ -11,7 +11,7 @@ use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
 use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Slot, Watched};
-use crate::object::value::Value;
+use crate::object::value::{Payload, Value};
 use crate::sched::Job;
 use crate::task::arg::{Given, Inputs};
 use crate::task::function::Function;
@@ -53,6 +53,12 @@ pub(crate) fn failed(error: Error) -> RawRef {
     let slot = Slot::new(id, nowhere());
     slot.seal(Err(error));
     RawRef(Arc::new(slot) as Arc<dyn Holder>)
+}
+
+/// The place of an object that is there, and is nothing.
+pub(crate) fn sealed() -> Slot {
+    let id = TaskId { node: NodeId(0), sequence: next_sequence() }.result(0);
+    Slot::sealed(id, nowhere(), Payload::new(Value::new(())))
 }
 
 /// A reference to an object of that node that somebody will fill.
@@ -441,6 +447,6 @@ pub(crate) fn put(node: &Node, value: Value) -> Result<RawRef, Error> {
     };
     let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
     let slot = Slot::new(id, node.ledger);
-    slot.seal(Ok(crate::object::value::Payload::new(value)));
+    slot.seal(Ok(Payload::new(value)));
     Ok(RawRef(Arc::new(slot) as Arc<dyn Holder>))
 }

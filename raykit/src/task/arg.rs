@@ -143,6 +143,16 @@ impl Inputs {
         }
     }
 
+    /// The same, and one more that the call waits for and does not look at.
+    pub(crate) fn and_after(self, reference: RawRef) -> Inputs {
+        let last = Input(Given::Ref(reference));
+        match self {
+            Inputs::None => Inputs::One([last]),
+            Inputs::One([first]) => Inputs::Many(Box::new([first, last])),
+            Inputs::Many(all) => Inputs::Many(all.into_iter().chain([last]).collect()),
+        }
+    }
+
     /// The references among the arguments.
     pub(crate) fn references(&self) -> impl Iterator<Item = &RawRef> {
         self.as_slice().iter().filter_map(|input| match &input.0 {
