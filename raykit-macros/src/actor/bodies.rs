@@ -36,7 +36,10 @@ pub(super) fn registration(methods: &Methods, method: &Method, at: usize) -> Tok
         signature: method.signature.clone(),
         result,
         defaults: set(
-            &code!(#raykit::__private::Options::of_method()),
+            &match (method.kind, function.is_async()) {
+                (Kind::Make, false) => code!(#raykit::__private::Options::of_constructor()),
+                _ => code!(#raykit::__private::Options::of_method()),
+            },
             raykit,
             &function.options.fields,
         ),

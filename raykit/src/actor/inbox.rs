@@ -75,19 +75,34 @@ pub(crate) struct Inbox<M> {
     held: Option<Box<Holding<M>>>,
     readers: u32,
     writer: bool,
-    groups: Vec<Group>,
+    /// Calls of no group, and those of the named ones.
+    ungrouped: Group,
+    groups: Box<[Group]>,
 }
 
 impl<M> Inbox<M> {
     /// An inbox of an actor whose shared calls may be so many at a time, in each group; the first
     /// is for calls that name none.
     pub(crate) fn new(limits: impl IntoIterator<Item = u32>) -> Inbox<M> {
+        let mut groups = limits.into_iter().map(|max| Group { running: 0, max: max.max(1) });
         Inbox {
             line: VecDeque::new(),
             held: None,
             readers: 0,
             writer: false,
-            groups: limits.into_iter().map(|max| Group { running: 0, max: max.max(1) }).collect(),
+            ungrouped: groups.next().unwrap_or(Group { running: 0, max: 1 }),
+            groups: groups.collect(),
+        }
+    }
+
+    /// Changes how many calls of a group run; 0 is for those of none.
+    fn count(&mut self, group: usize, change: impl FnOnce(&mut u32)) {
+        let group = match group {
+            0 => Some(&mut self.ungrouped),
+            number => self.groups.get_mut(number - 1),
+        };
+        if let Some(group) = group {
+            change(&mut group.running);
         }
     }
 
@@ -181,7 +196,11 @@ impl<M> Inbox<M> {
     }
 
     fn has_room(&self, group: usize) -> bool {
-        self.groups.get(group).is_some_and(|group| group.running < group.max)
+        let group = match group {
+            0 => Some(&self.ungrouped),
+            number => self.groups.get(number - 1),
+        };
+        group.is_some_and(|group| group.running < group.max)
     }
 
     /// The next call that may start.
@@ -196,7 +215,7 @@ impl<M> Inbox<M> {
             Need::Exclusive => self.writer = true,
             Need::Shared => {
                 self.readers += 1;
-                self.groups[mail.kind.group].running += 1;
+                self.count(mail.kind.group, |running| *running += 1);
             }
         }
         Some(mail)
@@ -218,7 +237,7 @@ impl<M> Inbox<M> {
             Need::Exclusive => self.writer = false,
             Need::Shared => {
                 self.readers -= 1;
-                self.groups[kind.group].running -= 1;
+                self.count(kind.group, |running| *running -= 1);
             }
         }
     }
@@ -226,6 +245,7 @@ impl<M> Inbox<M> {
     /// Forgets what runs: it belongs to a state that is gone.
     pub(crate) fn forget_running(&mut self) {
         (self.readers, self.writer) = (0, false);
+        self.ungrouped.running = 0;
         self.groups.iter_mut().for_each(|group| group.running = 0);
     }
 

@@ -11,7 +11,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_secs(10);
 
 /// The restarts of one actor. Times are counted from any fixed moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Restarts {
     max: u32,
     /// Only those within it count; all do where there is none.
@@ -33,6 +33,11 @@ impl Restarts {
     /// How often the actor has started again.
     pub(crate) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// So many from now on; what has been is counted already.
+    pub(crate) fn limit(&mut self, max: u32, window: Option<Duration>) {
+        (self.max, self.window) = (max, window);
     }
 
     /// It starts again for a reason other than its own crash.

@@ -99,12 +99,8 @@ pub mod handle {
     }
 
     pub fn ready<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
-        let creation = |claim: &Claim| {
-            claim.creation().map(|task| RawRef(Arc::clone(task) as Arc<dyn Holder>))
-        };
-        match with_claim(&actor.0, creation) {
-            Ok(Some(task)) => ObjectRef::new(task),
-            Ok(None) => failed(Error::new(ErrorKind::ActorDied, "it was never made")),
+        match with_cell(actor, |cell| cell.ready(|| submit::open(cell.id.node))) {
+            Ok(ready) => ObjectRef::new(ready),
             Err(error) => failed(error),
         }
     }

@@ -18,7 +18,7 @@ use crate::task::options::Options as CallOptions;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// What stands behind the handles of one actor: they are claims to it as references are to objects,
@@ -26,7 +26,6 @@ use std::time::{Duration, Instant};
 pub(crate) struct Claim {
     slot: Slot,
     cell: Arc<Cell>,
-    creation: OnceLock<Arc<Task>>,
 }
 
 impl Holder for Claim {
@@ -47,11 +46,6 @@ impl Drop for Claim {
 impl Claim {
     pub(crate) fn cell(&self) -> &Arc<Cell> {
         &self.cell
-    }
-
-    /// The object that is there once the constructor has run.
-    pub(crate) fn creation(&self) -> Option<&Arc<Task>> {
-        self.creation.get()
     }
 }
 
@@ -179,11 +173,7 @@ pub(crate) fn create(
     }
     let cell = Cell::new(node, kind, options, legacy);
     let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
-    let claim = Arc::new(Claim {
-        slot: Slot::new(id, node.ledger),
-        cell: Arc::clone(&cell),
-        creation: OnceLock::new(),
-    });
+    let claim = Arc::new(Claim { slot: Slot::new(id, node.ledger), cell: Arc::clone(&cell) });
     let holder = Arc::clone(&claim) as Arc<dyn Holder>;
     cell.claimed_by(Arc::downgrade(&holder));
     drop(holder);
@@ -198,16 +188,20 @@ pub(crate) fn create(
         supervisor.0.joined(Arc::new(Charge(Arc::clone(&cell))));
     }
     let kept = if comes_back { inputs.clone() } else { Inputs::None };
-    let asked: CallOptions = cell.creation_options();
     let mailbox = Arc::clone(&cell) as Arc<dyn Mailbox>;
     let mut kept = Some(kept);
-    let creation =
-        node.submit(kind.constructor, Some(asked), inputs, Some(mailbox), &mut |creation| {
-            cell.begins(creation, kept.take().unwrap_or_default());
-            let _ = claim.creation.set(Arc::clone(creation));
-        });
+    let creation = node.submit(
+        kind.constructor,
+        cell.creation_options(),
+        inputs,
+        Some(mailbox),
+        &mut |task| {
+            cell.begins(task, kept.take().unwrap_or_default());
+        },
+    );
     if let Some(error) = creation.failure() {
         // It was refused, and nobody else has told the actor.
+        cell.core.lock().rare().stillborn = Some(error.clone());
         cell.end(cell.died(&format!("could not start: {error}")));
     }
     Ok(claim)

@@ -19,7 +19,7 @@ use crate::object::raw::{Holder, RawRef};
 use crate::object::value::{Payload, Value};
 use crate::sched::LaneId;
 use crate::task::arg::Inputs;
-use crate::task::function::{Body, Function};
+use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
 use parking_lot::{Condvar, Mutex};
 use std::sync::{Arc, OnceLock, Weak};
@@ -89,15 +89,26 @@ pub(super) struct Core {
     pub(super) closing: bool,
     /// It was told to stop: no further call is taken.
     pub(super) stopping: bool,
+    /// Calls that may have changed the state since it was kept last.
+    pub(super) since: u32,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few actors ever need, so that the others are small.
+#[derive(Default)]
+pub(super) struct Rare {
     /// Its `on_stop`, once that was called: no life follows.
     pub(super) farewell: Option<Arc<Task>>,
     /// Where its end is told, once somebody has asked.
     ended: Option<RawRef>,
+    /// The same of its next start.
+    ready: Option<RawRef>,
+    /// Why its constructor failed when it ran for the first time.
+    pub(super) stillborn: Option<Error>,
     /// For who takes over when it has ended.
     pub(super) legacy: Option<Arc<Legacy>>,
-    /// The state as it was kept last, and the calls since then.
+    /// The state as it was kept last.
     pub(super) kept: Option<Value>,
-    pub(super) since: u32,
     pub(super) restarts: Restarts,
     /// The constructor's arguments, where it may run again.
     pub(super) inputs: Inputs,
@@ -117,6 +128,21 @@ pub(super) enum Stage {
 }
 
 impl Core {
+    /// What few actors need, made when it is needed.
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The same, if it was ever needed.
+    pub(super) fn rarely<'a, R>(&'a self, what: impl FnOnce(&'a Rare) -> Option<R>) -> Option<R> {
+        self.rare.as_deref().and_then(what)
+    }
+
+    /// How often it has started again.
+    pub(super) fn restarts(&self) -> u64 {
+        self.rarely(|rare| Some(rare.restarts.total())).unwrap_or(0)
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.stage, Stage::Alive)
     }
@@ -182,6 +208,19 @@ impl Core {
     }
 }
 
+impl Rare {
+    /// Takes out what has to go when the actor has ended.
+    fn end(&mut self) -> Rare {
+        let stays = Rare {
+            ended: self.ended.clone(),
+            stillborn: self.stillborn.take(),
+            restarts: std::mem::take(&mut self.restarts),
+            ..Rare::default()
+        };
+        std::mem::replace(self, stays)
+    }
+}
+
 impl Cell {
     pub(crate) fn new(
         node: &Arc<Node>,
@@ -190,10 +229,9 @@ impl Cell {
         legacy: Option<Arc<Legacy>>,
     ) -> Arc<Cell> {
         let ActorType { constructor, type_name, on_stop, checkpoint } = kind;
-        let restarts = Restarts::new(options.max_restarts, options.restart_window);
         let groups = options.groups.iter().map(|(_, max)| *max);
         let limits = std::iter::once(options.max_concurrency).chain(groups);
-        let core = Core {
+        let mut core = Core {
             inbox: Inbox::new(limits),
             running: Vec::new(),
             life: None,
@@ -204,15 +242,12 @@ impl Cell {
             generation: 0,
             closing: false,
             stopping: false,
-            farewell: None,
-            ended: None,
-            legacy,
-            kept: None,
             since: 0,
-            restarts,
-            inputs: Inputs::None,
-            held: None,
+            rare: None,
         };
+        if legacy.is_some() {
+            core.rare().legacy = legacy;
+        }
         Arc::new(Cell {
             id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
             node: Arc::downgrade(node),
@@ -261,7 +296,7 @@ impl Cell {
     pub(crate) fn ended(&self, new: impl FnOnce() -> RawRef) -> RawRef {
         let fresh = new();
         let mut core = self.core.lock();
-        let reference = core.ended.get_or_insert(fresh).clone();
+        let reference = core.rare().ended.get_or_insert(fresh).clone();
         let why = match &core.stage {
             Stage::Ended(why) => Some(why.message().to_owned()),
             _ => None,
@@ -271,6 +306,31 @@ impl Cell {
             reference.slot().seal(Ok(Payload::new(Value::new(why))));
         }
         reference
+    }
+
+    /// An object that is there when the constructor has run; `new` makes it if it has to be made.
+    pub(crate) fn ready(&self, new: impl FnOnce() -> RawRef) -> RawRef {
+        let fresh = new();
+        let mut core = self.core.lock();
+        let outcome = match &core.stage {
+            Stage::Starting(creation) => return RawRef(Arc::clone(creation) as Arc<dyn Holder>),
+            Stage::Falling | Stage::Down => return core.rare().ready.get_or_insert(fresh).clone(),
+            Stage::Alive => Ok(Payload::new(Value::new(()))),
+            Stage::Ended(why) => {
+                Err(core.rarely(|rare| rare.stillborn.clone()).unwrap_or_else(|| why.clone()))
+            }
+        };
+        drop(core);
+        fresh.slot().seal(outcome);
+        fresh
+    }
+
+    /// Who waited for the next start hears of it, or that there is none.
+    pub(super) fn tell_ready(&self, outcome: Result<(), Error>) {
+        let ready = self.core.lock().rare.as_mut().and_then(|rare| rare.ready.take());
+        if let Some(ready) = ready {
+            ready.slot().seal(outcome.map(|()| Payload::new(Value::new(()))));
+        }
     }
 
     /// No further call is taken; when those that are here have ended the actor does. `false` if it
@@ -289,27 +349,33 @@ impl Cell {
     pub(crate) fn begins(&self, creation: &Arc<Task>, kept: Inputs) {
         let mut core = self.core.lock();
         core.stage = Stage::Starting(Arc::clone(creation));
-        core.inputs = kept;
+        if !matches!(kept, Inputs::None) {
+            core.rare().inputs = kept;
+        }
     }
 
-    /// What its constructor is called with, and what the actor holds from then on.
-    pub(crate) fn creation_options(&self) -> CallOptions {
+    /// What its constructor asks for, and the actor holds from then on, if that differs from the
+    /// constructor's own options.
+    pub(crate) fn creation_options(&self) -> Option<CallOptions> {
         let own = &*self.options;
-        let sync = matches!(self.constructor.body, Body::Make(_));
+        let holds =
+            own.num_cpus > 0.0 || own.num_gpus > 0.0 || own.memory > 0 || !own.resources.is_empty();
+        if !holds && own.priority.is_none() {
+            return None;
+        }
         let mut options = self.constructor.defaults.clone();
-        let plain = own.num_cpus == 0.0 && own.num_gpus == 0.0 && own.memory == 0;
-        // One that holds nothing is charged a CPU while its constructor runs, as for a method.
-        let charged = sync && plain && own.resources.is_empty();
-        options.num_cpus = if charged { 1.0 } else { own.num_cpus };
-        (options.num_gpus, options.memory) = (own.num_gpus, own.memory);
-        options.resources = own.resources.clone();
+        if holds {
+            options.num_cpus = own.num_cpus;
+            (options.num_gpus, options.memory) = (own.num_gpus, own.memory);
+            options.resources = own.resources.clone();
+        }
         options.priority = own.priority;
-        options
+        Some(options)
     }
 
     /// How often it has started again.
     pub(crate) fn restarts(&self) -> u64 {
-        self.core.lock().restarts.total()
+        self.core.lock().restarts()
     }
 
     /// Whether it takes calls.
@@ -353,7 +419,7 @@ impl Cell {
     /// Ends the actor now. What runs is told, and its state goes when that returns. `false` if it
     /// had ended before.
     pub(crate) fn end(self: &Arc<Cell>, why: Error) -> bool {
-        let (given_up, life, held, inputs, told, kept, legacy) = {
+        let (mut given_up, life, mut rare) = {
             let mut core = self.core.lock();
             let before = match std::mem::replace(&mut core.stage, Stage::Ended(why.clone())) {
                 Stage::Ended(first) => {
@@ -366,25 +432,16 @@ impl Cell {
             let mut given_up = core.inbox.drain();
             given_up.append(&mut core.running);
             given_up.extend(before);
-            given_up.extend(core.farewell.take());
             core.inbox.forget_running();
-            let inputs = std::mem::take(&mut core.inputs);
-            (
-                given_up,
-                core.life.take(),
-                core.held.take(),
-                inputs,
-                core.ended.clone(),
-                core.kept.take(),
-                core.legacy.take(),
-            )
+            let (life, rare) = (core.life.take(), core.rare.as_deref_mut().map(Rare::end));
+            (given_up, life, rare.unwrap_or_default())
         };
+        given_up.extend(rare.farewell.take());
         self.room.notify_all();
-        match (&legacy, kept) {
-            (Some(legacy), Some(kept)) => legacy.0.bequeath(kept),
-            (_, kept) => quietly(|| drop(kept)),
+        if let (Some(legacy), Some(kept)) = (&rare.legacy, rare.kept.take()) {
+            legacy.0.bequeath(kept);
         }
-        if let (Some(life), Some(legacy)) = (&life, &legacy) {
+        if let (Some(life), Some(legacy)) = (&life, &rare.legacy) {
             life.leave(Arc::clone(legacy));
         }
         let node = self.node();
@@ -393,16 +450,20 @@ impl Cell {
             given_up.iter().for_each(|task| {
                 node.abort(task, why.clone().in_task(task.name(), task.id()));
             });
-            if let Some(held) = held {
+            if let Some(held) = rare.held.take() {
                 node.pool.give(&held);
             }
         }
         if let Some(supervisor) = &self.options.supervisor {
             supervisor.0.left(self.id);
         }
-        quietly(|| drop((given_up, life, inputs, legacy)));
-        if let Some(told) = told {
-            told.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+        let told = (rare.ended.take(), rare.ready.take());
+        quietly(|| drop((given_up, life, rare)));
+        if let Some(ended) = told.0 {
+            ended.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+        }
+        if let Some(ready) = told.1 {
+            ready.slot().seal(Err(why));
         }
         true
     }

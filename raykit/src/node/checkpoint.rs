@@ -54,7 +54,7 @@ impl Cell {
                 let before = {
                     let mut core = self.core.lock();
                     core.since = 0;
-                    core.kept.replace(value)
+                    core.rare().kept.replace(value)
                 };
                 quietly(|| drop(before));
                 result
@@ -77,14 +77,14 @@ impl Cell {
     pub(super) fn keep_for_heir(&self) {
         let (life, inherited) = {
             let core = self.core.lock();
-            (core.life.clone(), core.legacy.is_some())
+            (core.life.clone(), core.rarely(|rare| rare.legacy.as_ref()).is_some())
         };
         let (Some(checkpoint), Some(life), true) = (self.checkpoint, life, inherited) else {
             return;
         };
         match caught(|| (checkpoint.save)(&life.shared()?)) {
             Ok(value) => {
-                let before = self.core.lock().kept.replace(value);
+                let before = self.core.lock().rare().kept.replace(value);
                 quietly(|| drop(before));
             }
             Err(error) => tracing::warn!(%error, actor = self.label(), "its state was not kept"),
@@ -96,7 +96,7 @@ impl Cell {
         let checkpoint = self.checkpoint?;
         let (own, legacy) = {
             let core = self.core.lock();
-            (core.kept.clone(), core.legacy.clone())
+            (core.rarely(|rare| rare.kept.clone()), core.rarely(|rare| rare.legacy.clone()))
         };
         let kept = own.or_else(|| legacy?.0.inherit())?;
         Some(caught(|| (checkpoint.load)(kept)))

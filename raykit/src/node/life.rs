@@ -49,8 +49,10 @@ impl Core {
         self.inbox.forget_running();
         (self.active, self.generation) = (0, self.generation.wrapping_add(1));
         self.since = 0;
-        let mut fallen =
-            Fallen { life, held: self.held.take(), kept: Vec::new(), lost: Vec::new() };
+        let mut fallen = Fallen { life, held: None, kept: Vec::new(), lost: Vec::new() };
+        if self.rarely(|rare| rare.held.as_ref()).is_some() {
+            fallen.held = self.rare().held.take();
+        }
         for task in running {
             // Whoever took it out finds it taken back, or has begun it before.
             if task.take_back() {
@@ -90,12 +92,16 @@ impl Cell {
             return; // of two crashes of one life the first counts
         }
         core.running.retain(|task| culprit.is_none_or(|culprit| !Arc::ptr_eq(culprit, task)));
-        let last = core.farewell.is_some() || node.is_closed();
+        let last = core.rarely(|rare| rare.farewell.as_ref()).is_some() || node.is_closed();
         // The first start is not a restart: a constructor that fails at once fails for good.
-        let first = life.is_none() && core.restarts.total() == 0;
+        let first = life.is_none() && core.restarts() == 0;
         let pause = match last || first {
             true => None,
-            false => core.restarts.crashed(node.since_start()),
+            false => {
+                let restarts = &mut core.rare().restarts;
+                restarts.limit(self.options.max_restarts, self.options.restart_window);
+                restarts.crashed(node.since_start())
+            }
         };
         match (pause, self.options.supervisor.as_ref().filter(|_| !last)) {
             (Some(pause), _) => {
@@ -112,6 +118,9 @@ impl Cell {
                 ask(node, self, supervisor, why.clone());
             }
             (None, None) => {
+                if first {
+                    core.rare().stillborn = Some(why.clone());
+                }
                 drop(core);
                 let what = if first { "could not start" } else { "ended" };
                 self.end(self.died(&format!("{what}: {why}")));
@@ -172,8 +181,8 @@ impl Cell {
                 return;
             }
             let mailbox = Arc::clone(self) as Arc<dyn Mailbox>;
-            let options = Some(self.creation_options());
-            let inputs = core.inputs.clone();
+            let options = self.creation_options();
+            let inputs = core.rarely(|rare| Some(rare.inputs.clone())).unwrap_or_default();
             let creation =
                 submit::creation(node, self.constructor, options, inputs, self.lane, mailbox);
             core.stage = Stage::Starting(Arc::clone(&creation));
@@ -213,7 +222,7 @@ impl Cell {
         let (farewell, why) = {
             let core = self.core.lock();
             let why = if core.stopping { "was stopped" } else { "had no handle any more" };
-            (core.farewell.clone(), why)
+            (core.rarely(|rare| rare.farewell.clone()), why)
         };
         match (farewell, self.on_stop) {
             (None, Some(on_stop)) if !node.is_closed() => self.begin_farewell(node, on_stop),
@@ -237,7 +246,7 @@ impl Cell {
             let mut core = self.core.lock();
             let begins = core.is_alive();
             if begins {
-                core.farewell = Some(Arc::clone(&task));
+                core.rare().farewell = Some(Arc::clone(&task));
                 core.inbox.push(mail);
             }
             begins
@@ -329,7 +338,7 @@ impl Child for Charge {
     fn bring_up(&self, pause: Duration) {
         let Some(node) = self.0.node() else { return };
         if self.is_down() {
-            self.0.core.lock().restarts.again();
+            self.0.core.lock().rare().restarts.again();
             self.0.rise(&node, pause);
         }
     }

@@ -199,6 +199,7 @@ impl Mailbox for Cell {
         core.stage = Stage::Alive;
         core.life = Some(Life::new(state));
         drop(core);
+        self.tell_ready(Ok(()));
         self.go_on(node);
     }
 
@@ -207,7 +208,7 @@ impl Mailbox for Cell {
         match core.stage {
             Stage::Ended(_) => Some(held),
             _ => {
-                core.held = Some(held);
+                core.rare().held = Some(held);
                 None
             }
         }

@@ -100,6 +100,13 @@ impl Options {
         options
     }
 
+    /// The options of an actor's constructor: charged a CPU while it runs, as a method is.
+    pub const fn of_constructor() -> Options {
+        let mut options = Options::of_method();
+        options.num_cpus = 1.0;
+        options
+    }
+
     /// What `handle.options()` begins with; what it leaves open is the method's.
     pub const fn of_call() -> Options {
         Options::of_method()
