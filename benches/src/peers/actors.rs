@@ -64,6 +64,21 @@ fn kameo_child() -> Outcome {
     use with_kameo::{Add, Counter};
     let runtime = runtime()?;
     let spawn = || Counter::spawn_with_mailbox(Counter::default(), mailbox::unbounded());
+    runtime.block_on(runtime.spawn(async move {
+        let before = resident_bytes()?;
+        let begun = Instant::now();
+        let actors: Vec<_> = (0..ACTORS).map(|_| spawn()).collect();
+        let mut pending = Vec::with_capacity(ACTORS);
+        for actor in &actors {
+            pending.push(actor.ask(Add(1)).enqueue().await?);
+        }
+        for reply in pending {
+            reply.await?;
+        }
+        child::say("actor.asked", begun.elapsed().as_secs_f64() / ACTORS as f64);
+        child::say("actor.bytes", (resident_bytes()? - before) / actors.len() as f64);
+        Ok::<_, crate::bench::Fault>(())
+    }))??;
     let counter = runtime.block_on(async { spawn() });
     let from_task = {
         let counter = counter.clone();
@@ -99,18 +114,6 @@ fn kameo_child() -> Outcome {
             }
             counter.ask(Add(0)).send().await?;
         });
-        let before = resident_bytes()?;
-        let begun = Instant::now();
-        let actors: Vec<_> = (0..ACTORS).map(|_| spawn()).collect();
-        let mut pending = Vec::with_capacity(ACTORS);
-        for actor in &actors {
-            pending.push(actor.ask(Add(1)).enqueue().await?);
-        }
-        for reply in pending {
-            reply.await?;
-        }
-        child::say("actor.made", begun.elapsed().as_secs_f64() / ACTORS as f64);
-        child::say("actor.bytes", (resident_bytes()? - before) / actors.len() as f64);
         Ok::<_, crate::bench::Fault>(())
     }))?
 }
@@ -159,6 +162,20 @@ fn ractor_child() -> Outcome {
         Ok(answer.await?)
     }
     let runtime = runtime()?;
+    runtime.block_on(runtime.spawn(async move {
+        let before = resident_bytes()?;
+        let begun = Instant::now();
+        let mut actors = Vec::with_capacity(ACTORS);
+        for _ in 0..ACTORS {
+            actors.push(Counter::spawn(None, Counter, ()).await?.0);
+        }
+        for actor in &actors {
+            ask(actor).await?;
+        }
+        child::say("actor.asked", begun.elapsed().as_secs_f64() / ACTORS as f64);
+        child::say("actor.bytes", (resident_bytes()? - before) / actors.len() as f64);
+        Ok::<_, crate::bench::Fault>(())
+    }))??;
     let (counter, _) = runtime.block_on(Counter::spawn(None, Counter, ()))?;
     let from_task = {
         let counter = counter.clone();
@@ -194,17 +211,6 @@ fn ractor_child() -> Outcome {
             }
             ask(&counter).await?;
         });
-        let before = resident_bytes()?;
-        let begun = Instant::now();
-        let mut actors = Vec::with_capacity(ACTORS);
-        for _ in 0..ACTORS {
-            actors.push(Counter::spawn(None, Counter, ()).await?.0);
-        }
-        for actor in &actors {
-            ask(actor).await?;
-        }
-        child::say("actor.made", begun.elapsed().as_secs_f64() / ACTORS as f64);
-        child::say("actor.bytes", (resident_bytes()? - before) / actors.len() as f64);
         Ok::<_, crate::bench::Fault>(())
     }))?
 }

@@ -49,6 +49,7 @@ pub(crate) const ERRANDS: &[Errand] = &[
     bulk::TOKIO_CHILD,
     bulk::RAYON_CHILD,
     actors::CHILD,
+    actors::MANY_CHILD,
     #[cfg(feature = "actor-peers")]
     crate::peers::actors::ERRANDS[0],
     #[cfg(feature = "actor-peers")]

@@ -102,8 +102,10 @@ fn actor(names: &Names<'_>, source: &ItemStruct, options: &Options) -> TokenStre
         // A state that is no object is refused at the struct's name.
         let state = written(name);
         code! {
-            fn __checkpoint() -> ::core::option::Option<#raykit::__private::Checkpoint> {
-                ::core::option::Option::Some(#raykit::__private::Checkpoint::of::<#state>())
+            fn __checkpoint() -> ::core::option::Option<&'static #raykit::__private::Checkpoint> {
+                static __RAYKIT_CHECKPOINT: #raykit::__private::Checkpoint =
+                    #raykit::__private::Checkpoint::of::<#state>();
+                ::core::option::Option::Some(&__RAYKIT_CHECKPOINT)
             }
         }
     });

@@ -33,7 +33,7 @@ pub(crate) enum Need {
 pub(crate) struct Kind {
     pub(crate) need: Need,
     /// Which group's limit it counts for; 0 where no group was named.
-    pub(crate) group: usize,
+    pub(crate) group: u32,
 }
 
 /// What an inbox keeps of a call.
@@ -96,10 +96,10 @@ impl<M> Inbox<M> {
     }
 
     /// Changes how many calls of a group run; 0 is for those of none.
-    fn count(&mut self, group: usize, change: impl FnOnce(&mut u32)) {
+    fn count(&mut self, group: u32, change: impl FnOnce(&mut u32)) {
         let group = match group {
             0 => Some(&mut self.ungrouped),
-            number => self.groups.get_mut(number - 1),
+            number => self.groups.get_mut(number as usize - 1),
         };
         if let Some(group) = group {
             change(&mut group.running);
@@ -195,10 +195,10 @@ impl<M> Inbox<M> {
         None
     }
 
-    fn has_room(&self, group: usize) -> bool {
+    fn has_room(&self, group: u32) -> bool {
         let group = match group {
             0 => Some(&self.ungrouped),
-            number => self.groups.get(number - 1),
+            number => self.groups.get(number as usize - 1),
         };
         group.is_some_and(|group| group.running < group.max)
     }

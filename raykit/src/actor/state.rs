@@ -2,7 +2,7 @@
 //! have it when is decided by the inbox; here it is only made sure that a mistake there is an error
 //! and not a data race.
 
-use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
+use crate::base::sync::{Arc, AtomicBool, AtomicU32, Ordering};
 use crate::object::value::Value;
 use crate::object::{Error, ErrorKind, Object, Result};
 use std::any::Any;
@@ -20,12 +20,12 @@ impl State {
 }
 
 /// No shared loan is counted up to here.
-const EXCLUSIVE: usize = usize::MAX;
+const EXCLUSIVE: u32 = u32::MAX;
 
 /// One life of an actor: from a constructor's return to the end, or to the next start.
 pub(crate) struct Life {
     /// How many have it shared, or `EXCLUSIVE`.
-    loans: AtomicUsize,
+    loans: AtomicU32,
     /// Another life has begun, or none will.
     over: AtomicBool,
     state: UnsafeCell<Box<dyn Any + Send>>,
@@ -41,7 +41,7 @@ unsafe impl Sync for Life {}
 
 impl Life {
     pub(crate) fn new(state: State) -> Arc<Life> {
-        let (loans, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (loans, over) = (AtomicU32::new(0), AtomicBool::new(false));
         Arc::new(Life { loans, over, state: UnsafeCell::new(state.0), legacy: OnceLock::new() })
     }
 
@@ -145,7 +145,7 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Of a state that is an object.
-    pub fn of<S: Object>() -> Checkpoint {
+    pub const fn of<S: Object>() -> Checkpoint {
         Checkpoint {
             save: |access| access.state::<S>().map(|state| Value::new(state.clone())),
             load: |kept| kept.take::<S>().map(State::new),

@@ -30,7 +30,7 @@ pub trait Actor: Sized + Send + 'static {
     #[doc(hidden)]
     fn __defaults() -> &'static ActorOptions;
     #[doc(hidden)]
-    fn __checkpoint() -> Option<Checkpoint> {
+    fn __checkpoint() -> Option<&'static Checkpoint> {
         None
     }
 }
@@ -250,7 +250,7 @@ impl<H> fmt::Debug for WeakHandle<H> {
 impl<H: Handle> WeakHandle<H> {
     /// Of the actor whose method runs here, if it is one of `H`'s type.
     pub(crate) fn of_this_actor() -> Option<WeakHandle<H>> {
-        let (claim, type_name) = current::task()?.mailbox.as_ref()?.claim()?;
+        let (claim, type_name) = current::task()?.mailbox.as_ref()?.claim();
         let is_it = type_name == std::any::type_name::<H::Actor>();
         is_it.then_some(WeakHandle { claim, of: PhantomData })
     }
@@ -310,7 +310,7 @@ pub fn actor_in<H: Handle>(namespace: &str, name: &str) -> Result<H> {
 
 fn find<H: Handle>(namespace: Option<&str>, name: &str) -> Result<H> {
     let claim = current::with_node(|node| node.actors.find(namespace, name))??;
-    let (wanted, there) = (std::any::type_name::<H::Actor>(), claim.cell().type_name);
+    let (wanted, there) = (std::any::type_name::<H::Actor>(), claim.cell().type_name());
     if wanted != there {
         let text = format!("the actor named `{name}` is a `{there}` and not a `{wanted}`");
         return Err(Error::new(ErrorKind::ActorNotFound, text));
@@ -332,8 +332,7 @@ pub fn create<A: Actor, const N: usize>(
             Some(own) => Given::Own(Box::new(own)),
             None => Given::Defaults(A::__defaults()),
         };
-        let type_name = std::any::type_name::<A>();
-        let kind = ActorType { constructor, type_name, on_stop, checkpoint: A::__checkpoint() };
+        let kind = ActorType { constructor, on_stop, checkpoint: A::__checkpoint() };
         actors::create(node, kind, options, inputs)
     });
     match created.and_then(|claim| claim) {
@@ -350,7 +349,8 @@ pub fn call<T, const N: usize, A>(
     inputs: [Input; N],
 ) -> ObjectRef<T> {
     let inputs = Inputs::new(inputs);
-    match with_cell(actor, |cell| actors::call(cell, method, options, inputs, |_| ())) {
+    match with_cell(actor, |cell| actors::call(cell, method, options.map(Box::new), inputs, |_| ()))
+    {
         Ok(task) => ObjectRef::new(RawRef(task as Arc<dyn Holder>)),
         Err(error) => failed(error),
     }
@@ -365,8 +365,9 @@ pub fn call_many<T: Tuple, const N: usize, A>(
 ) -> T::Refs {
     let mut references = Vec::new();
     let made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
-    let called =
-        with_cell(actor, |cell| actors::call(cell, method, options, Inputs::new(inputs), made));
+    let called = with_cell(actor, |cell| {
+        actors::call(cell, method, options.map(Box::new), Inputs::new(inputs), made)
+    });
     if let Err(error) = called {
         references.extend((0..T::LEN).map(|_| failed::<()>(error.clone()).0));
     }

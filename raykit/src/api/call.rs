@@ -15,7 +15,7 @@ pub fn submit<T, const N: usize>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectRef<T> {
-    let task = submit::submit(function, options, Inputs::new(inputs), |_| ());
+    let task = submit::submit(function, options.map(Box::new), Inputs::new(inputs), |_| ());
     ObjectRef::new(RawRef(task as Arc<dyn Holder>))
 }
 
@@ -26,6 +26,8 @@ pub fn submit_many<T: Tuple, const N: usize>(
     inputs: [Input; N],
 ) -> T::Refs {
     let mut references = Vec::new();
-    submit::submit(function, options, Inputs::new(inputs), |task| references = task.references());
+    submit::submit(function, options.map(Box::new), Inputs::new(inputs), |task| {
+        references = task.references()
+    });
     T::into_refs(references)
 }

@@ -154,7 +154,12 @@ pub fn submit_stream<T, const N: usize>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectStream<T> {
-    ObjectStream::new(tap(submit::submit(function, options, Inputs::new(inputs), |_| ())))
+    ObjectStream::new(tap(submit::submit(
+        function,
+        options.map(Box::new),
+        Inputs::new(inputs),
+        |_| (),
+    )))
 }
 
 /// Calls a method that gives a stream.
@@ -165,7 +170,7 @@ pub fn call_stream<T, const N: usize, A>(
     inputs: [Input; N],
 ) -> ObjectStream<T> {
     let inputs = Inputs::new(inputs);
-    let call = |cell: &Arc<_>| actors::call(cell, method, options, inputs, |_| ());
+    let call = |cell: &Arc<_>| actors::call(cell, method, options.map(Box::new), inputs, |_| ());
     match super::actor::with_cell(actor, call) {
         Ok(task) => ObjectStream::new(tap(task)),
         Err(error) => ObjectStream::new(submit::failed(error)),

@@ -7,7 +7,7 @@ pub(crate) use self::real::*;
 mod real {
     pub(crate) use parking_lot::Mutex;
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering, fence,
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
     pub(crate) use std::sync::{Arc, OnceLock};
 }
@@ -17,7 +17,7 @@ pub(crate) use self::model::*;
 #[cfg(raykit_loom)]
 mod model {
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+        AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
     // Counting references is std's work, not ours: `Arc<dyn Trait>` needs std's own.
     pub(crate) use std::sync::Arc;

@@ -18,6 +18,7 @@ use crate::task::options::Options as CallOptions;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,31 @@ pub(crate) struct Actors {
 
 #[derive(Default)]
 struct Table {
-    alive: HashMap<u64, Weak<Cell>>,
+    /// Each knows its place in this list.
+    alive: Vec<Weak<Cell>>,
     names: HashMap<Name, Named>,
+}
+
+impl Table {
+    fn add(&mut self, cell: &Arc<Cell>) {
+        cell.place.store(self.alive.len() as u32, Ordering::Relaxed); // under the table's lock
+        self.alive.push(Arc::downgrade(cell));
+    }
+
+    /// Takes one out; the last of the list, which is returned, takes its place.
+    fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
+        let place = cell.place.load(Ordering::Relaxed) as usize; // under the table's lock
+        let here = |other: &Weak<Cell>| std::ptr::eq(other.as_ptr(), cell);
+        self.alive.get(place).filter(|other| here(other))?;
+        self.alive.swap_remove(place);
+        let moved = self.alive.get(place).and_then(Weak::upgrade)?;
+        moved.place.store(place as u32, Ordering::Relaxed);
+        Some(moved)
+    }
+
+    fn all(&self) -> Vec<Arc<Cell>> {
+        self.alive.iter().filter_map(Weak::upgrade).collect()
+    }
 }
 
 /// Namespace and name.
@@ -99,19 +123,19 @@ impl Actors {
     pub(crate) fn forget(&self, cell: &Cell) {
         let gone = {
             let mut table = self.state.lock();
-            table.alive.remove(&cell.id.sequence);
+            let moved = table.remove(cell);
             let name = name_of(&cell.options);
             let own =
                 |named: &Named| named.claim.upgrade().is_none_or(|claim| claim.cell.id == cell.id);
-            name.filter(|name| table.names.get(name).is_some_and(own))
-                .and_then(|name| table.names.remove(&name))
+            let named = name.filter(|name| table.names.get(name).is_some_and(own));
+            (moved, named.and_then(|name| table.names.remove(&name)))
         };
         drop(gone); // it may be the last claim
     }
 
     /// Has those that run something at their end do so, within this time.
     pub(crate) fn retire(&self, node: &Arc<Node>, grace: Duration) {
-        let mut all: Vec<_> = self.state.lock().alive.values().filter_map(Weak::upgrade).collect();
+        let mut all = self.state.lock().all();
         all.retain(|cell| cell.on_stop.is_some());
         let ends: Vec<_> = all.iter().map(|cell| cell.ended(|| submit::open(node.id))).collect();
         all.iter().for_each(|cell| cell.retire(node));
@@ -124,7 +148,7 @@ impl Actors {
 
     /// Ends all of them.
     pub(crate) fn close(&self) {
-        let alive: Vec<_> = self.state.lock().alive.values().filter_map(Weak::upgrade).collect();
+        let alive = self.state.lock().all();
         for cell in alive {
             let text = format!("{} ended: its node was closed", cell.label());
             cell.end(Error::new(ErrorKind::ActorDied, text));
@@ -145,7 +169,7 @@ impl Actors {
             let kept = options.detached.then(|| Arc::clone(claim));
             table.names.insert(name, Named { claim: Arc::downgrade(claim), _kept: kept });
         }
-        table.alive.insert(claim.cell.id.sequence, Arc::downgrade(&claim.cell));
+        table.add(&claim.cell);
         Ok(())
     }
 }
@@ -166,17 +190,18 @@ pub(crate) fn create(
     }
     let get_if_exists = options.get_if_exists;
     let comes_back = options.max_restarts > 0 || options.supervisor.is_some();
-    let birth = birth_of(kind.type_name);
+    let birth = birth_of((kind.constructor.path)());
     let (after, legacy) = birth.map_or((None, None), |birth| (birth.after, Some(birth.legacy)));
     if let Some(after) = after {
         inputs = inputs.and_after(after);
     }
-    let cell = Cell::new(node, kind, options, legacy);
     let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
-    let claim = Arc::new(Claim { slot: Slot::new(id, node.ledger), cell: Arc::clone(&cell) });
-    let holder = Arc::clone(&claim) as Arc<dyn Holder>;
-    cell.claimed_by(Arc::downgrade(&holder));
-    drop(holder);
+    let claim = Arc::new_cyclic(|claim: &Weak<Claim>| {
+        let claim = Weak::clone(claim) as Weak<dyn Holder>;
+        let cell = Cell::new(node, kind, options, legacy, claim);
+        Claim { slot: Slot::new(id, node.ledger), cell }
+    });
+    let cell = Arc::clone(&claim.cell);
     if let Err(other) = node.actors.enter(&claim) {
         if get_if_exists {
             return Ok(other);
@@ -211,19 +236,19 @@ pub(crate) fn create(
 pub(crate) fn call(
     cell: &Arc<Cell>,
     method: &'static Function,
-    options: Option<CallOptions>,
+    options: Option<Box<CallOptions>>,
     inputs: Inputs,
     mut made: impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
     let options = match options {
         None if cell.options.max_retries == 0 => None,
         given => {
-            let own = given.unwrap_or(CallOptions::of_call());
+            let own = given.map_or(CallOptions::of_call(), |own| *own);
             let mut whole = own.over(&method.defaults);
             if !whole.own_retries && whole.max_retries == 0 {
                 whole.max_retries = cell.options.max_retries;
             }
-            Some(whole)
+            Some(Box::new(whole))
         }
     };
     let mut given = Some((options, inputs));

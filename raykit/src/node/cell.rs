@@ -6,13 +6,13 @@
 //! user's is dropped, or while a call is settled.
 
 use super::Node;
+use super::core::{Core, Rare, Stage, Turn};
+use super::door::Door;
 use super::task::Task;
-use crate::actor::inbox::{Inbox, Kind, Need};
+use crate::actor::inbox::{Inbox, Kind, Mail};
 use crate::actor::options::ActorOptions;
-use crate::actor::restart::Restarts;
-use crate::actor::state::{Checkpoint, Legacy, Life};
+use crate::actor::state::{Checkpoint, Legacy};
 use crate::base::ActorId;
-use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
@@ -21,8 +21,13 @@ use crate::sched::LaneId;
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
-use parking_lot::{Condvar, Mutex};
-use std::sync::{Arc, OnceLock, Weak};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::cell::RefCell;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Weak};
+
+/// The lane of all turns: they belong to no job.
+pub(super) const LANE: LaneId = LaneId(0);
 
 /// One actor.
 pub(crate) struct Cell {
@@ -31,28 +36,28 @@ pub(crate) struct Cell {
     pub(super) constructor: &'static Function,
     /// What the actor runs last, if it ends in good order.
     pub(super) on_stop: Option<&'static Function>,
-    pub(crate) type_name: &'static str,
     pub(crate) options: Options,
-    pub(super) lane: LaneId,
     /// Turns for shared calls that may be queued at once.
     pub(super) turns_max: u32,
+    /// Where it stands in the list of its node's actors.
+    pub(super) place: AtomicU32,
+    pub(super) door: Door,
     pub(super) core: Mutex<Core>,
     /// There is room again in an inbox that was full.
     pub(super) room: Condvar,
     /// What the handles hold; it goes with the last of them.
-    claim: OnceLock<Weak<dyn Holder>>,
+    claim: Weak<dyn Holder>,
     /// How its state is kept, where it may be.
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<&'static Checkpoint>,
 }
 
 /// What all actors of one type have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct ActorType {
     pub(crate) constructor: &'static Function,
-    pub(crate) type_name: &'static str,
     pub(crate) on_stop: Option<&'static Function>,
     /// How a state is kept, where it may be.
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<&'static Checkpoint>,
 }
 
 /// The actor's own options, or those of its type.
@@ -71,196 +76,108 @@ impl std::ops::Deref for Options {
     }
 }
 
-pub(super) struct Core {
-    pub(super) inbox: Inbox<Arc<Task>>,
-    /// What was taken out of the inbox and is not done: it runs, or is next on its worker.
-    pub(super) running: Vec<Arc<Task>>,
-    pub(super) life: Option<Arc<Life>>,
-    pub(super) stage: Stage,
-    /// Turns that are queued.
-    pub(super) queued: u32,
-    /// Calls that came in, by which one sees whether any did.
-    pub(super) posted: u32,
-    /// Turns that are being taken in the present life.
-    pub(super) active: u32,
-    /// Which life it is, so that what is left of an earlier one is not counted.
-    pub(super) generation: u32,
-    /// Nobody has a handle, or it was told to stop: it ends when it has nothing left to do.
-    pub(super) closing: bool,
-    /// It was told to stop: no further call is taken.
-    pub(super) stopping: bool,
-    /// Calls that may have changed the state since it was kept last.
-    pub(super) since: u32,
-    rare: Option<Box<Rare>>,
+/// An actor under its lock. Calls that stood at the door are in its inbox, and when the lock goes
+/// the door knows what has changed for it.
+pub(super) struct Locked<'a> {
+    core: MutexGuard<'a, Core>,
+    cell: &'a Cell,
+    /// What the door knows.
+    watched: bool,
+    asks: bool,
 }
 
-/// What few actors ever need, so that the others are small.
-#[derive(Default)]
-pub(super) struct Rare {
-    /// Its `on_stop`, once that was called: no life follows.
-    pub(super) farewell: Option<Arc<Task>>,
-    /// Where its end is told, once somebody has asked.
-    ended: Option<RawRef>,
-    /// The same of its next start.
-    ready: Option<RawRef>,
-    /// Why its constructor failed when it ran for the first time.
-    pub(super) stillborn: Option<Error>,
-    /// For who takes over when it has ended.
-    pub(super) legacy: Option<Arc<Legacy>>,
-    /// The state as it was kept last.
-    pub(super) kept: Option<Value>,
-    pub(super) restarts: Restarts,
-    /// The constructor's arguments, where it may run again.
-    pub(super) inputs: Inputs,
-    /// What it holds of the node's resources for as long as it lives.
-    pub(super) held: Option<Resources>,
+impl std::ops::Deref for Locked<'_> {
+    type Target = Core;
+    fn deref(&self) -> &Core {
+        &self.core
+    }
 }
 
-pub(super) enum Stage {
-    /// The constructor runs, or is about to.
-    Starting(Arc<Task>),
-    Alive,
-    /// A life has just ended, and its calls are being sorted.
-    Falling,
-    /// Between two lives: it is not decided yet whether there is another one.
-    Down,
-    Ended(Error),
+impl std::ops::DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
 }
 
-impl Core {
-    /// What few actors need, made when it is needed.
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
+/// How long a list is kept.
+const SPARE_LEN_MAX: usize = 4096;
 
-    /// The same, if it was ever needed.
-    pub(super) fn rarely<'a, R>(&'a self, what: impl FnOnce(&'a Rare) -> Option<R>) -> Option<R> {
-        self.rare.as_deref().and_then(what)
-    }
+std::thread_local! {
+    /// An empty list, in exchange for the one at a door.
+    static SPARE: RefCell<Vec<Arc<Task>>> = const { RefCell::new(Vec::new()) };
+}
 
-    /// How often it has started again.
-    pub(super) fn restarts(&self) -> u64 {
-        self.rarely(|rare| Some(rare.restarts.total())).unwrap_or(0)
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        matches!(self.stage, Stage::Alive)
-    }
-
-    /// Whether one more turn should be queued; if so it is counted.
-    pub(super) fn wants_turn(&mut self, turns_max: u32) -> bool {
-        let useful = match self.inbox.first().map(|first| first.kind.need) {
-            // A turn whose call waits for something leaves its CPU to the next, so only those that
-            // have not begun are counted.
-            Some(Need::Shared) => self.queued < turns_max,
-            _ => self.queued + self.active == 0,
-        };
-        let wants = useful && self.is_alive() && self.inbox.could_start();
-        self.queued += u32::from(wants);
-        wants
-    }
-
-    /// Takes `call` out to run it here and now, if it is the next one and nothing else runs.
-    pub(super) fn start_now(&mut self, call: &Arc<Task>) -> Option<(Arc<Life>, Kind)> {
-        let next = self.inbox.first().is_some_and(|first| Arc::ptr_eq(&first.call, call));
-        if !next || !self.is_alive() || self.inbox.is_busy() {
-            return None;
+impl Locked<'_> {
+    /// Lets in who stands at the door. While a turn is `watching` it, callers rely on that turn.
+    pub(super) fn let_in(&mut self, watching: bool) {
+        // What comes to one that has ended is taken by whoever has ended it.
+        if matches!(self.core.stage, Stage::Ended(_)) {
+            return;
         }
-        let life = self.life.clone()?;
-        let mail = self.inbox.start()?;
-        self.running.push(mail.call);
-        Some((life, mail.kind))
-    }
-
-    /// Takes out the next call that may start, if it runs on a thread and `goal` cannot begin
-    /// before it has ended.
-    pub(super) fn start_toward(
-        &mut self,
-        goal: &Arc<Task>,
-    ) -> Option<(Arc<Life>, Kind, Arc<Task>)> {
-        let alone = goal.function.body.need() == Need::Exclusive;
-        let first = self.inbox.first().filter(|first| !first.call.is_async())?;
-        if !self.is_alive() || !(alone || Arc::ptr_eq(&first.call, goal)) {
-            return None;
+        let mut calls = SPARE.try_with(RefCell::take).unwrap_or_default();
+        self.asks = self.cell.door.let_in(&mut calls, watching);
+        self.watched = watching;
+        self.core.posted = self.core.posted.wrapping_add(calls.len() as u32);
+        for call in calls.drain(..) {
+            self.core.inbox.push(Mail { kind: self.cell.kind(&call), call });
         }
-        let life = self.life.clone()?;
-        let mail = self.inbox.start()?;
-        self.running.push(Arc::clone(&mail.call));
-        Some((life, mail.kind, mail.call))
-    }
-
-    pub(super) fn should_end(&self) -> bool {
-        self.closing && self.is_alive() && self.inbox.is_idle() && self.queued + self.active == 0
-    }
-
-    /// What ran under `life` is done.
-    pub(super) fn finish(&mut self, life: &Arc<Life>, kind: Kind, done: &[Arc<Task>]) {
-        if self.life.as_ref().is_some_and(|present| Arc::ptr_eq(present, life)) {
-            self.inbox.done(kind);
-            match kind.need {
-                // Nothing else runs. Those that ran have other owners: nothing is dropped here.
-                Need::Exclusive => self.running.clear(),
-                Need::Shared => {
-                    self.running.retain(|task| !done.iter().any(|other| Arc::ptr_eq(other, task)));
-                }
-            }
-        }
+        calls.shrink_to(SPARE_LEN_MAX);
+        let _ = SPARE.try_with(|spare| spare.replace(calls));
     }
 }
 
-impl Rare {
-    /// Takes out what has to go when the actor has ended.
-    fn end(&mut self) -> Rare {
-        let stays = Rare {
-            ended: self.ended.clone(),
-            stillborn: self.stillborn.take(),
-            restarts: std::mem::take(&mut self.restarts),
-            ..Rare::default()
-        };
-        std::mem::replace(self, stays)
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let core = &self.core;
+        let refuses = core.stopping || matches!(core.stage, Stage::Ended(_));
+        let bounded = self.cell.options.max_pending < u32::MAX;
+        let asks = refuses || bounded || core.inbox.holds_anyone();
+        let watched = core.is_watching();
+        if watched && !self.watched || asks != self.asks {
+            self.cell.door.tell(watched, asks);
+        }
     }
 }
 
 impl Cell {
+    /// Takes the lock, and lets in who stands at the door.
+    pub(super) fn enter(&self) -> Locked<'_> {
+        let core = self.core.lock();
+        let watching = core.is_watching();
+        let mut locked = Locked { core, cell: self, watched: false, asks: true };
+        locked.let_in(watching);
+        locked
+    }
+
     pub(crate) fn new(
         node: &Arc<Node>,
         kind: ActorType,
         options: Options,
         legacy: Option<Arc<Legacy>>,
+        claim: Weak<dyn Holder>,
     ) -> Arc<Cell> {
-        let ActorType { constructor, type_name, on_stop, checkpoint } = kind;
+        let ActorType { constructor, on_stop, checkpoint } = kind;
         let groups = options.groups.iter().map(|(_, max)| *max);
         let limits = std::iter::once(options.max_concurrency).chain(groups);
-        let mut core = Core {
-            inbox: Inbox::new(limits),
-            running: Vec::new(),
-            life: None,
-            stage: Stage::Ended(Error::new(ErrorKind::ActorDied, "")),
-            queued: 0,
-            posted: 0,
-            active: 0,
-            generation: 0,
-            closing: false,
-            stopping: false,
-            since: 0,
-            rare: None,
-        };
+        let mut core = Core::new(Inbox::new(limits));
         if legacy.is_some() {
             core.rare().legacy = legacy;
         }
+        let door = Door::default();
+        door.tell(false, options.max_pending < u32::MAX);
         Arc::new(Cell {
             id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
             node: Arc::downgrade(node),
             constructor,
             on_stop,
-            type_name,
             options,
-            lane: LaneId(0),
             checkpoint,
             turns_max: node.config.num_cpus.clamp(1, 1 << 16) as u32,
+            place: AtomicU32::new(u32::MAX),
+            door,
             core: Mutex::new(core),
             room: Condvar::new(),
-            claim: OnceLock::new(),
+            claim,
         })
     }
 
@@ -268,11 +185,16 @@ impl Cell {
         self.node.upgrade()
     }
 
+    /// The struct's name, with its path.
+    pub(crate) fn type_name(&self) -> &'static str {
+        (self.constructor.path)()
+    }
+
     /// How the actor is named in messages.
     pub(crate) fn label(&self) -> String {
         match &self.options.name {
-            Some(name) => format!("actor `{name}` ({}, {})", self.type_name, self.id),
-            None => format!("actor `{}` ({})", self.type_name, self.id),
+            Some(name) => format!("actor `{name}` ({}, {})", self.type_name(), self.id),
+            None => format!("actor `{}` ({})", self.type_name(), self.id),
         }
     }
 
@@ -280,16 +202,15 @@ impl Cell {
     pub(super) fn kind(&self, call: &Task) -> Kind {
         let name = call.options().group;
         let of = |name| self.options.groups.iter().position(|(known, _)| known == name);
-        Kind { need: call.function.body.need(), group: name.and_then(of).map_or(0, |at| at + 1) }
-    }
-
-    pub(crate) fn claimed_by(&self, claim: Weak<dyn Holder>) {
-        let _ = self.claim.set(claim);
+        Kind {
+            need: call.function.body.need(),
+            group: name.and_then(of).map_or(0, |at| at as u32 + 1),
+        }
     }
 
     /// What a handle would hold, without holding it.
-    pub(crate) fn claim(&self) -> Option<Weak<dyn Holder>> {
-        self.claim.get().cloned()
+    pub(crate) fn claim(&self) -> Weak<dyn Holder> {
+        Weak::clone(&self.claim)
     }
 
     /// An object that is there when the actor has ended; `new` makes it when it is first asked for.
@@ -356,7 +277,7 @@ impl Cell {
 
     /// What its constructor asks for, and the actor holds from then on, if that differs from the
     /// constructor's own options.
-    pub(crate) fn creation_options(&self) -> Option<CallOptions> {
+    pub(crate) fn creation_options(&self) -> Option<Box<CallOptions>> {
         let own = &*self.options;
         let holds =
             own.num_cpus > 0.0 || own.num_gpus > 0.0 || own.memory > 0 || !own.resources.is_empty();
@@ -370,7 +291,7 @@ impl Cell {
             options.resources = own.resources.clone();
         }
         options.priority = own.priority;
-        Some(options)
+        Some(Box::new(options))
     }
 
     /// How often it has started again.
@@ -386,7 +307,7 @@ impl Cell {
 
     /// Whether it has nothing to do, and a number that changes with each call that comes in.
     pub(crate) fn activity(&self) -> (bool, u32) {
-        let core = self.core.lock();
+        let core = self.enter();
         (core.is_alive() && core.inbox.is_idle(), core.posted)
     }
 
@@ -400,7 +321,7 @@ impl Cell {
 
     /// The last handle is gone.
     pub(crate) fn close(self: &Arc<Cell>) {
-        let mut core = self.core.lock();
+        let mut core = self.enter();
         core.closing = true;
         let ends = core.should_end();
         core.queued += u32::from(ends);
@@ -408,7 +329,7 @@ impl Cell {
         if ends {
             match self.node().filter(|node| !node.is_closed()) {
                 // The state is dropped on the pool.
-                Some(node) => self.schedule(&node),
+                Some(node) => self.schedule(&node, Turn::OfThreads),
                 None => {
                     self.end(self.died("ended: its node was closed"));
                 }
@@ -420,7 +341,7 @@ impl Cell {
     /// had ended before.
     pub(crate) fn end(self: &Arc<Cell>, why: Error) -> bool {
         let (mut given_up, life, mut rare) = {
-            let mut core = self.core.lock();
+            let mut core = self.enter();
             let before = match std::mem::replace(&mut core.stage, Stage::Ended(why.clone())) {
                 Stage::Ended(first) => {
                     core.stage = Stage::Ended(first);
@@ -436,6 +357,11 @@ impl Cell {
             let (life, rare) = (core.life.take(), core.rare.as_deref_mut().map(Rare::end));
             (given_up, life, rare.unwrap_or_default())
         };
+        // From now on the door is closed; what came while it was being closed is the last.
+        let mut late = Vec::new();
+        self.door.let_in(&mut late, false);
+        given_up.append(&mut late);
+        given_up.append(&mut self.door.take_spent());
         given_up.extend(rare.farewell.take());
         self.room.notify_all();
         if let (Some(legacy), Some(kept)) = (&rare.legacy, rare.kept.take()) {

@@ -8,7 +8,7 @@
 
 use super::graph::Wait;
 use super::task::{State, producer};
-use super::{Node, current};
+use super::{Node, current, flight};
 use crate::base::NodeId;
 use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
@@ -45,6 +45,8 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         return Ok(());
     }
     let worker = crate::sched::worker::current();
+    // What is waited for may be a call whose actor has its turn after this poll.
+    let _ = current::with_node(flight::take_turns);
     if let (Some(worker), None) = (&worker, deadline)
         && progress.needs_all()
     {
@@ -133,6 +135,9 @@ pub(crate) fn sleep_until(
     mut parked: impl FnMut(Option<Instant>) -> bool,
 ) -> Result<bool, Error> {
     let node = current::node().ok();
+    if let Some(node) = &node {
+        flight::take_turns(node);
+    }
     let registered = match (&node, deadline) {
         (Some(node), None) => node.register_wait(missing, kind)?,
         _ => None,
@@ -333,7 +338,7 @@ fn run_inline_one(worker: &Worker, own: NodeId, reference: &RawRef) -> bool {
 
 /// The arguments that are not there and are not being looked at already.
 fn missing_arguments(task: &super::task::Task, open: &[RawRef]) -> Vec<RawRef> {
-    let inputs = task.inputs.lock();
+    let inputs = task.inputs();
     let missing = |reference: &&RawRef| {
         !reference.is_ready()
             && producer(reference).is_some_and(|task| task.state() <= State::Queued)

@@ -10,6 +10,7 @@ use crate::object::Result;
 use crate::object::error::{Error, ErrorKind};
 use crate::task::call::{Call, Returns};
 use crate::task::function::{Body, Running};
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,6 +43,9 @@ pub(crate) trait Lender: Send + Sync {
         task: &Task,
         result: Result<Returns>,
     ) -> Result<Returns>;
+
+    /// Starts futures that are next.
+    fn take_turn(self: Arc<Self>, node: &Arc<Node>);
 
     /// Whether this attempt does not count any more, since another one follows.
     fn is_superseded(&self, life: &Arc<Life>, task: &Arc<Task>, attempt: u32) -> bool;
@@ -78,6 +82,41 @@ pub(super) async fn fly(mut flight: Flight) {
     ending.ended = true;
     drop(ending);
     flight.land(result);
+}
+
+std::thread_local! {
+    /// Actors whose turn waits for the end of the poll that goes on here: whoever is polled may be
+    /// about to await what he has called, and then polls that himself.
+    static AFTER: RefCell<Vec<Arc<dyn Lender>>> = const { RefCell::new(Vec::new()) };
+    /// Polls upon each other on this thread.
+    static POLLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Has the actor take its turn when the poll on this thread is over. `false` if there is none.
+pub(super) fn after_this_poll<L: Lender + 'static>(actor: &Arc<L>) -> bool {
+    let polled = POLLS.try_with(Cell::get).unwrap_or(0) > 0;
+    polled && AFTER.try_with(|after| after.borrow_mut().push(Arc::clone(actor) as _)).is_ok()
+}
+
+/// Takes back what `after_this_poll` was told, if its time has not come.
+pub(super) fn forgo<L: Lender>(actor: &Arc<L>) -> bool {
+    let forgo = |after: &RefCell<Vec<Arc<dyn Lender>>>| {
+        let mut after = after.borrow_mut();
+        let same =
+            |other: &Arc<dyn Lender>| std::ptr::addr_eq(Arc::as_ptr(other), Arc::as_ptr(actor));
+        let at = after.iter().rposition(same)?;
+        Some(after.swap_remove(at))
+    };
+    // Dropped when the list is not borrowed any more.
+    AFTER.try_with(forgo).ok().flatten().is_some()
+}
+
+/// Takes the turns that wait, before this thread blocks or goes on with something else.
+pub(super) fn take_turns(node: &Arc<Node>) {
+    let next = || AFTER.try_with(|after| after.borrow_mut().pop()).ok().flatten();
+    while let Some(actor) = next() {
+        actor.take_turn(node);
+    }
 }
 
 /// A call that has begun as a future.
@@ -152,7 +191,12 @@ impl Flight {
         };
         let span = tracing::debug_span!("task", id = %task.id(), name = task.name());
         let _span = span.enter();
+        POLLS.with(|polls| polls.set(polls.get() + 1));
         let polled = catch_unwind(AssertUnwindSafe(|| in_task(task, || future.as_mut().poll(cx))));
+        POLLS.with(|polls| polls.set(polls.get() - 1));
+        if POLLS.with(Cell::get) == 0 {
+            take_turns(node);
+        }
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(result),
             Ok(Poll::Pending) => {

@@ -25,7 +25,9 @@ pub(crate) struct Futures {
 #[derive(Default)]
 struct State {
     runtime: Option<tokio::runtime::Runtime>,
-    running: usize,
+    /// Those that run and do not wait. Below zero for a moment where one that waits is counted
+    /// only after the poll in which it began to.
+    running: isize,
     waiting: VecDeque<Start>,
     /// Tasks that run.
     tasks: HashMap<Attempt, Arc<Task>>,
@@ -90,7 +92,7 @@ impl Node {
             drop(state);
             return crate::sched::Job::abandon(&*start.task);
         }
-        if state.running >= self.config.async_tasks_max {
+        if state.running >= isize::try_from(self.config.async_tasks_max).unwrap_or(isize::MAX) {
             state.waiting.push_back(start);
             return;
         }
@@ -118,15 +120,6 @@ impl Node {
         }
         let handle = state.runtime.as_ref().map(|runtime| runtime.handle().clone());
         handle.ok_or_else(|| self.closed_error())
-    }
-
-    /// Has an actor take its turn on the runtime, after the present poll.
-    pub(crate) fn spawn_turn(self: &Arc<Node>, turn: impl FnOnce(&Arc<Node>) + Send + 'static) {
-        let handle = self.runtime(&mut self.futures.state.lock());
-        let node = Arc::clone(self);
-        if let Ok(handle) = handle {
-            handle.spawn(async move { turn(&node) });
-        }
     }
 
     fn build_runtime(self: &Arc<Node>) -> std::io::Result<tokio::runtime::Runtime> {

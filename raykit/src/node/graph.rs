@@ -248,7 +248,7 @@ fn dead_end(
         }
         match state {
             State::Waiting => {
-                let inputs = task.inputs.lock();
+                let inputs = task.inputs();
                 open.extend(inputs.references().map(|next| (next.clone(), longer.clone())));
             }
             State::Queued => open.extend(before(&task).map(|next| (next, longer.clone()))),
@@ -324,7 +324,7 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
             continue;
         }
         match task.state() {
-            State::Waiting => open.extend(task.inputs.lock().references().cloned()),
+            State::Waiting => open.extend(task.inputs().references().cloned()),
             State::Queued => open.extend(before(&task)),
             State::Running => open.extend(waits.needs(&task).iter().cloned()),
             State::Done => {}
@@ -383,7 +383,7 @@ pub(crate) fn explain(node: Option<&Arc<Node>>, reference: &RawRef) -> String {
 fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -> Option<RawRef> {
     match task.state() {
         State::Waiting => {
-            let inputs = task.inputs.lock();
+            let inputs = task.inputs();
             let missing: Vec<&RawRef> = inputs.references().filter(|r| !r.is_ready()).collect();
             let _ = match missing.len() {
                 0 if task.attempt.load(Ordering::Relaxed) > 0 => {

@@ -2,7 +2,8 @@
 //! supervisor does. After a crash the actor is *down* until it is told to start again or to end;
 //! its calls wait meanwhile.
 
-use super::cell::{Cell, Core, Stage};
+use super::cell::{Cell, LANE};
+use super::core::{Core, Stage};
 use super::task::{Mailbox, State, Task};
 use super::{Node, submit};
 use crate::actor::inbox::Mail;
@@ -48,7 +49,7 @@ impl Core {
         self.stage = Stage::Falling;
         self.inbox.forget_running();
         (self.active, self.generation) = (0, self.generation.wrapping_add(1));
-        self.since = 0;
+        (self.since, self.solo) = (0, false);
         let mut fallen = Fallen { life, held: None, kept: Vec::new(), lost: Vec::new() };
         if self.rarely(|rare| rare.held.as_ref()).is_some() {
             fallen.held = self.rare().held.take();
@@ -82,7 +83,7 @@ impl Cell {
         culprit: Option<&Arc<Task>>,
         why: &Error,
     ) {
-        let mut core = self.core.lock();
+        let mut core = self.enter();
         let present = match (&core.life, life) {
             (Some(present), Some(life)) => Arc::ptr_eq(present, life),
             (None, None) => !matches!(core.stage, Stage::Ended(_)),
@@ -152,7 +153,7 @@ impl Cell {
             }
         }
         let late = {
-            let mut core = self.core.lock();
+            let mut core = self.enter();
             match &core.stage {
                 Stage::Ended(why) => Some((back, why.clone())),
                 _ => {
@@ -183,8 +184,7 @@ impl Cell {
             let mailbox = Arc::clone(self) as Arc<dyn Mailbox>;
             let options = self.creation_options();
             let inputs = core.rarely(|rare| Some(rare.inputs.clone())).unwrap_or_default();
-            let creation =
-                submit::creation(node, self.constructor, options, inputs, self.lane, mailbox);
+            let creation = submit::creation(node, self.constructor, options, inputs, LANE, mailbox);
             core.stage = Stage::Starting(Arc::clone(&creation));
             creation
         };
@@ -240,10 +240,10 @@ impl Cell {
 
     fn begin_farewell(self: &Arc<Cell>, node: &Arc<Node>, on_stop: &'static Function) {
         let mailbox = Arc::clone(self) as Arc<dyn Mailbox>;
-        let task = submit::farewell(node, on_stop, self.lane, mailbox);
+        let task = submit::farewell(node, on_stop, LANE, mailbox);
         let mail = Mail { kind: self.kind(&task), call: Arc::clone(&task) };
         let begins = {
-            let mut core = self.core.lock();
+            let mut core = self.enter();
             let begins = core.is_alive();
             if begins {
                 core.rare().farewell = Some(Arc::clone(&task));
@@ -276,14 +276,13 @@ impl Cell {
 fn ask(node: &Arc<Node>, cell: &Arc<Cell>, supervisor: &Supervised, error: Error) {
     let (supervisor, id) = (supervisor.clone(), cell.id);
     let ask = Box::new(move || supervisor.0.failed(id, &error));
-    let job = Asked { ask: Mutex::new(Some(ask)), lane: cell.lane, label: cell.label() };
+    let job = Asked { ask: Mutex::new(Some(ask)), label: cell.label() };
     node.pool.push(Arc::new(job) as Arc<dyn Job>, None);
 }
 
 /// A question to a supervisor.
 struct Asked {
     ask: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    lane: LaneId,
     label: String,
 }
 
@@ -297,7 +296,7 @@ impl Job for Asked {
     fn abandon(&self) {}
 
     fn lane(&self) -> LaneId {
-        self.lane
+        LANE
     }
 
     fn label(&self) -> String {
@@ -327,7 +326,7 @@ impl Child for Charge {
 
     fn take_down(&self, why: &Error) {
         let Some(node) = self.0.node() else { return };
-        let mut core = self.0.core.lock();
+        let mut core = self.0.enter();
         if core.is_alive() {
             let fallen = core.fall();
             drop(core);

@@ -1,10 +1,12 @@
 //! An actor as its calls see it: how they come in, and how one is begun by whoever waits for it.
 
-use super::cell::{Cell, Core, Stage};
-use super::fetch;
+use super::cell::Cell;
+use super::core::{Core, Stage};
+use super::door::Met;
 use super::graph::Wait;
 use super::task::{Mailbox, State, Task};
 use super::{Node, current};
+use super::{fetch, flight};
 use crate::actor::inbox::{Caller, Mail, Need};
 use crate::actor::state::{Life, State as ActorState};
 use crate::base::ActorId;
@@ -67,13 +69,23 @@ impl Mailbox for Cell {
         self.id
     }
 
-    fn claim(&self) -> Option<(Weak<dyn Holder>, &'static str)> {
-        Some((Cell::claim(self)?, self.type_name))
+    fn claim(&self) -> (Weak<dyn Holder>, &'static str) {
+        (Cell::claim(self), self.type_name())
     }
 
     fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error> {
-        let (mail, asked) =
-            (Mail { call: Arc::clone(task), kind: self.kind(task) }, task.options());
+        let asked = task.options();
+        if ready && asked.group.is_none() {
+            match self.door.bring(task) {
+                Met::In => return Ok(()),
+                Met::InUnseen => {
+                    self.go_on(node);
+                    return Ok(());
+                }
+                Met::Asked => {}
+            }
+        }
+        let mail = Mail { call: Arc::clone(task), kind: self.kind(task) };
         if let Some(name) = asked.group
             && mail.kind.group == 0
         {
@@ -81,7 +93,7 @@ impl Mailbox for Cell {
             return Err(Error::new(ErrorKind::Config, text));
         }
         let mut core = loop {
-            let core = self.core.lock();
+            let core = self.enter();
             if let Stage::Ended(why) = &core.stage {
                 return Err(why.clone());
             }
@@ -115,8 +127,8 @@ impl Mailbox for Cell {
         }
         let turn = core.wants_turn(self.turns_max);
         drop(core);
-        if turn {
-            self.schedule(node);
+        if let Some(turn) = turn {
+            self.schedule(node, turn);
         }
         Ok(())
     }
@@ -133,27 +145,46 @@ impl Mailbox for Cell {
     fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>) {
         let own = Arc::as_ptr(&self);
         let popped = worker.pop_if(|job| std::ptr::addr_eq(Arc::as_ptr(job), own)).is_some();
-        if popped {
-            // The turn that was queued for this call is taken now.
-            self.core.lock().queued -= 1;
-        }
+        let mut core = self.enter();
+        // The turn that was queued for this call is taken now.
+        core.queued -= u32::from(popped);
         // Those before it in line have to end before it can begin.
         for _ in 0..ACTOR_TURN_CALLS {
-            let started = self.core.lock().start_toward(task);
-            let Some((life, kind, call)) = started else { break };
+            let Some((life, kind, call)) = core.start_toward(task) else { break };
+            drop(core);
             self.tell_of_room();
             worker.run_on_top(|| self.run_sync(node, &life, &call));
-            self.core.lock().finish(&life, kind, std::slice::from_ref(&call));
-            quietly(|| drop(call));
-            if task.state() > State::Queued {
-                break;
+            core = self.enter();
+            core.finish(&life, kind, std::slice::from_ref(&call));
+            let done = task.state() > State::Queued;
+            let turn = if done { core.turn_to_go_on(self.turns_max) } else { None };
+            drop(core);
+            quietly(|| drop((life, call)));
+            if let Some(turn) = turn {
+                self.schedule(node, turn);
             }
+            if done {
+                return;
+            }
+            core = self.enter();
         }
-        self.go_on(node);
+        let turn = core.turn_to_go_on(self.turns_max);
+        drop(core);
+        if let Some(turn) = turn {
+            self.schedule(node, turn);
+        }
     }
 
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>) {
-        let started = self.core.lock().start_now(task);
+        let forgone = flight::forgo(&self);
+        let started = {
+            let mut core = self.enter();
+            core.queued -= u32::from(forgone);
+            core.start_now(task)
+        };
+        if started.is_none() && forgone {
+            self.go_on(node);
+        }
         if let Some((life, kind)) = started {
             self.tell_of_room();
             self.lend(node, &life, kind, task, |lent| node.poll_async(task, lent, cx));

@@ -36,6 +36,8 @@ pub(crate) mod submit;
 pub(crate) mod fetch;
 pub(crate) mod stream;
 pub(crate) mod address;
+mod door;
+mod core;
 pub(crate) mod cell;
 mod life;
 mod turn;

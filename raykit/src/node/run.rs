@@ -176,7 +176,6 @@ impl Node {
         // Values are encoded by code of the user's.
         let result = caught(|| result.and_then(|returns| self.values_of(task, returns)));
         task.finish();
-        task.drop_inputs();
         let filled = result.and_then(|results| {
             caught(|| {
                 task.fulfil(results);
@@ -242,7 +241,7 @@ impl Task {
 
     /// The arguments: copies of the pointers where another attempt is possible, else themselves.
     pub(crate) fn inputs_for_attempt(&self) -> crate::task::arg::Inputs {
-        let mut inputs = self.inputs.lock();
+        let mut inputs = self.inputs();
         if self.may_retry() { inputs.clone() } else { std::mem::take(&mut *inputs) }
     }
 

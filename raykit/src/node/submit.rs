@@ -26,7 +26,7 @@ use std::time::Instant;
 /// submitted resolves to its error. `made` sees the task before it is on its way.
 pub(crate) fn submit(
     function: &'static Function,
-    options: Option<Options>,
+    options: Option<Box<Options>>,
     inputs: Inputs,
     mut made: impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
@@ -72,7 +72,7 @@ pub(crate) fn open(node: NodeId) -> RawRef {
 pub(crate) fn refused(
     node: NodeId,
     function: &'static Function,
-    options: Option<Options>,
+    options: Option<Box<Options>>,
     error: Error,
     made: &mut impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
@@ -122,7 +122,7 @@ impl NewTask {
     fn make(
         self,
         function: &'static Function,
-        options: Option<Options>,
+        options: Option<Box<Options>>,
         inputs: Inputs,
     ) -> Arc<Task> {
         let slot = |index| Slot::new(self.id.result(index), self.ledger);
@@ -137,7 +137,7 @@ impl NewTask {
             mailbox: self.mailbox.clone(),
         };
         let pipe = function.is_stream().then(|| {
-            let asked = options.as_ref().unwrap_or(&function.defaults);
+            let asked = options.as_deref().unwrap_or(&function.defaults);
             let items = u64::from(asked.backpressure.unwrap_or(STREAM_ITEMS_AHEAD));
             let bytes = asked.backpressure_bytes.unwrap_or(STREAM_BYTES_AHEAD);
             Arc::new(Pipe::new(Ahead { items, bytes }))
@@ -164,7 +164,7 @@ impl NewTask {
 pub(crate) fn creation(
     node: &Arc<Node>,
     constructor: &'static Function,
-    options: Option<Options>,
+    options: Option<Box<Options>>,
     inputs: Inputs,
     lane: crate::sched::LaneId,
     mailbox: Arc<dyn Mailbox>,
@@ -196,7 +196,7 @@ impl Node {
     pub(crate) fn submit(
         self: &Arc<Node>,
         function: &'static Function,
-        options: Option<Options>,
+        options: Option<Box<Options>>,
         mut inputs: Inputs,
         mailbox: Option<Arc<dyn Mailbox>>,
         made: &mut impl FnMut(&Arc<Task>),
@@ -204,7 +204,7 @@ impl Node {
         if self.is_closed() {
             return refused(self.id, function, options, self.closed_error(), made);
         }
-        let asked = options.as_ref().unwrap_or(&function.defaults);
+        let asked = options.as_deref().unwrap_or(&function.defaults);
         if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs))
         {
             return refused(self.id, function, options, error, made);
@@ -296,7 +296,7 @@ impl Node {
 
     /// Whether the options mean something and this node could ever meet them.
     fn admissible(&self, asked: &Options) -> Result<(), Error> {
-        if asked.is_plain() && self.has_whole_cpu {
+        if asked.is_plain() && self.has_whole_cpu || asked.is_nothing() {
             return Ok(());
         }
         let want = asked.request()?;
@@ -325,7 +325,7 @@ impl Node {
     /// Counts the arguments that are not there and is called back by each.
     fn await_arguments(self: &Arc<Node>, task: &Arc<Task>) {
         let waker = Waker::from(Arc::clone(task));
-        let references: Vec<RawRef> = task.inputs.lock().references().cloned().collect();
+        let references: Vec<RawRef> = task.inputs().references().cloned().collect();
         for reference in &references {
             task.open.fetch_add(1, Ordering::Relaxed);
             if reference.slot().watch(&waker) == Watched::Ready {
@@ -395,7 +395,7 @@ impl Node {
 
 /// The error of an argument that failed.
 fn failed_argument(task: &Task) -> Option<Error> {
-    let inputs = task.inputs.lock();
+    let inputs = task.inputs();
     inputs.references().find_map(|reference| match reference.slot().outcome() {
         Some(Err(error)) => Some(error.clone()),
         _ => None,
@@ -432,7 +432,7 @@ impl Wake for Task {
 /// finds it, since looking at all of them each time would take the square of their number.
 fn failed_argument_quick(task: &Task) -> Option<Error> {
     const FEW: usize = 8;
-    let few = task.inputs.lock().as_slice().len() <= FEW;
+    let few = task.inputs().as_slice().len() <= FEW;
     few.then(|| failed_argument(task)).flatten()
 }
 

@@ -26,7 +26,7 @@ use crate::task::call::Results;
 use crate::task::function::Function;
 use crate::task::options::Options;
 use crate::task::pipe::Pipe;
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -69,15 +69,21 @@ pub(crate) struct Task {
     /// Arguments that are not there yet, and one more while they are being counted.
     pub(crate) open: AtomicU32,
     pub(crate) lane: LaneId,
-    pub(crate) inputs: Mutex<Inputs>,
+    held: Mutex<Held>,
     /// What differs from the function's defaults.
     extra: Option<Box<Extra>>,
     /// Where the task goes when its last argument arrives, which may be on any thread.
     pub(crate) node: Option<Arc<Node>>,
     /// For a call of an actor: where it stands in line.
     pub(crate) mailbox: Option<Arc<dyn Mailbox>>,
+}
+
+/// What a task lets go of when it is done.
+struct Held {
+    inputs: Inputs,
+    /// Those that it has called.
     #[expect(clippy::box_collection, reason = "most tasks have none: a pointer less in each")]
-    children: Mutex<Option<Box<Vec<Weak<Task>>>>>,
+    children: Option<Box<Vec<Weak<Task>>>>,
 }
 
 /// An actor, as its calls see it.
@@ -86,7 +92,7 @@ pub(crate) trait Mailbox: Send + Sync {
     fn actor(&self) -> ActorId;
 
     /// What the actor's handles hold, without holding it, and the name of its type.
-    fn claim(&self) -> Option<(Weak<dyn Holder>, &'static str)>;
+    fn claim(&self) -> (Weak<dyn Holder>, &'static str);
 
     /// Takes `task` in, in the order of its caller's calls. `ready` says whether its arguments are
     /// there; if not, `arrived` follows.
@@ -117,7 +123,7 @@ pub(crate) trait Mailbox: Send + Sync {
 
 /// What few tasks have.
 pub(crate) struct Extra {
-    pub(crate) options: Option<Options>,
+    pub(crate) options: Option<Box<Options>>,
     /// The results after the first, until they are there: then each belongs to its references
     /// alone.
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
@@ -181,7 +187,7 @@ impl Task {
     // Inlined, so that the parts are laid down once and not copied from place to place.
     #[inline(always)]
     pub(crate) fn new(parts: Parts) -> Task {
-        let options = parts.extra.as_ref().and_then(|extra| extra.options.as_ref());
+        let options = parts.extra.as_ref().and_then(|extra| extra.options.as_deref());
         let plain = options.unwrap_or(&parts.function.defaults).is_plain()
             && parts.function.body.is_free_standing();
         Task {
@@ -193,11 +199,10 @@ impl Task {
             attempt: AtomicU32::new(0),
             open: AtomicU32::new(1),
             lane: parts.lane,
-            inputs: Mutex::new(parts.inputs),
+            held: Mutex::new(Held { inputs: parts.inputs, children: None }),
             extra: parts.extra,
             node: parts.node,
             mailbox: parts.mailbox,
-            children: Mutex::new(None),
         }
     }
 
@@ -206,7 +211,7 @@ impl Task {
     }
 
     pub(crate) fn options(&self) -> &Options {
-        let own = self.extra.as_ref().and_then(|extra| extra.options.as_ref());
+        let own = self.extra.as_ref().and_then(|extra| extra.options.as_deref());
         own.unwrap_or(&self.function.defaults)
     }
 
@@ -220,6 +225,16 @@ impl Task {
 
     pub(crate) fn is_async(&self) -> bool {
         self.function.body.is_async()
+    }
+
+    /// Whether nobody else has the task, and nothing of the user's is left in it.
+    pub(crate) fn is_spent(self: &mut Arc<Task>) -> bool {
+        Arc::get_mut(self).is_some_and(|task| {
+            let small = |outcome: &Outcome| {
+                outcome.as_ref().is_ok_and(|payload| payload.value().is_small())
+            };
+            task.extra.is_none() && task.slot.outcome().is_some_and(small)
+        })
     }
 
     /// Whether a call that its actor's crash breaks off is tried again on the next life. Not one
@@ -350,13 +365,22 @@ impl Task {
         rests && !(self.is_settled() && self.give_up())
     }
 
-    /// The function has returned for the last time.
+    /// The function has returned for the last time: what the task held goes, outside the lock,
+    /// since the arguments' own `Drop` may do anything.
     pub(crate) fn finish(&self) {
         self.state.store(State::Done as u8, Ordering::Release);
-        // Whoever has settled it before is about to cancel these.
-        if !self.is_settled() {
-            self.children.lock().take();
-        }
+        let gone = {
+            let mut held = self.held.lock();
+            // Whoever has settled it before is about to cancel these.
+            let children = if self.is_settled() { None } else { held.children.take() };
+            (std::mem::take(&mut held.inputs), children)
+        };
+        quietly(|| drop(gone));
+    }
+
+    /// The arguments, until they are taken.
+    pub(crate) fn inputs(&self) -> MappedMutexGuard<'_, Inputs> {
+        MutexGuard::map(self.held.lock(), |held| &mut held.inputs)
     }
 
     /// The task will not begin. `false` if it has already, or is done.
@@ -372,14 +396,14 @@ impl Task {
 
     /// Lets go of the arguments, outside the lock: their own `Drop` may do anything.
     pub(crate) fn drop_inputs(&self) {
-        let inputs = std::mem::take(&mut *self.inputs.lock());
+        let inputs = std::mem::take(&mut *self.inputs());
         quietly(|| drop(inputs));
     }
 
     /// Notes a task that this one has called, to be cancelled with it.
     pub(crate) fn adopt(&self, child: &Arc<Task>) {
-        let mut children = self.children.lock();
-        let list = children.get_or_insert_default();
+        let mut held = self.held.lock();
+        let list = held.children.get_or_insert_default();
         if list.len() == list.capacity() && list.len() >= 64 {
             list.retain(|child| child.strong_count() > 0);
         }
@@ -387,7 +411,7 @@ impl Task {
     }
 
     pub(crate) fn take_children(&self) -> Vec<Arc<Task>> {
-        let children = self.children.lock().take();
+        let children = self.held.lock().children.take();
         children.into_iter().flat_map(|list| *list).filter_map(|child| child.upgrade()).collect()
     }
 
@@ -409,7 +433,7 @@ mod tests {
     /// A million of these are queued at times: a field more is 8 MB more.
     #[test]
     fn a_task_stays_small() {
-        assert!(size_of::<Task>() <= 216, "{} bytes", size_of::<Task>());
+        assert!(size_of::<Task>() <= 200, "{} bytes", size_of::<Task>());
         assert_eq!(size_of::<crate::object::value::Value>(), 24);
         // With its counts a slot alone is a chunk of 128 bytes, the largest that is freed without a
         // lock by glibc.

@@ -1,8 +1,9 @@
 //! An actor's turn: a worker takes some calls out of the inbox and runs them; async methods go to
 //! the runtime and come back when they have ended.
 
-use super::cell::{Cell, Core};
-use super::flight::{Lender, Lent};
+use super::cell::{Cell, LANE};
+use super::core::{Core, Turn};
+use super::flight::{self, Lender, Lent};
 use super::task::Task;
 use super::{Node, current};
 use crate::actor::inbox::{Kind, Need};
@@ -17,16 +18,47 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// How often a turn that has nothing left to do looks for a call, and how long it pauses between.
+const LINGER_LOOKS: u32 = 64;
+const LINGER_PAUSES: u32 = 16;
+
+/// A turn that is being taken.
+struct Taking {
+    generation: u32,
+    until: Instant,
+    on_worker: bool,
+    /// What ran last were `&mut self` calls.
+    solo: bool,
+    /// What runs, and what ran before that.
+    batch: Vec<Arc<Task>>,
+    before: Vec<Arc<Task>>,
+}
+
+/// What comes next in a turn.
+enum Step {
+    /// The batch runs on this state, and another turn should be queued.
+    Run(Arc<Life>, Kind, Option<Turn>),
+    /// There is nothing at the moment.
+    Linger,
+    /// Others should have their turn before this actor has another one.
+    Behind,
+    /// Another thread has to take the turn.
+    Again(Turn),
+    /// The life has ended.
+    Over,
+    /// There is nothing to do.
+    Rest { ends: bool },
+}
+
 impl Cell {
     /// Sees that a turn, which is counted already, is taken.
-    pub(super) fn schedule(self: &Arc<Cell>, node: &Arc<Node>) {
-        if self.core.lock().inbox.first().is_some_and(|first| first.call.is_async()) {
-            let cell = Arc::clone(self);
-            return match node.is_own_runtime_thread() {
-                // Whoever made the call may be about to await it.
-                true => node.spawn_turn(move |node| cell.turn(node, false)),
-                false => self.turn(node, false),
-            };
+    pub(super) fn schedule(self: &Arc<Cell>, node: &Arc<Node>, turn: Turn) {
+        if turn == Turn::OfFutures {
+            // Whoever made the call may be about to await it.
+            if !flight::after_this_poll(self) {
+                self.turn(node, false);
+            }
+            return;
         }
         // One that holds CPUs of its own runs on these.
         match self.options.num_cpus > 0.0 {
@@ -43,14 +75,12 @@ impl Cell {
     /// Calls `change` under the lock, and sees that what can run because of it does.
     pub(super) fn change(self: &Arc<Cell>, node: &Arc<Node>, change: impl FnOnce(&mut Core)) {
         let turn = {
-            let mut core = self.core.lock();
+            let mut core = self.enter();
             change(&mut core);
-            let ends = core.should_end();
-            core.queued += u32::from(ends);
-            ends || core.wants_turn(self.turns_max)
+            core.turn_to_go_on(self.turns_max)
         };
-        if turn {
-            self.schedule(node);
+        if let Some(turn) = turn {
+            self.schedule(node, turn);
         }
     }
 
@@ -58,55 +88,114 @@ impl Cell {
     /// thread that is not a worker on its own turn only starts async methods: no method of the
     /// user's runs there.
     fn turn(self: &Arc<Cell>, node: &Arc<Node>, on_worker: bool) {
-        let until = Instant::now() + Duration::from_micros(SLICE_US);
-        let mut batch: Vec<Arc<Task>> = Vec::new();
-        let generation = {
-            let mut core = self.core.lock();
-            (core.queued, core.active) = (core.queued - 1, core.active + 1);
-            core.generation
+        let mut taking = Taking {
+            generation: self.begin_turn(),
+            until: Instant::now() + Duration::from_micros(SLICE_US),
+            on_worker,
+            solo: false,
+            batch: Vec::new(),
+            before: Vec::new(),
         };
+        let mut ran: Option<(Arc<Life>, Kind)> = None;
         loop {
-            let mut core = self.core.lock();
-            if core.generation != generation {
-                return; // the life in which this turn began is over
-            }
-            let sync = core.inbox.first().is_some_and(|first| !first.call.is_async());
-            let late = Instant::now() >= until;
-            if (late || (sync && !on_worker)) && core.is_alive() && core.inbox.could_start() {
-                (core.queued, core.active) = (core.queued + 1, core.active - 1);
-                drop(core);
-                return match late && self.options.num_cpus == 0.0 {
-                    true => node.pool.push_behind(Arc::clone(self) as Arc<dyn Job>),
-                    false => self.schedule(node),
-                };
-            }
-            let mail = match core.is_alive() && !node.is_closed() {
-                true => core.inbox.start(),
-                false => None,
-            };
-            let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
-                core.active -= 1;
-                let ends = core.should_end();
-                drop(core);
-                if ends {
-                    self.end_in_good_order(node);
+            // Goes after the lock: it may be the last that has the state.
+            let done = ran.take();
+            match self.next_step(node, &mut taking, done.as_ref()) {
+                Step::Run(life, kind, turn) => {
+                    if let Some(turn) = turn {
+                        self.schedule(node, turn);
+                    }
+                    self.tell_of_room();
+                    self.door.hand_back(&mut taking.before);
+                    quietly(|| taking.before.clear());
+                    self.run_batch(node, &life, kind, &taking.batch);
+                    ran = (!taking.batch[0].is_async()).then_some((life, kind));
                 }
-                return;
-            };
-            batch.push(mail.call);
-            if batch[0].function.body.is_exclusive_sync() {
-                self.take_followers(&mut core, &mut batch);
+                Step::Linger => taking.solo = self.lingers(node),
+                Step::Again(turn) => return self.schedule(node, turn),
+                Step::Behind => return node.pool.push_behind(Arc::clone(self) as Arc<dyn Job>),
+                Step::Over => return,
+                Step::Rest { ends } => {
+                    quietly(|| drop((done, taking, self.door.take_spent())));
+                    return if ends {
+                        self.end_in_good_order(node)
+                    };
+                }
             }
-            core.running.extend(batch.iter().cloned());
-            let more = core.wants_turn(self.turns_max);
-            drop(core);
-            if more {
-                self.schedule(node);
-            }
-            self.tell_of_room();
-            self.run_batch(node, &life, mail.kind, &batch);
-            quietly(|| batch.clear());
         }
+    }
+
+    fn begin_turn(&self) -> u32 {
+        let mut core = self.core.lock();
+        (core.queued, core.active) = (core.queued - 1, core.active + 1);
+        core.generation
+    }
+
+    /// Notes what was `done`, and says what comes next; `taking.batch` is what to run.
+    fn next_step(
+        &self,
+        node: &Node,
+        taking: &mut Taking,
+        done: Option<&(Arc<Life>, Kind)>,
+    ) -> Step {
+        let mut core = self.enter();
+        if let Some((life, kind)) = done {
+            core.finish(life, *kind, &taking.batch);
+        }
+        if core.generation != taking.generation {
+            return Step::Over; // the life in which this turn began is over
+        }
+        if core.solo && !core.goes_on_solo() {
+            // Who has come since then has relied on this turn.
+            core.solo = false;
+            core.let_in(false);
+        }
+        let more = core.is_alive() && core.inbox.could_start();
+        // The clock is not read for a turn that has just begun or is over.
+        let late = more && !taking.batch.is_empty() && Instant::now() >= taking.until;
+        let turn = core.kind_of_turn();
+        if late || (more && turn == Turn::OfThreads && !taking.on_worker) {
+            (core.queued, core.active) = (core.queued + 1, core.active - 1);
+            core.solo = false;
+            let behind = late && self.options.num_cpus == 0.0;
+            return if behind { Step::Behind } else { Step::Again(turn) };
+        }
+        let mail = if more && !node.is_closed() { core.inbox.start() } else { None };
+        let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
+            let waits = taking.solo && !core.closing && core.is_alive() && core.inbox.is_idle();
+            if waits && Instant::now() < taking.until {
+                core.solo = true;
+                return Step::Linger;
+            }
+            core.active -= 1;
+            return Step::Rest { ends: core.should_end() };
+        };
+        std::mem::swap(&mut taking.batch, &mut taking.before);
+        taking.batch.push(mail.call);
+        taking.solo = taking.batch[0].function.body.is_exclusive_sync();
+        core.solo = taking.solo;
+        if taking.solo {
+            self.take_followers(&mut core, &mut taking.batch);
+        }
+        core.running.extend(taking.batch.iter().cloned());
+        Step::Run(life, mail.kind, core.wants_turn(self.turns_max))
+    }
+
+    /// Looks for a moment whether another call comes: waking a thread for it would cost more. Not
+    /// while others have work for this thread. Whether there is one.
+    fn lingers(&self, node: &Node) -> bool {
+        for look in 0..LINGER_LOOKS {
+            if look % 16 == 0 && node.pool.has_plain() {
+                return false;
+            }
+            for _ in 0..LINGER_PAUSES {
+                std::hint::spin_loop();
+            }
+            if self.door.is_busy() {
+                return true;
+            }
+        }
+        false
     }
 
     fn take_followers(&self, core: &mut Core, batch: &mut Vec<Arc<Task>>) {
@@ -118,7 +207,8 @@ impl Cell {
         }
     }
 
-    /// Runs calls that were taken out together: several exclusive ones, or one of another kind.
+    /// Runs calls that were taken out together: several exclusive ones, or one of another kind. An
+    /// async one is given back when it has ended; the others have ended when this returns.
     fn run_batch(
         self: &Arc<Cell>,
         node: &Arc<Node>,
@@ -134,8 +224,6 @@ impl Cell {
         for task in batch {
             self.run_sync(node, life, task);
         }
-        let mut core = self.core.lock();
-        core.finish(life, kind, batch);
     }
 
     pub(super) fn run_sync(self: &Arc<Cell>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
@@ -228,6 +316,10 @@ impl Lender for Cell {
         self.crash(node, Some(life), Some(task), error);
     }
 
+    fn take_turn(self: Arc<Self>, node: &Arc<Node>) {
+        self.turn(node, false);
+    }
+
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
         let kind = self.kind(task);
         self.change(node, |core| core.finish(life, kind, std::slice::from_ref(task)));
@@ -245,7 +337,7 @@ impl Job for Cell {
     fn abandon(&self) {}
 
     fn lane(&self) -> LaneId {
-        self.lane
+        LANE
     }
 
     fn label(&self) -> String {

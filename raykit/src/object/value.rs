@@ -102,6 +102,11 @@ impl Value {
         Value::Shared(value)
     }
 
+    /// Whether nothing of the user's runs when the value is dropped.
+    pub(crate) fn is_small(&self) -> bool {
+        matches!(self, Value::Small(_))
+    }
+
     /// The typed value, if it is one and a `T`.
     pub(crate) fn peek<T: Any>(&self) -> Option<&T> {
         self.typed()?.downcast_ref()

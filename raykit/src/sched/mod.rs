@@ -220,6 +220,11 @@ impl Pool {
         self.shared.run_granted(jobs);
     }
 
+    /// Whether a job of one CPU is queued anywhere.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.shared.has_plain()
+    }
+
     /// Whether any thread is awake right now.
     pub(crate) fn is_awake(&self) -> bool {
         self.shared.awake.load(Ordering::Relaxed) > 0

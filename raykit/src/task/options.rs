@@ -133,6 +133,14 @@ impl Options {
             && self.resources.is_empty()
     }
 
+    /// Whether the call asks for nothing, as a method does.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.num_cpus == 0.0
+            && self.num_gpus == 0.0
+            && self.memory == 0
+            && self.resources.is_empty()
+    }
+
     /// What the call holds while it runs.
     pub(crate) fn request(&self) -> Result<Resources, Error> {
         let amount = |name: &str, value: f64| {
