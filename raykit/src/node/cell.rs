@@ -41,7 +41,7 @@ pub(crate) struct Cell {
     pub(super) turns_max: u32,
     /// Where it stands in the list of its node's actors.
     pub(super) place: AtomicU32,
-    pub(super) door: Door,
+    pub(super) door: Door<Arc<Task>>,
     pub(super) core: Mutex<Core>,
     /// There is room again in an inbox that was full.
     pub(super) room: Condvar,
@@ -163,8 +163,7 @@ impl Cell {
         if legacy.is_some() {
             core.rare().legacy = legacy;
         }
-        let door = Door::default();
-        door.tell(false, options.max_pending < u32::MAX);
+        let door = Door::new(options.max_pending < u32::MAX);
         Arc::new(Cell {
             id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
             node: Arc::downgrade(node),

@@ -106,7 +106,7 @@ impl Cell {
                         self.schedule(node, turn);
                     }
                     self.tell_of_room();
-                    self.door.hand_back(&mut taking.before);
+                    self.door.hand_back(&mut taking.before, Task::is_spent);
                     quietly(|| taking.before.clear());
                     self.run_batch(node, &life, kind, &taking.batch);
                     ran = (!taking.batch[0].is_async()).then_some((life, kind));
@@ -176,6 +176,9 @@ impl Cell {
         core.solo = taking.solo;
         if taking.solo {
             self.take_followers(&mut core, &mut taking.batch);
+        }
+        if core.running.capacity() == 0 {
+            core.running.reserve_exact(taking.batch.len()); // most actors have one call at a time
         }
         core.running.extend(taking.batch.iter().cloned());
         Step::Run(life, mail.kind, core.wants_turn(self.turns_max))
