@@ -137,8 +137,8 @@ macro_rules! __handle_methods {
             $crate::__private::handle::kill(&self.$actor)
         }
         /// Ends the actor's present life, as a crash would: it starts again if it may, or its
-        /// supervisor decides. Calls that were running are tried again on the next life if they have
-        /// retries left, or else resolve to `ActorUnavailable`.
+        /// supervisor decides. Calls that were running are tried again on the next life if they
+        /// have retries left, or else resolve to `ActorUnavailable`.
         pub fn kill_and_restart(&self) -> ::core::primitive::bool {
             $crate::__private::handle::kill_and_restart(&self.$actor)
         }
