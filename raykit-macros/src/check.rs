@@ -76,7 +76,7 @@ pub(crate) fn signature(function: &Function, word: &str, refusals: &mut Refusals
     }
 }
 
-fn qualifiers(signature: &Signature, word: &str, refusals: &mut Refusals) {
+pub(crate) fn qualifiers(signature: &Signature, word: &str, refusals: &mut Refusals) {
     if let Safety::Unsafe(place) = &signature.safety {
         let words = format!(
             "a remote {word} is called by raykit, which cannot keep the promises of an `unsafe fn`; \

@@ -1,13 +1,14 @@
 //! Every refusal that concerns actors, on the narrowest span, with what to do instead.
 
 use super::parse::{Fit, Kind, Method, path_of};
+use crate::attr::{Options, Owner};
 use crate::check::{self, Refusals};
 use crate::item::{Value, plain};
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, Generics, ImplItemFn, ItemImpl, ItemStruct, Path, ReceiverKind, ReturnType, Type,
-    Visibility,
+    Attribute, FnArg, Generics, ImplItemFn, ItemImpl, ItemStruct, Meta, Path, ReceiverKind,
+    ReturnType, Type, Visibility,
 };
 
 const GENERIC: &str = "an actor cannot be generic, since a node runs only what was compiled into it; \
@@ -49,13 +50,26 @@ pub(super) fn block(source: &ItemImpl, refusals: &mut Refusals) -> Option<Path> 
 }
 
 /// Refuses what is wrong with a function that stays local.
-pub(super) fn local(source: &ImplItemFn, attribute: Option<&Attribute>, refusals: &mut Refusals) {
+pub(super) fn local(
+    source: &ImplItemFn,
+    attribute: Option<&Attribute>,
+    raykit: &Path,
+    refusals: &mut Refusals,
+) {
     let name = source.sig.ident.unraw();
     if ["remote", "options"].iter().any(|made| name == made) {
         let words = format!("`{name}` is a function that the attribute makes; choose another name");
         refusals.at(&source.sig.ident, words);
     }
     let Some(attribute) = attribute else { return };
+    // A mistake in the options may be why it seems to be local: `on_stop`, misspelled.
+    if let Meta::List(list) = &attribute.meta {
+        let mut unfit = Refusals::default();
+        Options::read_at(raykit.clone(), list.tokens.clone(), Owner::Method, &mut unfit);
+        if let Some(error) = unfit.into_error() {
+            return refusals.push(error);
+        }
+    }
     let words = if matches!(source.vis, Visibility::Inherited) {
         "this function stays local; write `pub` in front of it (or `pub(crate)`) to make it remote, or \
          leave the attribute out"
@@ -78,15 +92,16 @@ pub(super) fn method(method: &Method, actor: &Path, borrows: bool, refusals: &mu
     let mut unfit = Refusals::default();
     let is_new = method.function.source.sig.ident == "new";
     let free = is_new || method.ends() || name(method, &mut unfit);
-    check::signature(&method.function, "method", &mut unfit);
+    if method.ends() {
+        farewell(method, borrows, &mut unfit);
+    } else {
+        check::signature(&method.function, "method", &mut unfit);
+    }
     if is_new {
         constructor(method, actor, &mut unfit);
-    } else {
+    } else if !method.ends() {
         receiver(method, borrows, &mut unfit);
         check::output(&method.function, &mut unfit);
-        if let Some(place) = &method.function.options.on_stop {
-            farewell(method, place, &mut unfit);
-        }
     }
     match unfit.into_error() {
         None => {
@@ -100,19 +115,29 @@ pub(super) fn method(method: &Method, actor: &Path, borrows: bool, refusals: &mu
     }
 }
 
-/// Refuses what cannot run at an actor's end.
-fn farewell(method: &Method, place: &Ident, refusals: &mut Refusals) {
+/// Refuses what cannot run at an actor's end. What is wrong with an argument or a result does not
+/// matter where there is none.
+fn farewell(method: &Method, borrows: bool, refusals: &mut Refusals) {
     let source = &method.function.source;
+    check::qualifiers(&source.sig, "method", refusals);
+    if !source.sig.generics.params.is_empty() {
+        let words = "nobody calls an `on_stop` method, so nobody could say for which types or \
+                     lifetimes; leave them out";
+        refusals.at(&source.sig.generics.params, words);
+    }
     if !matches!(source.vis, Visibility::Inherited) {
         let words = "an `on_stop` method runs at the actor's end and is called by nobody else; leave \
                      `pub` out";
         refusals.at(&source.vis, words);
     }
-    if !matches!(method.kind, Kind::Exclusive) {
-        let words = "an `on_stop` method runs alone, as the last one; take `&mut self`";
-        refusals.at(source.sig.receiver(), words);
+    let words = "an `on_stop` method runs alone, as the last one; take `&mut self`";
+    match source.sig.receiver() {
+        None => refusals.at(&source.sig.ident, words),
+        Some(own) if !borrows || !matches!(method.kind, Kind::Exclusive) => refusals.at(own, words),
+        Some(_) => receiver(method, borrows, refusals),
     }
-    if let Some(param) = source.sig.inputs.iter().nth(1) {
+    let mut params = source.sig.inputs.iter();
+    if let Some(param) = params.find(|input| matches!(input, FnArg::Typed(_))) {
         let words = "nobody calls an `on_stop` method, so it has no argument but `&mut self`";
         refusals.at(param, words);
     }
@@ -121,10 +146,10 @@ fn farewell(method: &Method, place: &Ident, refusals: &mut Refusals) {
                      `Result<(), ..>` whose error is told with the actor's end";
         refusals.at(&source.sig.output, words);
     }
-    let others = method.function.options.fields.iter().map(|(field, _)| *field);
-    if let Some(other) = others.filter(|field| !["name", "timeout"].contains(field)).next() {
+    let goes = |key: &&Ident| ["on_stop", "name", "timeout"].iter().any(|known| *key == known);
+    for other in method.function.options.keys.iter().filter(|key| !goes(key)) {
         let words = format!("`on_stop` goes with `name` and `timeout` alone; leave `{other}` out");
-        refusals.at(place, words);
+        refusals.at(other, words);
     }
 }
 
@@ -142,8 +167,8 @@ fn gives_nothing(method: &Method) -> bool {
 pub(super) fn farewells(all: &[Method], refusals: &mut Refusals) {
     let mut found = all.iter().filter_map(|method| method.function.options.on_stop.as_ref());
     let Some(first) = found.next() else { return };
-    if let Some(second) = found.next() {
-        refusals.at(second, "the actor has an `on_stop` already; let that one do both");
+    for other in found {
+        refusals.at(other, "the actor has an `on_stop` already; let that one do both");
     }
     if !all.iter().any(|method| method.function.source.sig.ident == "new") {
         refusals.at(first, "`on_stop` stands in the same `impl` block as `new`; put it there");

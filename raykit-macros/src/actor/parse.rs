@@ -71,7 +71,7 @@ impl Methods {
             let is_local =
                 matches!(source.vis, Visibility::Inherited) || receiver.is_none() && !is_new;
             if is_local && !own.clone().any(names_on_stop) {
-                check::local(source, own.next(), refusals);
+                check::local(source, own.next(), &raykit, refusals);
                 continue;
             }
             let options = options(own.next(), &raykit, is_new, refusals);
@@ -154,7 +154,10 @@ fn options(
         _ => TokenStream::new(),
     };
     if is_new && !tokens.is_empty() {
-        let words = "options of the whole actor stand on its struct, not on `new`";
+        let words = match attribute.is_some_and(names_on_stop) {
+            true => "`new` makes the actor; `on_stop` stands on the method that it runs last",
+            false => "options of the whole actor stand on its struct, not on `new`",
+        };
         refusals.at(attribute, words);
         return Options::new(raykit.clone());
     }

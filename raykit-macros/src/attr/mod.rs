@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) num_returns: Option<NumReturns>,
     /// The key `on_stop`, if it is there.
     pub(crate) on_stop: Option<Ident>,
+    /// All keys, as they are written.
+    pub(crate) keys: Vec<Ident>,
     /// The keys that are of streams alone.
     pub(crate) of_stream: Vec<Ident>,
     /// Field and value, in the order of the source.
@@ -49,6 +51,7 @@ impl Options {
             raykit,
             num_returns: None,
             on_stop: None,
+            keys: Vec::new(),
             of_stream: Vec::new(),
             fields: Vec::new(),
         }
@@ -88,6 +91,7 @@ impl Options {
                 continue;
             }
             seen.push(&entry.key);
+            options.keys.push(entry.key.clone());
             if let Err(error) = options.take(entry, owner) {
                 refusals.push(error);
             }

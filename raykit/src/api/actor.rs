@@ -158,12 +158,14 @@ macro_rules! __handle_methods {
         pub fn kill(&self) -> ::core::primitive::bool {
             $crate::__private::handle::kill(&self.$actor)
         }
-        /// Ends the actor's present life, as a crash would: it starts again if it may. Calls that
-        /// were running resolve to `ActorUnavailable`.
+        /// Ends the actor's present life, as a crash would: it starts again if it may, or its
+        /// supervisor decides. Calls that were running are tried again on the next life if they
+        /// have retries left, or else resolve to `ActorUnavailable`.
         pub fn kill_and_restart(&self) -> ::core::primitive::bool {
             $crate::__private::handle::kill_and_restart(&self.$actor)
         }
-        /// Has the actor end when it has run the calls that it has taken; further ones are refused.
+        /// Has the actor end when it has run the calls that it has taken, and after them its
+        /// `on_stop`; further ones are refused.
         /// `false` if it had ended or was stopping.
         pub fn stop(&self) -> ::core::primitive::bool {
             $crate::__private::handle::stop(&self.$actor)

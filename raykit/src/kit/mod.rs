@@ -5,6 +5,7 @@
 //!   `map` goes through the results.
 //! - `group`: [`ActorGroup`](crate::ActorGroup), several actors of one type that are addressed
 //!   together; `shape` says how they lie, `gathered` is what they give.
+//! - `supervisor`: [`Supervisor`](crate::Supervisor), who decides when an actor has failed.
 //! - `queue`: [`Queue`](crate::Queue), a first-in, first-out queue between tasks and actors; `belt`
 //!   is the actor inside of it.
 //!

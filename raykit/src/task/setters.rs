@@ -34,7 +34,8 @@ macro_rules! __resource_option_methods {
 #[macro_export]
 macro_rules! __attempt_option_methods {
     ($field:tt) => {
-        /// Further attempts after a lost process, and after the failures that `retry_on` names.
+        /// Further attempts: after a lost process, after a crash of the actor that broke the call
+        /// off, and after the failures that `retry_on` names.
         pub fn max_retries(mut self, n: ::core::primitive::u32) -> Self {
             self.$field.max_retries = n;
             self.$field.own_retries = true;

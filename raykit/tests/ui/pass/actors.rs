@@ -84,6 +84,14 @@ impl Counter {
         self.n = Self::free(self.n);
     }
 
+    /// Says how far it came.
+    #[remote(on_stop, name = "the last word", timeout = secs(5))]
+    fn last_word(&mut self) -> anyhow::Result<()> {
+        self.helper();
+        anyhow::ensure!(self.n > 0, "it came nowhere");
+        Ok(())
+    }
+
     /// Stays here.
     #[must_use]
     pub fn free(x: i64) -> i64 {
@@ -112,6 +120,11 @@ mod within {
         pub(super) fn idle(&self) {
             let _ = self;
         }
+        #[remote(on_stop)]
+        async fn rest(&mut self) -> Result<(), std::io::Error> {
+            let _ = self;
+            std::future::ready(Ok(())).await
+        }
     }
 
     impl Store {
@@ -131,6 +144,29 @@ mod within {
     }
 }
 
+mod under_conditions {
+    use raykit::remote;
+
+    #[remote]
+    struct Conditional;
+
+    #[remote]
+    impl Conditional {
+        pub(crate) fn new() -> Self {
+            Conditional
+        }
+        #[remote(on_stop)]
+        #[cfg(any(unix, windows))]
+        fn there(&mut self) {
+            let _ = self;
+        }
+    }
+
+    pub(crate) fn go() -> bool {
+        Conditional::remote().stop()
+    }
+}
+
 mod elsewhere {
     use raykit::remote;
 
@@ -145,6 +181,9 @@ mod elsewhere {
         }
         #[cfg(all(unix, windows))]
         pub(crate) fn absent(&self, x: NoSuchType) {}
+        #[cfg(all(unix, windows))]
+        #[remote(on_stop)]
+        fn never(&mut self) -> Result<(), NoSuchType> {}
     }
 }
 
@@ -159,5 +198,6 @@ fn main() {
         let _: ObjectRef<()> = counter.options().timeout(seconds()).report("me");
         let _: CounterHandle = Counter::options().name("other").remote(counter.later(1, [0.5]));
         let _: ObjectRef<()> = within::go();
+        let _: bool = under_conditions::go();
     }
 }
