@@ -70,7 +70,8 @@ fn sessions(log: u64) -> VirtualActors<i64, SessionHandle> {
 
 #[remote]
 fn adds(session: SessionHandle, times: i64) -> Result<i64, raykit::Error> {
-    (0..times).map(|_| session.add(1)).last().unwrap().get()
+    let sums: Vec<_> = (0..times).map(|_| session.add(1)).collect();
+    sums.last().unwrap().get()
 }
 
 #[test]
