@@ -24,8 +24,8 @@
 //! - [`macro@remote`]: what a remote function may take and return, and its options.
 //! - `#[remote]` on a struct makes an actor: [`_docs::actors`] says what is promised of it.
 //! - [`put`], [`get`](fn@get), [`wait`], [`as_completed`]: values into the store and out of it.
-//! - [`ActorPool`], [`ActorGroup`], [`Supervisor`] and [`Queue`]: ready-made things for actors and
-//!   tasks.
+//! - [`ActorPool`], [`ActorGroup`], [`Supervisor`], [`VirtualActors`] and [`Queue`]: ready-made
+//!   things for actors and tasks.
 //! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
 //! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
 //!   for.

@@ -6,6 +6,8 @@
 //! - `group`: [`ActorGroup`](crate::ActorGroup), several actors of one type that are addressed
 //!   together; `shape` says how they lie, `gathered` is what they give.
 //! - `supervisor`: [`Supervisor`](crate::Supervisor), who decides when an actor has failed.
+//! - `virtual_actors`: [`VirtualActors`](crate::VirtualActors), actors by their keys, there when
+//!   they are called.
 //! - `queue`: [`Queue`](crate::Queue), a first-in, first-out queue between tasks and actors; `belt`
 //!   is the actor inside of it.
 //!
