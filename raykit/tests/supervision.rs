@@ -580,3 +580,109 @@ fn a_closing_node_lets_its_actors_run_their_on_stop() {
     assert!(value(&end).unwrap().contains("stopped"), "{:?}", value(&end));
     ready(&running);
 }
+
+/// A constructor that waits at a gate.
+#[remote(max_restarts = 1)]
+struct Slow {
+    n: i64,
+}
+
+#[remote]
+impl Slow {
+    pub fn new(gate: u64) -> Self {
+        pass(gate);
+        Slow { n: 0 }
+    }
+    pub fn add(&mut self, by: i64) -> i64 {
+        self.n += by;
+        self.n
+    }
+}
+
+/// A9: while an actor starts its calls wait, in their order.
+#[test]
+fn calls_wait_for_a_slow_constructor() {
+    let node = node(2);
+    let _here = node.enter();
+    let gate = Gate::new();
+    let slow = Slow::remote(gate.id);
+    let refs: Vec<_> = (1..=100).map(|_| slow.add(1)).collect();
+    gate.await_arrivals(1);
+    assert!(refs.iter().all(|reference| !reference.is_ready()));
+    let late = slow.options().timeout(millis(1)).add(1);
+    assert!(error(&late).is_timeout(), "who cannot wait says so");
+    gate.open();
+    assert_eq!(raykit::get(&refs).unwrap(), (1..=100).collect::<Vec<i64>>());
+    drop((slow, refs, late));
+    all_clear(2);
+}
+
+/// An actor that calls another one.
+#[remote(max_restarts = 5)]
+struct Calling {
+    worker: WorkerHandle,
+}
+
+#[remote]
+impl Calling {
+    pub fn new(worker: WorkerHandle) -> Self {
+        Calling { worker }
+    }
+    pub fn calls(&mut self, from: i64, fails: bool) -> Vec<ObjectRef<i64>> {
+        let made = (from..from + 10).map(|by| self.worker.add(by)).collect();
+        assert!(!fails, "on purpose, after the calls");
+        made
+    }
+}
+
+/// Calls a worker, and fails the first two times.
+#[remote(max_retries = 3, retry_on = all)]
+fn calls_and_fails(worker: WorkerHandle) -> Result<i64, raykit::Error> {
+    let last: Vec<_> = (0..10).map(|_| worker.add(1)).collect();
+    let sum = last[9].get()?;
+    assert!(raykit::context().attempt() >= 2, "on purpose");
+    Ok(sum)
+}
+
+/// A13, A14: an actor that has started again, and a task that is tried again, are callers like any
+/// other; what they called before runs once, and before what they call now.
+#[test]
+fn callers_may_come_back() {
+    let node = node(2);
+    let _here = node.enter();
+    let log = Gate::new();
+    let worker = Worker::remote(log.id);
+    let calling = Calling::remote(&worker);
+    assert!(error(&calling.calls(1, true)).is_panic());
+    let made = value(&calling.calls(11, false)).unwrap();
+    assert_eq!(value(&made[9]).unwrap(), 210);
+    let mut order = vec![-1];
+    order.extend(1..=20);
+    assert_eq!(log.notes(), order);
+    assert_eq!(value(&calls_and_fails::remote(&worker)).unwrap(), 240, "three attempts of ten");
+    drop((worker, calling, made));
+    all_clear(2);
+}
+
+/// A33: whatever is killed, with retries without end all calls come to their result.
+#[test]
+fn all_calls_complete_while_actors_are_killed() {
+    let node = node(2);
+    let _here = node.enter();
+    let log = Gate::new();
+    let make = || Worker::options().max_restarts(u32::MAX).remote(log.id);
+    let workers: Vec<_> = (0..16).map(|_| make()).collect();
+    let refs: Vec<_> =
+        (0..16 * 300).map(|at| workers[at % 16].options().max_retries(u32::MAX).add(1)).collect();
+    let mut killed = 0;
+    for (at, reference) in refs.iter().enumerate() {
+        if at % 200 == 0 {
+            killed += u64::from(workers[(at / 200) % 16].kill_and_restart());
+        }
+        assert!(value(reference).unwrap() >= 1);
+    }
+    let restarts: u64 = workers.iter().map(|worker| worker.restarts()).sum();
+    assert_eq!(restarts, killed);
+    drop((workers, refs));
+    all_clear(2);
+}
