@@ -1035,3 +1035,65 @@ fn shared_methods_may_wait_for_each_other() {
         all_clear(cpus);
     }
 }
+
+#[remote]
+struct Board {
+    n: i64,
+}
+
+#[remote]
+impl Board {
+    pub fn new() -> Self {
+        Board { n: 7 }
+    }
+    pub fn reads(&self, gate: u64) -> i64 {
+        pass(gate);
+        self.n
+    }
+    pub async fn awaits(&self, other: ObjectRef<i64>) -> i64 {
+        self.n + other.await.unwrap_or(0)
+    }
+}
+
+#[remote]
+fn reads_here(board: BoardHandle, gate: u64) -> Result<i64, raykit::Error> {
+    board.reads(gate).get()
+}
+
+#[remote]
+async fn awaits_here(board: BoardHandle, other: ObjectRef<i64>) -> Result<i64, raykit::Error> {
+    board.awaits(other).await
+}
+
+/// Whoever runs a call for itself, on its own thread or in its own poll, looks after nobody else:
+/// calls that come meanwhile are seen to by those who make them.
+#[test]
+fn a_call_that_its_caller_runs_holds_nobody_up() {
+    let node = node(3);
+    let _here = node.enter();
+    let (gate, open) = (Gate::new(), Gate::new());
+    open.open();
+    for _ in 0..20 {
+        let (board, gate) = (Board::remote(), Gate::new());
+        value(&board.ready()).unwrap();
+        let held = reads_here::remote(&board, gate.id);
+        gate.await_arrivals(1);
+        let beside: Vec<_> = (0..5).map(|_| board.reads(open.id)).collect();
+        assert_eq!(raykit::get(&beside).unwrap(), [7; 5]);
+        assert!(!held.is_ready());
+        gate.open();
+        assert_eq!(value(&held).unwrap(), 7);
+    }
+    let board = Board::remote();
+    let late = held::options().num_cpus(0.0).remote(gate.id, 3);
+    let waiting = awaits_here::remote(&board, raykit::put(late.clone()).unwrap());
+    eventually("it waits", || raykit::explain(&waiting).contains("waits for"));
+    let none = raykit::put(0).unwrap();
+    for _ in 0..5 {
+        assert_eq!(value(&board.awaits(raykit::put(none.clone()).unwrap())).unwrap(), 7);
+        assert_eq!(value(&board.reads(open.id)).unwrap(), 7);
+    }
+    assert!(!waiting.is_ready());
+    gate.open();
+    assert_eq!(value(&waiting).unwrap(), 10);
+}

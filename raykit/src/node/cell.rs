@@ -81,9 +81,6 @@ impl std::ops::Deref for Options {
 pub(super) struct Locked<'a> {
     core: MutexGuard<'a, Core>,
     cell: &'a Cell,
-    /// What the door knows.
-    watched: bool,
-    asks: bool,
 }
 
 impl std::ops::Deref for Locked<'_> {
@@ -115,8 +112,8 @@ impl Locked<'_> {
             return;
         }
         let mut calls = SPARE.try_with(RefCell::take).unwrap_or_default();
-        self.asks = self.cell.door.let_in(&mut calls, watching);
-        self.watched = watching;
+        self.cell.door.let_in(&mut calls, watching);
+        self.core.watched = watching;
         self.core.posted = self.core.posted.wrapping_add(calls.len() as u32);
         for call in calls.drain(..) {
             self.core.inbox.push(Mail { kind: self.cell.kind(&call), call });
@@ -128,12 +125,12 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let core = &self.core;
-        let refuses = core.stopping || matches!(core.stage, Stage::Ended(_));
+        let refuses = self.core.stopping || matches!(self.core.stage, Stage::Ended(_));
         let bounded = self.cell.options.max_pending < u32::MAX;
-        let asks = refuses || bounded || core.inbox.holds_anyone();
-        let watched = core.is_watching();
-        if watched && !self.watched || asks != self.asks {
+        let asks = refuses || bounded || self.core.inbox.holds_anyone();
+        let watched = self.core.watched || self.core.is_watching();
+        if watched != self.core.watched || asks != self.core.asks {
+            (self.core.watched, self.core.asks) = (watched, asks);
             self.cell.door.tell(watched, asks);
         }
     }
@@ -142,10 +139,20 @@ impl Drop for Locked<'_> {
 impl Cell {
     /// Takes the lock, and lets in who stands at the door.
     pub(super) fn enter(&self) -> Locked<'_> {
-        let core = self.core.lock();
-        let watching = core.is_watching();
-        let mut locked = Locked { core, cell: self, watched: false, asks: true };
-        locked.let_in(watching);
+        self.enter_to(|_| ())
+    }
+
+    /// The same; `first` comes before that, for who stops to watch the door.
+    pub(super) fn enter_to(&self, first: impl FnOnce(&mut Core)) -> Locked<'_> {
+        let mut locked = Locked { core: self.core.lock(), cell: self };
+        first(&mut locked.core);
+        let watching = locked.core.is_watching();
+        // Nobody is there, and nobody relies on what is no more: the common case. Who comes at this
+        // moment goes in himself, or relies on a turn that looks again.
+        let quiet = !self.door.is_busy() && (watching || !locked.core.watched);
+        if !quiet {
+            locked.let_in(watching);
+        }
         locked
     }
 
@@ -163,7 +170,9 @@ impl Cell {
         if legacy.is_some() {
             core.rare().legacy = legacy;
         }
-        let door = Door::new(options.max_pending < u32::MAX);
+        let bounded = options.max_pending < u32::MAX;
+        let door = Door::new(bounded);
+        core.asks = bounded;
         Arc::new(Cell {
             id: ActorId { node: node.id, sequence: crate::base::id::next_sequence() },
             node: Arc::downgrade(node),

@@ -53,8 +53,9 @@ impl Cell {
             Ok(value) => {
                 let before = {
                     let mut core = self.core.lock();
-                    core.since = 0;
-                    core.rare().kept.replace(value)
+                    let rare = core.rare();
+                    rare.since = 0;
+                    rare.kept.replace(value)
                 };
                 quietly(|| drop(before));
                 result
@@ -69,8 +70,9 @@ impl Cell {
     /// Counts one more change since the state was kept; whether it is time to keep it again.
     fn is_due(&self) -> bool {
         let (mut core, every) = (self.core.lock(), self.options.checkpoint_every);
-        core.since = core.since.saturating_add(1);
-        every > 0 && core.since >= every
+        let since = &mut core.rare().since;
+        *since = since.saturating_add(1);
+        every > 0 && *since >= every
     }
 
     /// The actor is about to end: its state is kept for who comes after it.

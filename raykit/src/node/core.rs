@@ -30,10 +30,11 @@ pub(super) struct Core {
     pub(super) closing: bool,
     /// It was told to stop: no further call is taken.
     pub(super) stopping: bool,
-    /// Calls that may have changed the state since it was kept last.
-    pub(super) since: u32,
     /// A turn runs `&mut self` calls, and will look for more when it is done.
     pub(super) solo: bool,
+    /// What the door was told: that a turn looks there, and that callers have to ask.
+    pub(super) watched: bool,
+    pub(super) asks: bool,
     pub(super) rare: Option<Box<Rare>>,
 }
 
@@ -50,8 +51,9 @@ pub(super) struct Rare {
     pub(super) stillborn: Option<Error>,
     /// For who takes over when it has ended.
     pub(super) legacy: Option<Arc<Legacy>>,
-    /// The state as it was kept last.
+    /// The state as it was kept last, and calls that may have changed it since then.
     pub(super) kept: Option<Value>,
+    pub(super) since: u32,
     pub(super) restarts: Restarts,
     /// The constructor's arguments, where it may run again.
     pub(super) inputs: Inputs,
@@ -93,7 +95,8 @@ impl Core {
             closing: false,
             stopping: false,
             solo: false,
-            since: 0,
+            watched: false,
+            asks: false,
             rare: None,
         }
     }

@@ -86,13 +86,12 @@ impl<M: Clone> Door<M> {
 
     /// Takes all calls in, in their order; `empty` takes their place. From now on somebody looks
     /// here by himself only if he is said to go on `watching`. Called under the actor's lock, so
-    /// that two who take do not mix their calls. Whether callers have to ask.
-    pub(super) fn let_in(&self, empty: &mut Vec<M>, watching: bool) -> bool {
+    /// that two who take do not mix their calls.
+    pub(super) fn let_in(&self, empty: &mut Vec<M>, watching: bool) {
         let mut inside = self.inside.lock();
         std::mem::swap(&mut inside.calls, empty);
         self.busy.store(false, Ordering::Relaxed);
         inside.watched = watching;
-        inside.asks
     }
 
     /// Whether calls stand here, as far as one sees from outside.
@@ -129,7 +128,7 @@ mod loom_tests {
     impl Actor {
         fn let_in(&self, core: &mut Core, watching: bool) {
             let mut calls = Vec::new();
-            let _ = self.door.let_in(&mut calls, watching);
+            self.door.let_in(&mut calls, watching);
             core.line.append(&mut calls);
         }
 

@@ -45,8 +45,8 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         return Ok(());
     }
     let worker = crate::sched::worker::current();
-    // What is waited for may be a call whose actor has its turn after this poll.
-    let _ = current::with_node(flight::take_turns);
+    // What is waited for may be a call that its actor sees after this poll.
+    let _ = current::with_node(flight::see_to_calls);
     if let (Some(worker), None) = (&worker, deadline)
         && progress.needs_all()
     {
@@ -136,7 +136,7 @@ pub(crate) fn sleep_until(
 ) -> Result<bool, Error> {
     let node = current::node().ok();
     if let Some(node) = &node {
-        flight::take_turns(node);
+        flight::see_to_calls(node);
     }
     let registered = match (&node, deadline) {
         (Some(node), None) => node.register_wait(missing, kind)?,

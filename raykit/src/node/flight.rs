@@ -44,8 +44,8 @@ pub(crate) trait Lender: Send + Sync {
         result: Result<Returns>,
     ) -> Result<Returns>;
 
-    /// Starts futures that are next.
-    fn take_turn(self: Arc<Self>, node: &Arc<Node>);
+    /// Calls have come that nobody has seen yet.
+    fn go_on(self: Arc<Self>, node: &Arc<Node>);
 
     /// Whether this attempt does not count any more, since another one follows.
     fn is_superseded(&self, life: &Arc<Life>, task: &Arc<Task>, attempt: u32) -> bool;
@@ -85,14 +85,14 @@ pub(super) async fn fly(mut flight: Flight) {
 }
 
 std::thread_local! {
-    /// Actors whose turn waits for the end of the poll that goes on here: whoever is polled may be
-    /// about to await what he has called, and then polls that himself.
+    /// Actors whose calls are seen to at the end of the poll that goes on here: whoever is polled
+    /// may be about to await what he has called, and then polls that himself.
     static AFTER: RefCell<Vec<Arc<dyn Lender>>> = const { RefCell::new(Vec::new()) };
     /// Polls upon each other on this thread.
     static POLLS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Has the actor take its turn when the poll on this thread is over. `false` if there is none.
+/// Has the actor see its calls when the poll on this thread is over. `false` if there is none.
 pub(super) fn after_this_poll<L: Lender + 'static>(actor: &Arc<L>) -> bool {
     let polled = POLLS.try_with(Cell::get).unwrap_or(0) > 0;
     polled && AFTER.try_with(|after| after.borrow_mut().push(Arc::clone(actor) as _)).is_ok()
@@ -105,17 +105,20 @@ pub(super) fn forgo<L: Lender>(actor: &Arc<L>) -> bool {
         let same =
             |other: &Arc<dyn Lender>| std::ptr::addr_eq(Arc::as_ptr(other), Arc::as_ptr(actor));
         let at = after.iter().rposition(same)?;
-        Some(after.swap_remove(at))
+        Some(after.remove(at))
     };
     // Dropped when the list is not borrowed any more.
     AFTER.try_with(forgo).ok().flatten().is_some()
 }
 
-/// Takes the turns that wait, before this thread blocks or goes on with something else.
-pub(super) fn take_turns(node: &Arc<Node>) {
-    let next = || AFTER.try_with(|after| after.borrow_mut().pop()).ok().flatten();
-    while let Some(actor) = next() {
-        actor.take_turn(node);
+/// Sees to the calls that wait for that, before this thread blocks or goes on with something else.
+pub(super) fn see_to_calls(node: &Arc<Node>) {
+    let first = |after: &RefCell<Vec<Arc<dyn Lender>>>| {
+        let mut after = after.borrow_mut();
+        (!after.is_empty()).then(|| after.remove(0))
+    };
+    while let Some(actor) = AFTER.try_with(first).ok().flatten() {
+        actor.go_on(node);
     }
 }
 
@@ -195,7 +198,7 @@ impl Flight {
         let polled = catch_unwind(AssertUnwindSafe(|| in_task(task, || future.as_mut().poll(cx))));
         POLLS.with(|polls| polls.set(polls.get() - 1));
         if POLLS.with(Cell::get) == 0 {
-            take_turns(node);
+            see_to_calls(node);
         }
         match polled {
             Ok(Poll::Ready(result)) => Poll::Ready(result),

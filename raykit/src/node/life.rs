@@ -49,7 +49,12 @@ impl Core {
         self.stage = Stage::Falling;
         self.inbox.forget_running();
         (self.active, self.generation) = (0, self.generation.wrapping_add(1));
-        (self.since, self.solo) = (0, false);
+        // Until the next life begins callers may rely on a turn that does not come: then somebody
+        // goes in who sees them.
+        self.solo = false;
+        if let Some(rare) = &mut self.rare {
+            rare.since = 0;
+        }
         let mut fallen = Fallen { life, held: None, kept: Vec::new(), lost: Vec::new() };
         if self.rarely(|rare| rare.held.as_ref()).is_some() {
             fallen.held = self.rare().held.take();

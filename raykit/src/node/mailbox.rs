@@ -79,7 +79,10 @@ impl Mailbox for Cell {
             match self.door.bring(task) {
                 Met::In => return Ok(()),
                 Met::InUnseen => {
-                    self.go_on(node);
+                    // Whoever makes the call may be about to await it.
+                    if !(task.is_async() && flight::after_this_poll(&self)) {
+                        Cell::go_on(&self, node);
+                    }
                     return Ok(());
                 }
                 Met::Asked => {}
@@ -145,9 +148,8 @@ impl Mailbox for Cell {
     fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>) {
         let own = Arc::as_ptr(&self);
         let popped = worker.pop_if(|job| std::ptr::addr_eq(Arc::as_ptr(job), own)).is_some();
-        let mut core = self.enter();
         // The turn that was queued for this call is taken now.
-        core.queued -= u32::from(popped);
+        let mut core = self.enter_to(|core| core.queued -= u32::from(popped));
         // Those before it in line have to end before it can begin.
         for _ in 0..ACTOR_TURN_CALLS {
             let Some((life, kind, call)) = core.start_toward(task) else { break };
@@ -177,13 +179,9 @@ impl Mailbox for Cell {
 
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>) {
         let forgone = flight::forgo(&self);
-        let started = {
-            let mut core = self.enter();
-            core.queued -= u32::from(forgone);
-            core.start_now(task)
-        };
+        let started = self.enter().start_now(task);
         if started.is_none() && forgone {
-            self.go_on(node);
+            Cell::go_on(&self, node);
         }
         if let Some((life, kind)) = started {
             self.tell_of_room();

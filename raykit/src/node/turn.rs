@@ -3,7 +3,7 @@
 
 use super::cell::{Cell, LANE};
 use super::core::{Core, Turn};
-use super::flight::{self, Lender, Lent};
+use super::flight::{Lender, Lent};
 use super::task::Task;
 use super::{Node, current};
 use crate::actor::inbox::{Kind, Need};
@@ -54,11 +54,7 @@ impl Cell {
     /// Sees that a turn, which is counted already, is taken.
     pub(super) fn schedule(self: &Arc<Cell>, node: &Arc<Node>, turn: Turn) {
         if turn == Turn::OfFutures {
-            // Whoever made the call may be about to await it.
-            if !flight::after_this_poll(self) {
-                self.turn(node, false);
-            }
-            return;
+            return self.turn(node, false);
         }
         // One that holds CPUs of its own runs on these.
         match self.options.num_cpus > 0.0 {
@@ -188,8 +184,11 @@ impl Cell {
     /// while others have work for this thread. Whether there is one.
     fn lingers(&self, node: &Node) -> bool {
         for look in 0..LINGER_LOOKS {
-            if look % 16 == 0 && node.pool.has_plain() {
-                return false;
+            if look % 16 == 0 {
+                if node.pool.has_plain() {
+                    return false;
+                }
+                std::thread::yield_now(); // the caller may need this very core
             }
             for _ in 0..LINGER_PAUSES {
                 std::hint::spin_loop();
@@ -319,8 +318,8 @@ impl Lender for Cell {
         self.crash(node, Some(life), Some(task), error);
     }
 
-    fn take_turn(self: Arc<Self>, node: &Arc<Node>) {
-        self.turn(node, false);
+    fn go_on(self: Arc<Self>, node: &Arc<Node>) {
+        Cell::go_on(&self, node);
     }
 
     fn back(self: Arc<Self>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
