@@ -140,6 +140,9 @@ impl Options {
             _ => (key, values::whole(key, entry.expression()?)?),
         };
         self.fields.push((field, value));
+        if key == "max_retries" && owner == Owner::Method {
+            self.fields.push(("own_retries", code!(true)));
+        }
         Ok(())
     }
 }

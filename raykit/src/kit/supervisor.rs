@@ -2,10 +2,10 @@
 
 use crate::actor::supervise::{Child, Decision, Family, Restart, Supervise, Supervised};
 use crate::base::ActorId;
+use crate::node::run::caught;
 use crate::object::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -89,6 +89,8 @@ struct State {
     max: u32,
     within: Duration,
     on_failure: Option<Arc<Decide>>,
+    /// It gave up, and the one above has not decided yet.
+    asks: bool,
     /// Why it gave up, until its own supervisor starts it again.
     gave_up: Option<String>,
     starts: u64,
@@ -153,6 +155,7 @@ impl Supervisor {
             max: MAX_RESTARTS,
             within: WITHIN,
             on_failure: None,
+            asks: false,
             gave_up: None,
             starts: 0,
         };
@@ -191,7 +194,8 @@ impl Supervisor {
         self,
         decide: impl Fn(&Failure) -> Decision + Send + Sync + 'static,
     ) -> Supervisor {
-        self.0.state.lock().on_failure = Some(Arc::new(decide));
+        let before = self.0.state.lock().on_failure.replace(Arc::new(decide));
+        drop(before); // the user's, outside the lock
         self
     }
 
@@ -230,8 +234,10 @@ impl fmt::Debug for Supervisor {
 impl Supervise for Shared {
     fn joined(&self, child: Arc<dyn Child>) {
         let mut state = self.state.lock();
-        // What comes to one that gave up begins a new count.
-        state.gave_up = None;
+        // What comes to one that gave up for good begins anew.
+        if !state.asks {
+            state.gave_up = None;
+        }
         state.family.join(child.id(), child);
     }
 
@@ -249,9 +255,9 @@ impl Supervise for Shared {
         let Some(child) = child.filter(|child| child.is_down()) else { return };
         let failure =
             Failure { actor: child.label(), error: error.to_string(), restarts: child.restarts() };
-        let decide = || decide.map_or(Decision::Restart, |decide| decide(&failure));
+        let decide = || Ok(decide.map_or(Decision::Restart, |decide| decide(&failure)));
         // A panic was printed when it happened.
-        match catch_unwind(AssertUnwindSafe(decide)).unwrap_or(Decision::Escalate) {
+        match caught(decide).unwrap_or(Decision::Escalate) {
             Decision::Restart => self.restart(&child, error),
             Decision::Stop => child.give_up(&format!("ended, as its supervisor decided: {error}")),
             Decision::Escalate => self.give_up(&format!("{} has failed: {error}", failure.actor)),
@@ -279,6 +285,7 @@ impl Shared {
         let children = {
             let mut state = self.state.lock();
             state.gave_up = Some(why.to_owned());
+            state.asks = self.above.is_some();
             state.family.all()
         };
         let error = Error::new(ErrorKind::ActorDied, why);
@@ -323,7 +330,7 @@ impl Child for Inner {
     }
 
     fn is_down(&self) -> bool {
-        self.with(|own| own.state.lock().gave_up.is_some())
+        self.with(|own| own.state.lock().asks)
     }
 
     fn restarts(&self) -> u64 {
@@ -339,14 +346,17 @@ impl Child for Inner {
             let mut state = own.state.lock();
             let (max, within) = (state.max, state.within);
             state.family.limit(max, within);
-            state.gave_up = None;
+            (state.asks, state.gave_up) = (false, None);
             state.starts += 1;
         });
         self.children().iter().for_each(|child| child.bring_up(pause));
     }
 
     fn give_up(&self, why: &str) {
-        self.with(|own| own.state.lock().gave_up = Some(why.to_owned()));
+        self.with(|own| {
+            let mut state = own.state.lock();
+            (state.asks, state.gave_up) = (false, Some(why.to_owned()));
+        });
         self.children().iter().rev().for_each(|child| child.give_up(why));
     }
 }

@@ -41,7 +41,9 @@ impl Cell {
         result: Result<R>,
     ) -> Result<R> {
         let asked = std::ptr::eq(call.function, &KEEP);
-        let Some(checkpoint) = self.checkpoint.filter(|_| result.is_ok()) else { return result };
+        // What a life that is over has changed is nobody's any more.
+        let present = result.is_ok() && !life.is_over();
+        let Some(checkpoint) = self.checkpoint.filter(|_| present) else { return result };
         if call.function.body.need() == Need::Shared || !(self.is_due() || asked) {
             return result;
         }
@@ -51,13 +53,17 @@ impl Cell {
         });
         match kept {
             Ok(value) => {
+                let mut value = Some(value);
                 let before = {
                     let mut core = self.core.lock();
-                    let rare = core.rare();
-                    rare.since = 0;
-                    rare.kept.replace(value)
+                    let own = core.life.as_ref().is_some_and(|own| Arc::ptr_eq(own, life));
+                    own.then(|| {
+                        let rare = core.rare();
+                        rare.since = 0;
+                        std::mem::replace(&mut rare.kept, value.take())
+                    })
                 };
-                quietly(|| drop(before));
+                quietly(|| drop((before, value)));
                 result
             }
             Err(error) => {

@@ -131,6 +131,8 @@ pub(super) struct Flight {
     future: Option<Running>,
     /// Why there is none.
     failed: Option<Error>,
+    /// It was dropped before it had ended.
+    cut: bool,
     /// Whether it counts for the limit of those that run.
     pub(super) counted: bool,
     started: Option<timeline::Mark>,
@@ -151,6 +153,7 @@ impl Flight {
             node: Arc::clone(node),
             future: None,
             failed: None,
+            cut: false,
             counted: false,
             started: None,
             held,
@@ -182,6 +185,7 @@ impl Flight {
         // broken off, and another attempt follows.
         if task.is_settled() || task.attempt.load(Ordering::Acquire) != self.attempt {
             let future = self.future.take();
+            self.cut = true;
             // The user's values are dropped with the task still in force.
             let _ = catch_unwind(AssertUnwindSafe(|| in_task(task, || drop(future))));
             return Poll::Ready(Err(task.error(ErrorKind::Cancelled, "")));
@@ -228,7 +232,8 @@ impl Flight {
         {
             return self.end();
         }
-        if let Some(error) = result.as_ref().err().filter(|error| error.is_panic()) {
+        let broken = |error: &&Error| error.is_panic() || (self.cut && task.function.body.makes());
+        if let Some(error) = result.as_ref().err().filter(broken) {
             if task.function.body.makes() {
                 let _ = node.made(&task, Err(error.clone()));
             }

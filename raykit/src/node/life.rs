@@ -332,7 +332,8 @@ impl Child for Charge {
     fn take_down(&self, why: &Error) {
         let Some(node) = self.0.node() else { return };
         let mut core = self.0.enter();
-        if core.is_alive() {
+        // One that runs its `on_stop` is about to be gone anyway.
+        if core.is_alive() && core.rarely(|rare| rare.farewell.as_ref()).is_none() {
             let fallen = core.fall();
             drop(core);
             self.0.lie_down(&node, fallen, &format!("starts again with others: {why}"));

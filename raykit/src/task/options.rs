@@ -64,7 +64,7 @@ pub struct Options {
     pub when_full: WhenFull,
     /// For a method: whether the call keeps its place in the order of its caller's calls.
     pub ordered: bool,
-    /// For a call of a method: whether the retries are the call's own.
+    /// For a method and a call of one: whether it says itself how often it is tried again.
     pub own_retries: bool,
 }
 
@@ -116,6 +116,7 @@ impl Options {
     pub(crate) fn over(mut self, method: &Options) -> Options {
         if !self.own_retries {
             (self.max_retries, self.retry_on) = (method.max_retries, method.retry_on);
+            self.own_retries = method.own_retries;
         }
         self.name = self.name.or_else(|| method.name.clone());
         self.timeout = self.timeout.or(method.timeout);
