@@ -49,7 +49,7 @@ pub trait Handle: Object {
 pub type ActorRef<A> = ObjectRef<A>;
 
 fn claim<A>(actor: &ActorRef<A>) -> Result<&Claim> {
-    actor.0.peek::<Claim>().ok_or_else(|| match actor.0.slot().outcome() {
+    actor.0.peek::<Claim>().ok_or_else(|| match actor.0.outcome() {
         Some(Err(error)) => error.clone(),
         _ => Error::new(ErrorKind::ActorNotFound, "this is no reference to an actor"),
     })

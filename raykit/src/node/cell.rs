@@ -244,7 +244,7 @@ impl Cell {
         };
         drop(core);
         if let Some(why) = why {
-            reference.slot().seal(Ok(Payload::new(Value::new(why))));
+            reference.seal(Ok(Payload::new(Value::new(why))));
         }
         reference
     }
@@ -336,7 +336,7 @@ impl Cell {
         };
         self.room.notify_all();
         if let Some(told) = told {
-            told.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+            told.seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
         }
         let node = self.node();
         if let Some(node) = &node {

@@ -296,10 +296,10 @@ impl Node {
         let references: Vec<RawRef> = task.inputs.lock().references().cloned().collect();
         for reference in &references {
             task.open.fetch_add(1, Ordering::Relaxed);
-            if reference.slot().watch(&waker) == Watched::Ready {
+            if reference.watch(&waker) == Watched::Ready {
                 task.open.fetch_sub(1, Ordering::Relaxed);
                 // One failure is enough, however long the others take.
-                if let Some(Err(error)) = reference.slot().outcome()
+                if let Some(Err(error)) = reference.outcome()
                     && task.give_up()
                 {
                     self.finish_unrun(task, error.clone());
@@ -364,7 +364,7 @@ impl Node {
 /// The error of an argument that failed.
 fn failed_argument(task: &Task) -> Option<Error> {
     let inputs = task.inputs.lock();
-    inputs.references().find_map(|reference| match reference.slot().outcome() {
+    inputs.references().find_map(|reference| match reference.outcome() {
         Some(Err(error)) => Some(error.clone()),
         _ => None,
     })

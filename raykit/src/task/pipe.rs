@@ -14,6 +14,12 @@ use crate::base::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use std::collections::VecDeque;
 use std::task::Waker;
 
+/// What may go through a pipe.
+pub(crate) trait Load {
+    /// What it counts for, beside being one item; always the same.
+    fn bytes(&self) -> u64;
+}
+
 /// How far a producer may be ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
@@ -35,15 +41,15 @@ pub(crate) enum Pushed<T> {
 /// What a consumer finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken<T> {
-    Item(T),
+    /// With how many came before it.
+    Item(T, u64),
     /// There is nothing yet.
     Nothing,
     /// There will be nothing any more.
     Over,
 }
 
-/// Item and bytes.
-type Items<T> = VecDeque<(T, u64)>;
+type Items<T> = VecDeque<T>;
 
 /// On cache lines of its own.
 #[repr(align(128))]
@@ -114,7 +120,7 @@ impl Ahead {
     }
 }
 
-impl<T> Pipe<T> {
+impl<T: Load> Pipe<T> {
     pub(crate) fn new(ahead: Ahead) -> Pipe<T> {
         let front = Front { items: VecDeque::new(), producer: None, over: false };
         let back =
@@ -123,24 +129,25 @@ impl<T> Pipe<T> {
     }
 
     /// Appends an item. There is one producer.
-    pub(crate) fn push(&self, item: T, bytes: u64) -> Pushed<T> {
+    #[inline]
+    pub(crate) fn push(&self, item: T) -> Pushed<T> {
+        let bytes = item.bytes();
         let mut back = self.back.state.lock();
         if back.over {
             return Pushed::Over(item);
         }
-        back.items.push_back((item, bytes));
+        back.items.push_back(item);
         let sent = self.back.count(bytes);
         let mut full = self.ahead.is_reached(sent, back.taken);
         if full {
             back.taken = self.front.counted();
             full = self.ahead.is_reached(sent, back.taken);
         }
-        let waiting = match back.consumers.is_empty() {
-            true => Vec::new(),
-            false => std::mem::take(&mut back.consumers),
-        };
-        drop(back);
-        waiting.into_iter().for_each(Waker::wake);
+        if !back.consumers.is_empty() {
+            let waiting = std::mem::take(&mut back.consumers);
+            drop(back);
+            waiting.into_iter().for_each(Waker::wake);
+        }
         if full { Pushed::Full } else { Pushed::On }
     }
 
@@ -158,35 +165,44 @@ impl<T> Pipe<T> {
 
     /// Takes the next item. Where there is none yet, `waker` is called when there is something to
     /// look at.
+    #[inline]
     pub(crate) fn take(&self, waker: Option<&Waker>) -> Taken<T> {
         let mut front = self.front.state.lock();
-        if front.items.is_empty() {
-            let mut back = self.back.state.lock();
-            std::mem::swap(&mut front.items, &mut back.items);
-            if front.items.is_empty() {
-                if back.over {
-                    return Taken::Over;
-                }
-                if let Some(waker) = waker
-                    && !back.consumers.iter().any(|known| known.will_wake(waker))
-                {
-                    back.consumers.push(waker.clone());
-                }
-                return Taken::Nothing;
-            }
-        }
-        let Some((item, bytes)) = front.items.pop_front() else { return Taken::Nothing };
-        let taken = self.front.count(bytes);
-        let paused = front.producer.is_some();
-        let producer = match paused && self.ahead.is_half_empty(self.back.counted(), taken) {
-            true => front.producer.take(),
-            false => None,
+        let item = match front.items.pop_front() {
+            Some(item) => item,
+            None => match self.exchange(&mut front.items, waker) {
+                Taken::Item(item, _) => item,
+                nothing => return nothing,
+            },
         };
-        drop(front);
-        if let Some(producer) = producer {
+        let taken = self.front.count(item.bytes());
+        if front.producer.is_some()
+            && self.ahead.is_half_empty(self.back.counted(), taken)
+            && let Some(producer) = front.producer.take()
+        {
+            drop(front);
             producer.wake();
         }
-        Taken::Item(item)
+        Taken::Item(item, taken.0 - 1)
+    }
+
+    /// Puts what has come in into the empty front, and takes the first of it.
+    #[cold]
+    fn exchange(&self, front: &mut Items<T>, waker: Option<&Waker>) -> Taken<T> {
+        let mut back = self.back.state.lock();
+        std::mem::swap(front, &mut back.items);
+        if let Some(item) = front.pop_front() {
+            return Taken::Item(item, 0);
+        }
+        if back.over {
+            return Taken::Over;
+        }
+        if let Some(waker) = waker
+            && !back.consumers.iter().any(|known| known.will_wake(waker))
+        {
+            back.consumers.push(waker.clone());
+        }
+        Taken::Nothing
     }
 
     /// Whether a consumer would find an item or the end, as far as one can tell without a lock.
@@ -221,7 +237,7 @@ impl<T> Pipe<T> {
     /// Nobody takes anything any more. What is left is the caller's to drop.
     pub(crate) fn abandon(&self) -> impl Iterator<Item = T> + use<T> {
         let [first, second] = self.finish(true);
-        first.into_iter().chain(second).map(|(item, _)| item)
+        first.into_iter().chain(second)
     }
 
     fn finish(&self, all: bool) -> [Items<T>; 2] {
@@ -254,12 +270,12 @@ mod tests {
         let pipe = pipe(10, 1 << 20);
         assert_eq!(pipe.take(None), Taken::Nothing);
         (0..3).for_each(|item| assert_eq!(pipe.push(item, 0), Pushed::On));
-        assert_eq!(pipe.take(None), Taken::Item(0));
+        assert_eq!(pipe.take(None), Taken::Item(0, 0));
         assert_eq!(pipe.push(3, 0), Pushed::On);
         pipe.end();
         assert_eq!(pipe.push(4, 0), Pushed::Over(4));
         let rest: Vec<_> = std::iter::from_fn(|| match pipe.take(None) {
-            Taken::Item(item) => Some(item),
+            Taken::Item(item, _) => Some(item),
             _ => None,
         })
         .collect();
@@ -275,7 +291,7 @@ mod tests {
         assert!(!pipe.pause(waker));
         assert_eq!(pipe.push(3, 1), Pushed::Full);
         assert!(pipe.pause(waker));
-        assert_eq!(pipe.take(None), Taken::Item(0));
+        assert_eq!(pipe.take(None), Taken::Item(0, 0));
         assert!(!pipe.pause(waker), "there is room for one");
         assert_eq!(pipe.push(4, 98), Pushed::Full, "the bytes count as well");
         assert!(pipe.pause(waker));
@@ -312,7 +328,7 @@ mod loom_tests {
     fn next(pipe: &Pipe<u32>, parker: &Parker, waker: &Waker) -> Option<u32> {
         loop {
             match pipe.take(Some(waker)) {
-                Taken::Item(item) => return Some(item),
+                Taken::Item(item, _) => return Some(item),
                 Taken::Over => return None,
                 Taken::Nothing => parker.park(),
             }
@@ -353,7 +369,7 @@ mod loom_tests {
                 let pipe = Arc::clone(&pipe);
                 loom::thread::spawn(move || produce(&pipe, 3))
             };
-            let taken = matches!(pipe.take(None), Taken::Item(_));
+            let taken = matches!(pipe.take(None), Taken::Item(..));
             let left = pipe.abandon().count();
             let sent = producer.join().expect("the producer ends");
             assert_eq!(sent as usize, usize::from(taken) + left);
@@ -375,7 +391,7 @@ mod loom_tests {
             };
             assert_eq!(pipe.push(0, 0), Pushed::On);
             assert_eq!(pipe.push(1, 0), Pushed::On);
-            let mine = usize::from(matches!(pipe.take(None), Taken::Item(_)));
+            let mine = usize::from(matches!(pipe.take(None), Taken::Item(..)));
             pipe.end();
             assert_eq!(mine + other.join().expect("the other ends"), 2);
         });
