@@ -7,7 +7,6 @@ mod common;
 use common::{Gate, PATIENCE, all_clear, error, eventually, node, note, pass, ready, value};
 use raykit::prelude::*;
 use raykit::{Decision, Restart, Supervisor};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Keeps its state after every call.

@@ -50,7 +50,7 @@ pub trait Handle: Object {
 pub type ActorRef<A> = ObjectRef<A>;
 
 fn claim(actor: &RawRef) -> Result<&Claim> {
-    actor.peek::<Claim>().ok_or_else(|| match actor.slot().outcome() {
+    actor.peek::<Claim>().ok_or_else(|| match actor.outcome() {
         Some(Err(error)) => error.clone(),
         _ => Error::new(ErrorKind::ActorNotFound, "this is no reference to an actor"),
     })

@@ -34,11 +34,17 @@ pub fn put<T: Object>(value: T) -> Result<ObjectRef<T>> {
 
 /// The payload behind `reference`, once it is there.
 fn awaited(reference: &RawRef, deadline: Option<Instant>) -> Result<&Payload> {
-    let slot = reference.slot();
-    if slot.outcome().is_none() {
-        fetch::wait(&[reference], Goal::All, deadline)?;
+    if let Some(Ok(payload)) = reference.outcome() {
+        return Ok(payload);
     }
-    match slot.outcome() {
+    missed(reference, deadline)
+}
+
+/// The same where the object is not there yet, or never will be.
+#[cold]
+fn missed(reference: &RawRef, deadline: Option<Instant>) -> Result<&Payload> {
+    fetch::wait(&[reference], Goal::All, deadline)?;
+    match reference.outcome() {
         Some(Ok(payload)) => Ok(payload),
         Some(Err(error)) => Err(error.clone()),
         None => Err(Error::new(crate::ErrorKind::TimedOut, "the object is not there yet")),
@@ -307,8 +313,8 @@ impl<T> std::fmt::Debug for Getting<T> {
 
 impl<T> Getting<T> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let slot = self.reference.0.slot();
-        if slot.outcome().is_some() {
+        let raw = &self.reference.0;
+        if raw.outcome().is_some() {
             return Poll::Ready(Ok(()));
         }
         if self.watch.is_none() && future::poll_here(&self.reference.0, cx) {
@@ -322,7 +328,7 @@ impl<T> Getting<T> {
         }
         let edge = match self.watch.take() {
             Some(old) => {
-                slot.unwatch(&old.waker);
+                raw.unwatch(&old.waker);
                 old.edge
             }
             None => {
@@ -333,7 +339,7 @@ impl<T> Getting<T> {
                 node.map_or(Ok(None), register)?
             }
         };
-        match slot.watch(cx.waker()) {
+        match raw.watch(cx.waker()) {
             Watched::Ready => Poll::Ready(Ok(())),
             Watched::Kept => {
                 self.watch = Some(Waiting { waker: cx.waker().clone(), edge });
@@ -357,7 +363,7 @@ impl<T: Object> Future for Getting<T> {
 impl<T> Drop for Getting<T> {
     fn drop(&mut self) {
         if let Some(watch) = self.watch.take() {
-            self.reference.0.slot().unwatch(&watch.waker);
+            self.reference.0.unwatch(&watch.waker);
         }
     }
 }

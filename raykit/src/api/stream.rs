@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 impl<T> ObjectStream<T> {
     fn tap(&self) -> Result<&Tap> {
-        self.claim.0.peek::<Tap>().ok_or_else(|| match self.claim.0.slot().outcome() {
+        self.claim.0.peek::<Tap>().ok_or_else(|| match self.claim.0.outcome() {
             Some(Err(error)) => error.clone(),
             _ => Error::new(ErrorKind::Encoding, "this is no reference to a stream"),
         })
@@ -110,6 +110,9 @@ impl<T> Iterator for ObjectStream<T> {
     fn next(&mut self) -> Option<ObjectRef<T>> {
         if self.given_up {
             return None;
+        }
+        if let Some(ready) = self.claim.0.peek::<Tap>().and_then(Tap::ready) {
+            return Some(ObjectRef::new(ready));
         }
         match self.tap().and_then(|tap| tap.next(None)) {
             Ok(next) => next.map(ObjectRef::new),

@@ -214,7 +214,7 @@ impl<T> IntoFuture for Waiting<T> {
 impl<T> WaitFuture<T> {
     fn unwatch(&mut self) {
         if let (Some(waker), Some(waiting)) = (self.watched.take(), &self.waiting) {
-            waiting.refs.iter().for_each(|reference| reference.0.slot().unwatch(&waker));
+            waiting.refs.iter().for_each(|reference| reference.0.unwatch(&waker));
         }
     }
 }
@@ -234,7 +234,7 @@ impl<T> Future for WaitFuture<T> {
             self.unwatch();
             if let Some(waiting) = &self.waiting {
                 for reference in &waiting.refs {
-                    if reference.0.slot().watch(cx.waker()) == Watched::Ready {
+                    if reference.0.watch(cx.waker()) == Watched::Ready {
                         continue;
                     }
                 }
@@ -310,7 +310,7 @@ pub fn as_completed<T>(refs: impl IntoRefs<T>) -> AsCompleted<T> {
     let mut places: Vec<Option<ObjectRef<T>>> = Vec::with_capacity(refs.len());
     for (at, reference) in refs.into_iter().enumerate() {
         let waker = Waker::from(Arc::new(Arrival { at, arrivals: Arc::clone(&arrivals) }));
-        if reference.0.slot().watch(&waker) == Watched::Ready {
+        if reference.0.watch(&waker) == Watched::Ready {
             waker.wake();
         }
         places.push(Some(reference));

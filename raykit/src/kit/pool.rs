@@ -347,7 +347,7 @@ impl<H: Handle> ActorPool<H> {
             }
         };
         let landing = Waker::from(Arc::new(Landing { busy: Mutex::new(busy), arrival }));
-        if reference.0.slot().watch(&landing) == Watched::Ready {
+        if reference.0.watch(&landing) == Watched::Ready {
             landing.wake();
         }
         reference

@@ -267,7 +267,7 @@ where
 
 /// Who waits for this goes on.
 fn fill(reference: &RawRef) {
-    reference.slot().seal(Ok(Payload::new(Value::new(()))));
+    reference.seal(Ok(Payload::new(Value::new(()))));
 }
 
 /// Who waits for the actor that is being made goes on when this is dropped, be it after a panic.
@@ -313,7 +313,7 @@ where
         let handle = caught(|| Ok(with_birth(birth, || (self.make)(&self.key))))?;
         let made = handle.__actor().0.clone();
         if made.peek::<Claim>().is_none() {
-            return Err(match made.slot().outcome() {
+            return Err(match made.outcome() {
                 Some(Err(error)) => error.clone(),
                 _ => Error::new(ErrorKind::Config, "a virtual actor is not made of another one"),
             });

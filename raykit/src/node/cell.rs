@@ -232,7 +232,7 @@ impl Cell {
         };
         drop(core);
         if let Some(why) = why {
-            reference.slot().seal(Ok(Payload::new(Value::new(why))));
+            reference.seal(Ok(Payload::new(Value::new(why))));
         }
         reference
     }
@@ -250,7 +250,7 @@ impl Cell {
             }
         };
         drop(core);
-        fresh.slot().seal(outcome);
+        fresh.seal(outcome);
         fresh
     }
 
@@ -258,7 +258,7 @@ impl Cell {
     pub(super) fn tell_ready(&self, outcome: Result<(), Error>) {
         let ready = self.core.lock().rare.as_mut().and_then(|rare| rare.ready.take());
         if let Some(ready) = ready {
-            ready.slot().seal(outcome.map(|()| Payload::new(Value::new(()))));
+            ready.seal(outcome.map(|()| Payload::new(Value::new(()))));
         }
     }
 
@@ -394,10 +394,10 @@ impl Cell {
         let told = (rare.ended.take(), rare.ready.take());
         quietly(|| drop((given_up, life, rare)));
         if let Some(ended) = told.0 {
-            ended.slot().seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
+            ended.seal(Ok(Payload::new(Value::new(why.message().to_owned()))));
         }
         if let Some(ready) = told.1 {
-            ready.slot().seal(Err(why));
+            ready.seal(Err(why));
         }
         true
     }

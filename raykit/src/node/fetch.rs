@@ -235,9 +235,9 @@ fn park_for_all(
             Stage::Open => target,
             _ => progress.refs[progress.first_open],
         };
-        if target.slot().watch(waker) == Watched::Kept {
+        if target.watch(waker) == Watched::Kept {
             let woken = park_once(parker, deadline);
-            target.slot().unwatch(waker);
+            target.unwatch(waker);
             if !woken {
                 break progress.reached();
             }
@@ -257,7 +257,7 @@ fn park_for_some(
 ) -> bool {
     for reference in progress.refs {
         // What is ready already is counted below.
-        let _ = reference.slot().watch(waker);
+        let _ = reference.watch(waker);
     }
     let reached = loop {
         if progress.reached() {
@@ -267,7 +267,7 @@ fn park_for_some(
             break progress.reached();
         }
     };
-    progress.refs.iter().for_each(|reference| reference.slot().unwatch(waker));
+    progress.refs.iter().for_each(|reference| reference.unwatch(waker));
     reached
 }
 

@@ -360,7 +360,7 @@ pub(crate) fn explain(node: Option<&Arc<Node>>, reference: &RawRef) -> String {
             text.push_str("\n  which waits: ");
         }
         let task = producer(&reference);
-        match (reference.slot().outcome(), task) {
+        match (reference.outcome(), task) {
             (Some(Ok(_)), _) => {
                 let _ = write!(text, "{} is ready", describe(&reference));
             }

@@ -10,13 +10,14 @@ use crate::base::limits::STREAM_ITEMS_MAX;
 use crate::base::quiet::quietly;
 use crate::base::spin::spin;
 use crate::object::error::{Error, ErrorKind, Result};
+use crate::object::kept::Counted;
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
-use crate::object::value::{Payload, Value};
+use crate::object::value::Value;
 use crate::sched::parker;
 use crate::task::arg::Inputs;
 use crate::task::call::Call;
-use crate::task::pipe::{Pipe, Pushed, Taken};
+use crate::task::pipe::{Load, Pipe, Pushed, Taken};
 use crate::task::yields::{Put, Sink, Yield};
 use std::any::Any;
 use std::sync::Arc;
@@ -75,10 +76,15 @@ impl Tap {
     /// `waker` is called when there is.
     fn look(&self, waker: Option<&Waker>) -> Option<Option<RawRef>> {
         match self.task.pipe().map_or(Taken::Over, |pipe| pipe.take(waker)) {
-            Taken::Item(item) => Some(Some(item)),
+            Taken::Item(item, before) => Some(Some(item.refer(self.id_after(before)))),
             Taken::Nothing => None,
             Taken::Over => Some(self.last()),
         }
+    }
+
+    /// The id of the item before which so many came: the first one's index is 1.
+    fn id_after(&self, before: u64) -> ObjectId {
+        ObjectId { index: before as u32 + 1, ..self.slot.id() }
     }
 
     /// The reference to the error that the stream ended with, once.
@@ -86,6 +92,14 @@ impl Tap {
         let failed = self.task.stage() == Stage::Failed;
         let first = failed && !self.told.swap(true, Ordering::AcqRel);
         first.then(|| RawRef(Arc::clone(&self.task) as Arc<dyn Holder>))
+    }
+
+    /// The next item, if there is one.
+    pub(crate) fn ready(&self) -> Option<RawRef> {
+        match self.task.pipe()?.take(None) {
+            Taken::Item(item, before) => Some(item.refer(self.id_after(before))),
+            Taken::Nothing | Taken::Over => None,
+        }
     }
 
     /// The next item, or `None` at the end of the stream.
@@ -167,18 +181,24 @@ impl Tap {
     }
 }
 
+impl Load for Counted {
+    fn bytes(&self) -> u64 {
+        Counted::bytes(self)
+    }
+}
+
 /// The producer's end.
 struct Outlet {
     node: Arc<Node>,
     task: Arc<Task>,
-    pipe: Arc<Pipe<RawRef>>,
+    pipe: Arc<Pipe<Counted>>,
     sent: u32,
     max: u32,
     resting: Option<Resting>,
 }
 
 impl Outlet {
-    fn seal(&mut self, value: Value) -> Result<RawRef> {
+    fn count(&mut self, value: Value) -> Result<Counted> {
         if self.sent == self.max {
             let text = format!("has given {} items, the most that a stream may have", self.max);
             return Err(self.task.error(ErrorKind::StreamLimit, text));
@@ -188,17 +208,14 @@ impl Outlet {
             true => Value::Sealed(value.seal()?),
             false => value,
         };
-        let id = ObjectId { index: self.sent, ..self.task.id().result(0) };
-        let slot = Slot::sealed(id, self.node.ledger, Payload::new(value));
-        Ok(RawRef(Arc::new(slot) as Arc<dyn Holder>))
+        Ok(Counted::new(self.node.ledger, value))
     }
 }
 
 impl Sink for Outlet {
     fn put(&mut self, value: Value) -> Result<Put> {
-        let bytes = value.bytes() as u64;
-        let item = self.seal(value)?;
-        Ok(match self.pipe.push(item, bytes) {
+        let item = self.count(value)?;
+        Ok(match self.pipe.push(item) {
             Pushed::On => Put::On,
             Pushed::Full => Put::Full,
             Pushed::Over(item) => {
@@ -292,7 +309,8 @@ mod tests {
         let error = outlet.put(Value::new(3_u64)).expect_err("one too many");
         assert_eq!(error.kind(), ErrorKind::StreamLimit);
         assert!(error.to_string().contains("has given 3 items"), "{error}");
-        let Taken::Item(first) = pipe.take(None) else { panic!("the first is there") };
+        let Taken::Item(first, 0) = pipe.take(None) else { panic!("the first is there") };
+        let first = first.refer(outlet.task.id().result(1));
         assert_eq!(ObjectRef::<u64>::new(first).get().expect("a value"), 0);
     }
 }

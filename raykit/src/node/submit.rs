@@ -58,7 +58,9 @@ pub(crate) fn failed(error: Error) -> RawRef {
 /// The place of an object that is there, and is nothing.
 pub(crate) fn sealed() -> Slot {
     let id = TaskId { node: NodeId(0), sequence: next_sequence() }.result(0);
-    Slot::sealed(id, nowhere(), Payload::new(Value::new(())))
+    let slot = Slot::new(id, nowhere());
+    slot.seal(Ok(Payload::new(Value::new(()))));
+    slot
 }
 
 /// A reference to an object of that node that somebody will fill.
@@ -328,10 +330,10 @@ impl Node {
         let references: Vec<RawRef> = task.inputs().references().cloned().collect();
         for reference in &references {
             task.open.fetch_add(1, Ordering::Relaxed);
-            if reference.slot().watch(&waker) == Watched::Ready {
+            if reference.watch(&waker) == Watched::Ready {
                 task.open.fetch_sub(1, Ordering::Relaxed);
                 // One failure is enough, however long the others take.
-                if let Some(Err(error)) = reference.slot().outcome()
+                if let Some(Err(error)) = reference.outcome()
                     && task.give_up()
                 {
                     self.finish_unrun(task, error.clone());
@@ -396,7 +398,7 @@ impl Node {
 /// The error of an argument that failed.
 fn failed_argument(task: &Task) -> Option<Error> {
     let inputs = task.inputs();
-    inputs.references().find_map(|reference| match reference.slot().outcome() {
+    inputs.references().find_map(|reference| match reference.outcome() {
         Some(Err(error)) => Some(error.clone()),
         _ => None,
     })

@@ -17,6 +17,7 @@ use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::base::{ActorId, TaskId};
 use crate::object::error::{Error, ErrorKind};
+use crate::object::kept::Counted;
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::{Outcome, Slot};
 use crate::object::value::Payload;
@@ -130,7 +131,7 @@ pub(crate) struct Extra {
     /// When its time is up, its own or that of the call which it is a part of.
     pub(crate) deadline: Option<Instant>,
     /// The items of a stream.
-    pub(crate) pipe: Option<Arc<Pipe<RawRef>>>,
+    pub(crate) pipe: Option<Arc<Pipe<Counted>>>,
 }
 
 /// A result after the first, of a task with several.
@@ -306,7 +307,7 @@ impl Task {
     }
 
     /// The items, if the task gives a stream.
-    pub(crate) fn pipe(&self) -> Option<&Arc<Pipe<RawRef>>> {
+    pub(crate) fn pipe(&self) -> Option<&Arc<Pipe<Counted>>> {
         self.extra.as_ref().and_then(|extra| extra.pipe.as_ref())
     }
 

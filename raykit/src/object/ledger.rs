@@ -3,7 +3,7 @@
 //! one; a closed node's is used again once its last object is gone.
 
 use crate::base::shards::Sharded;
-use crate::base::sync::Mutex;
+use crate::base::sync::{AtomicU64, Mutex, Ordering};
 
 /// Objects and bytes of one node.
 pub(crate) struct Ledger {
@@ -43,19 +43,47 @@ impl Ledger {
     pub(crate) fn bytes(&self) -> i64 {
         self.bytes.sum()
     }
+}
 
-    pub(super) fn opened(&self) {
-        self.objects.add(1);
+/// One object in the books of its node. It is struck out when this is dropped.
+pub(crate) struct Entry {
+    ledger: &'static Ledger,
+    bytes: AtomicU64,
+}
+
+impl Entry {
+    #[inline(always)]
+    pub(crate) fn new(ledger: &'static Ledger) -> Entry {
+        ledger.objects.add(1);
+        Entry { ledger, bytes: AtomicU64::new(0) }
     }
 
-    pub(super) fn charged(&self, bytes: u64) {
-        self.bytes.add(bytes as i64);
-    }
-
-    pub(super) fn closed(&self, bytes: u64) {
+    /// What the object takes, once it has its value.
+    #[inline(always)]
+    pub(super) fn charge(&self, bytes: u64) {
         if bytes > 0 {
-            self.bytes.add(-(bytes as i64));
+            // Relaxed: whoever strikes the entry out owns it, and with that has seen its value.
+            self.bytes.store(bytes, Ordering::Relaxed);
+            self.ledger.bytes.add(bytes as i64);
         }
-        self.objects.add(-1);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ledger(&self) -> &'static Ledger {
+        self.ledger
+    }
+}
+
+impl Drop for Entry {
+    #[inline]
+    fn drop(&mut self) {
+        let bytes = self.bytes();
+        if bytes > 0 {
+            self.ledger.bytes.add(-(bytes as i64));
+        }
+        self.ledger.objects.add(-1);
     }
 }

@@ -37,6 +37,7 @@ mod serde;
 mod view;
 pub(crate) mod value;
 pub(crate) mod ledger;
+pub(crate) mod kept;
 pub(crate) mod slot;
 pub(crate) mod told;
 #[cfg(test)]

@@ -7,12 +7,13 @@
 //! other.
 
 use super::error::Error;
-use super::ledger::Ledger;
+use super::kept::Kept;
+use super::ledger::{Entry, Ledger};
 use super::raw::{Holder, RawRef, Stage};
 use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
-use crate::base::sync::{AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering};
+use crate::base::sync::{AtomicUsize, Mutex, OnceLock, Ordering};
 use std::any::Any;
 use std::fmt;
 use std::task::Waker;
@@ -24,8 +25,7 @@ pub(crate) type Outcome = Result<Payload, Error>;
 pub(crate) struct Slot {
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
-    bytes: AtomicU64,
-    ledger: &'static Ledger,
+    entry: Entry,
     id: ObjectId,
 }
 
@@ -57,27 +57,12 @@ pub(crate) enum Watched {
 impl Slot {
     #[inline(always)]
     pub(crate) fn new(id: ObjectId, ledger: &'static Ledger) -> Slot {
-        ledger.opened();
         Slot {
             outcome: OnceLock::new(),
             waiters: Mutex::new(Waiters::default()),
-            bytes: AtomicU64::new(0),
-            ledger,
+            entry: Entry::new(ledger),
             id,
         }
-    }
-
-    /// One that has its value from the start: nobody can be waiting for it.
-    #[inline(always)]
-    pub(crate) fn sealed(id: ObjectId, ledger: &'static Ledger, payload: Payload) -> Slot {
-        let slot = Slot::new(id, ledger);
-        let bytes = payload.bytes() as u64;
-        if bytes > 0 {
-            slot.bytes.store(bytes, Ordering::Relaxed);
-            ledger.charged(bytes);
-        }
-        let _ = slot.outcome.set(Ok(payload));
-        slot
     }
 
     pub(crate) fn id(&self) -> ObjectId {
@@ -86,7 +71,7 @@ impl Slot {
 
     /// An open one of the same id.
     pub(crate) fn beside(&self) -> Slot {
-        Slot::new(self.id, self.ledger)
+        Slot::new(self.id, self.entry.ledger())
     }
 
     /// The outcome, once there is one.
@@ -110,10 +95,7 @@ impl Slot {
         if self.outcome.set(outcome).is_err() {
             return false;
         }
-        if bytes > 0 {
-            self.bytes.store(bytes, Ordering::Relaxed);
-            self.ledger.charged(bytes);
-        }
+        self.entry.charge(bytes);
         let waiters = std::mem::take(&mut *self.waiters.lock());
         match waiters {
             Waiters::One(waker) => waker.wake(),
@@ -172,13 +154,41 @@ impl Holder for Slot {
 }
 
 impl RawRef {
-    /// The place of the object.
-    pub(crate) fn slot(&self) -> &Slot {
-        self.0.place().downcast_ref().expect("every `Holder` holds a `Slot`")
+    /// The place of an object that was to be filled, or its value, if it had that from the start.
+    #[inline(always)]
+    fn found(&self) -> Result<&Slot, &Kept> {
+        let place = self.0.place();
+        match place.downcast_ref() {
+            Some(slot) => Ok(slot),
+            None => Err(place.downcast_ref().expect("a `Holder` holds a `Slot` or is a `Kept`")),
+        }
     }
 
     pub(crate) fn id(&self) -> ObjectId {
-        self.slot().id()
+        self.found().map_or_else(Kept::id, Slot::id)
+    }
+
+    /// The outcome, once there is one.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
+        self.found().map_or_else(|kept| Some(kept.outcome()), Slot::outcome)
+    }
+
+    /// As [`Slot::seal`].
+    pub(crate) fn seal(&self, outcome: Outcome) -> bool {
+        self.found().is_ok_and(|slot| slot.seal(outcome))
+    }
+
+    /// As [`Slot::watch`].
+    pub(crate) fn watch(&self, waker: &Waker) -> Watched {
+        self.found().map_or(Watched::Ready, |slot| slot.watch(waker))
+    }
+
+    /// As [`Slot::unwatch`].
+    pub(crate) fn unwatch(&self, waker: &Waker) {
+        if let Ok(slot) = self.found() {
+            slot.unwatch(waker);
+        }
     }
 }
 
@@ -208,12 +218,6 @@ impl<T> fmt::Debug for ObjectRef<T> {
             Stage::Failed => "failed",
         };
         write!(f, "ObjectRef<{}>({}, {state})", std::any::type_name::<T>(), self.id())
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.ledger.closed(self.bytes.load(Ordering::Relaxed));
     }
 }
 

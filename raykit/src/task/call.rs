@@ -99,7 +99,7 @@ impl Call {
 
 /// The payload behind an argument. A call is started when all of them are there.
 fn sealed(reference: &RawRef) -> Result<&Payload> {
-    match reference.slot().outcome() {
+    match reference.outcome() {
         Some(Ok(payload)) => Ok(payload),
         Some(Err(error)) => Err(error.clone()),
         None => {

@@ -14,6 +14,7 @@ use std::task::Poll;
 const TURN_ITEMS: u32 = 256;
 
 /// The value of one item.
+#[inline(always)]
 fn one(item: Returns) -> Result<Value> {
     match item.0 {
         Results::One(value) => Ok(value),

@@ -14,6 +14,12 @@ use crate::base::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use std::collections::VecDeque;
 use std::task::Waker;
 
+/// What may go through a pipe.
+pub(crate) trait Load {
+    /// What it counts for, beside being one item; always the same.
+    fn bytes(&self) -> u64;
+}
+
 /// How far a producer may be ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
@@ -35,15 +41,15 @@ pub(crate) enum Pushed<T> {
 /// What a consumer finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken<T> {
-    Item(T),
+    /// With how many came before it.
+    Item(T, u64),
     /// There is nothing yet.
     Nothing,
     /// There will be nothing any more.
     Over,
 }
 
-/// Item and bytes.
-type Items<T> = VecDeque<(T, u64)>;
+type Items<T> = VecDeque<T>;
 
 /// On cache lines of its own.
 #[repr(align(128))]
@@ -114,7 +120,7 @@ impl Ahead {
     }
 }
 
-impl<T> Pipe<T> {
+impl<T: Load> Pipe<T> {
     pub(crate) fn new(ahead: Ahead) -> Pipe<T> {
         let front = Front { items: VecDeque::new(), producer: None, over: false };
         let back =
@@ -123,24 +129,25 @@ impl<T> Pipe<T> {
     }
 
     /// Appends an item. There is one producer.
-    pub(crate) fn push(&self, item: T, bytes: u64) -> Pushed<T> {
+    #[inline]
+    pub(crate) fn push(&self, item: T) -> Pushed<T> {
+        let bytes = item.bytes();
         let mut back = self.back.state.lock();
         if back.over {
             return Pushed::Over(item);
         }
-        back.items.push_back((item, bytes));
+        back.items.push_back(item);
         let sent = self.back.count(bytes);
         let mut full = self.ahead.is_reached(sent, back.taken);
         if full {
             back.taken = self.front.counted();
             full = self.ahead.is_reached(sent, back.taken);
         }
-        let waiting = match back.consumers.is_empty() {
-            true => Vec::new(),
-            false => std::mem::take(&mut back.consumers),
-        };
-        drop(back);
-        waiting.into_iter().for_each(Waker::wake);
+        if !back.consumers.is_empty() {
+            let waiting = std::mem::take(&mut back.consumers);
+            drop(back);
+            waiting.into_iter().for_each(Waker::wake);
+        }
         if full { Pushed::Full } else { Pushed::On }
     }
 
@@ -158,35 +165,44 @@ impl<T> Pipe<T> {
 
     /// Takes the next item. Where there is none yet, `waker` is called when there is something to
     /// look at.
+    #[inline]
     pub(crate) fn take(&self, waker: Option<&Waker>) -> Taken<T> {
         let mut front = self.front.state.lock();
-        if front.items.is_empty() {
-            let mut back = self.back.state.lock();
-            std::mem::swap(&mut front.items, &mut back.items);
-            if front.items.is_empty() {
-                if back.over {
-                    return Taken::Over;
-                }
-                if let Some(waker) = waker
-                    && !back.consumers.iter().any(|known| known.will_wake(waker))
-                {
-                    back.consumers.push(waker.clone());
-                }
-                return Taken::Nothing;
-            }
-        }
-        let Some((item, bytes)) = front.items.pop_front() else { return Taken::Nothing };
-        let taken = self.front.count(bytes);
-        let paused = front.producer.is_some();
-        let producer = match paused && self.ahead.is_half_empty(self.back.counted(), taken) {
-            true => front.producer.take(),
-            false => None,
+        let item = match front.items.pop_front() {
+            Some(item) => item,
+            None => match self.exchange(&mut front.items, waker) {
+                Taken::Item(item, _) => item,
+                nothing => return nothing,
+            },
         };
-        drop(front);
-        if let Some(producer) = producer {
+        let taken = self.front.count(item.bytes());
+        if front.producer.is_some()
+            && self.ahead.is_half_empty(self.back.counted(), taken)
+            && let Some(producer) = front.producer.take()
+        {
+            drop(front);
             producer.wake();
         }
-        Taken::Item(item)
+        Taken::Item(item, taken.0 - 1)
+    }
+
+    /// Puts what has come in into the empty front, and takes the first of it.
+    #[cold]
+    fn exchange(&self, front: &mut Items<T>, waker: Option<&Waker>) -> Taken<T> {
+        let mut back = self.back.state.lock();
+        std::mem::swap(front, &mut back.items);
+        if let Some(item) = front.pop_front() {
+            return Taken::Item(item, 0);
+        }
+        if back.over {
+            return Taken::Over;
+        }
+        if let Some(waker) = waker
+            && !back.consumers.iter().any(|known| known.will_wake(waker))
+        {
+            back.consumers.push(waker.clone());
+        }
+        Taken::Nothing
     }
 
     /// Whether a consumer would find an item or the end, as far as one can tell without a lock.
@@ -221,7 +237,7 @@ impl<T> Pipe<T> {
     /// Nobody takes anything any more. What is left is the caller's to drop.
     pub(crate) fn abandon(&self) -> impl Iterator<Item = T> + use<T> {
         let [first, second] = self.finish(true);
-        first.into_iter().chain(second).map(|(item, _)| item)
+        first.into_iter().chain(second)
     }
 
     fn finish(&self, all: bool) -> [Items<T>; 2] {
@@ -241,11 +257,19 @@ impl<T> Pipe<T> {
     }
 }
 
+/// In tests: an item and its bytes.
+#[cfg(test)]
+impl Load for (u32, u64) {
+    fn bytes(&self) -> u64 {
+        self.1
+    }
+}
+
 #[cfg(all(test, not(raykit_loom)))]
 mod tests {
     use super::*;
 
-    fn pipe(items: u64, bytes: u64) -> Pipe<u32> {
+    fn pipe(items: u64, bytes: u64) -> Pipe<(u32, u64)> {
         Pipe::new(Ahead { items, bytes })
     }
 
@@ -253,13 +277,13 @@ mod tests {
     fn items_come_out_in_order_and_then_the_end() {
         let pipe = pipe(10, 1 << 20);
         assert_eq!(pipe.take(None), Taken::Nothing);
-        (0..3).for_each(|item| assert_eq!(pipe.push(item, 0), Pushed::On));
-        assert_eq!(pipe.take(None), Taken::Item(0));
-        assert_eq!(pipe.push(3, 0), Pushed::On);
+        (0..3).for_each(|item| assert_eq!(pipe.push((item, 0)), Pushed::On));
+        assert_eq!(pipe.take(None), Taken::Item((0, 0), 0));
+        assert_eq!(pipe.push((3, 0)), Pushed::On);
         pipe.end();
-        assert_eq!(pipe.push(4, 0), Pushed::Over(4));
+        assert_eq!(pipe.push((4, 0)), Pushed::Over((4, 0)));
         let rest: Vec<_> = std::iter::from_fn(|| match pipe.take(None) {
-            Taken::Item(item) => Some(item),
+            Taken::Item((item, _), _) => Some(item),
             _ => None,
         })
         .collect();
@@ -271,17 +295,17 @@ mod tests {
     fn a_producer_pauses_and_goes_on_when_half_is_taken() {
         let waker = Waker::noop();
         let pipe = pipe(4, 100);
-        assert_eq!([pipe.push(0, 1), pipe.push(1, 1), pipe.push(2, 1)].len(), 3);
+        assert_eq!([pipe.push((0, 1)), pipe.push((1, 1)), pipe.push((2, 1))].len(), 3);
         assert!(!pipe.pause(waker));
-        assert_eq!(pipe.push(3, 1), Pushed::Full);
+        assert_eq!(pipe.push((3, 1)), Pushed::Full);
         assert!(pipe.pause(waker));
-        assert_eq!(pipe.take(None), Taken::Item(0));
+        assert_eq!(pipe.take(None), Taken::Item((0, 1), 0));
         assert!(!pipe.pause(waker), "there is room for one");
-        assert_eq!(pipe.push(4, 98), Pushed::Full, "the bytes count as well");
+        assert_eq!(pipe.push((4, 98)), Pushed::Full, "the bytes count as well");
         assert!(pipe.pause(waker));
-        assert_eq!(pipe.abandon().collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(pipe.abandon().map(|(item, _)| item).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert!(!pipe.pause(waker), "nobody is waited for");
-        assert_eq!(pipe.push(5, 0), Pushed::Over(5));
+        assert_eq!(pipe.push((5, 0)), Pushed::Over((5, 0)));
     }
 }
 
@@ -292,11 +316,11 @@ mod loom_tests {
     use std::sync::Arc;
 
     /// Pushes so many, pausing where it has to. Returns how many went in.
-    fn produce(pipe: &Pipe<u32>, count: u32) -> u32 {
+    fn produce(pipe: &Pipe<(u32, u64)>, count: u32) -> u32 {
         let parker = Parker::new();
         let waker = Waker::from(Arc::clone(&parker));
         for item in 0..count {
-            match pipe.push(item, 0) {
+            match pipe.push((item, 0)) {
                 Pushed::On => {}
                 Pushed::Full => {
                     while pipe.pause(&waker) {
@@ -309,10 +333,10 @@ mod loom_tests {
         count
     }
 
-    fn next(pipe: &Pipe<u32>, parker: &Parker, waker: &Waker) -> Option<u32> {
+    fn next(pipe: &Pipe<(u32, u64)>, parker: &Parker, waker: &Waker) -> Option<u32> {
         loop {
             match pipe.take(Some(waker)) {
-                Taken::Item(item) => return Some(item),
+                Taken::Item((item, _), _) => return Some(item),
                 Taken::Over => return None,
                 Taken::Nothing => parker.park(),
             }
@@ -353,7 +377,7 @@ mod loom_tests {
                 let pipe = Arc::clone(&pipe);
                 loom::thread::spawn(move || produce(&pipe, 3))
             };
-            let taken = matches!(pipe.take(None), Taken::Item(_));
+            let taken = matches!(pipe.take(None), Taken::Item(..));
             let left = pipe.abandon().count();
             let sent = producer.join().expect("the producer ends");
             assert_eq!(sent as usize, usize::from(taken) + left);
@@ -373,9 +397,9 @@ mod loom_tests {
                     std::iter::from_fn(|| next(&pipe, &parker, &waker)).count()
                 })
             };
-            assert_eq!(pipe.push(0, 0), Pushed::On);
-            assert_eq!(pipe.push(1, 0), Pushed::On);
-            let mine = usize::from(matches!(pipe.take(None), Taken::Item(_)));
+            assert_eq!(pipe.push((0, 0)), Pushed::On);
+            assert_eq!(pipe.push((1, 0)), Pushed::On);
+            let mine = usize::from(matches!(pipe.take(None), Taken::Item(..)));
             pipe.end();
             assert_eq!(mine + other.join().expect("the other ends"), 2);
         });
