@@ -49,6 +49,11 @@ pub(crate) enum Taken<T> {
     Over,
 }
 
+/// From such a brake on a producer that has reached it sleeps: to take half of so many takes about
+/// as long as to wake a thread, so that both are at work again before the rest is taken. The model
+/// has a brake on either side of it.
+const WORTH_A_SLEEP_ITEMS: u64 = if cfg!(raykit_loom) { 2 } else { 512 };
+
 type Items<T> = VecDeque<T>;
 
 /// On cache lines of its own.
@@ -113,7 +118,18 @@ impl Ahead {
             || sent.1.saturating_sub(taken.1) >= self.bytes.max(1)
     }
 
-    /// A paused producer goes on when half is taken, so that it is not woken for each item.
+    /// Whether a producer that was told to pause, and does not sleep yet, goes on. If it did so at
+    /// the first free place, one that is the faster side would stay at the brink, where it looks
+    /// at each item at what the consumer writes, and both wait for each other's cache. So it
+    /// sleeps, where half of the items is enough to take for the consumer to make up for that.
+    fn may_go_on(self, sent: (u64, u64), taken: (u64, u64)) -> bool {
+        match self.items < WORTH_A_SLEEP_ITEMS {
+            true => !self.is_reached(sent, taken),
+            false => self.is_half_empty(sent, taken),
+        }
+    }
+
+    /// A producer that sleeps goes on when half is taken, so that it is not woken for each item.
     fn is_half_empty(self, sent: (u64, u64), taken: (u64, u64)) -> bool {
         sent.0.saturating_sub(taken.0) <= self.items / 2
             && sent.1.saturating_sub(taken.1) <= self.bytes / 2
@@ -151,10 +167,10 @@ impl<T: Load> Pipe<T> {
         if full { Pushed::Full } else { Pushed::On }
     }
 
-    /// Whether the producer has to pause; then `waker` is called when it may go on.
+    /// Whether a producer that was told to pause has to; then `waker` is called when half is taken.
     pub(crate) fn pause(&self, waker: &Waker) -> bool {
         let mut front = self.front.state.lock();
-        if front.over || !self.ahead.is_reached(self.back.counted(), self.front.counted()) {
+        if front.over || self.ahead.may_go_on(self.back.counted(), self.front.counted()) {
             return false;
         }
         let before = front.producer.replace(waker.clone());
@@ -306,6 +322,21 @@ mod tests {
         assert_eq!(pipe.abandon().map(|(item, _)| item).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert!(!pipe.pause(waker), "nobody is waited for");
         assert_eq!(pipe.push((5, 0)), Pushed::Over((5, 0)));
+    }
+
+    /// Where the brake is far away, it sleeps until half is taken.
+    #[test]
+    fn a_producer_does_not_stay_at_the_brink() {
+        let waker = Waker::noop();
+        let pipe = pipe(WORTH_A_SLEEP_ITEMS, 1 << 20);
+        let half = WORTH_A_SLEEP_ITEMS / 2;
+        let last = (0..WORTH_A_SLEEP_ITEMS).map(|_| pipe.push((0, 0))).last();
+        assert_eq!(last, Some(Pushed::Full));
+        for _ in 0..half {
+            assert!(pipe.pause(waker));
+            assert!(matches!(pipe.take(None), Taken::Item(..)));
+        }
+        assert!(!pipe.pause(waker));
     }
 }
 
