@@ -42,6 +42,11 @@ macro_rules! small {
                 })*
                 None
             }
+            /// The value, if it is a `T`: of the arms the compiler leaves one at the most.
+            #[inline(always)]
+            fn peek<T: Any>(&self) -> Option<&T> {
+                match self { $(Small::$variant(value) => (value as &dyn Any).downcast_ref()),* }
+            }
             fn any(&self) -> &dyn Any {
                 match self { $(Small::$variant(value) => value),* }
             }
@@ -109,7 +114,10 @@ impl Value {
 
     /// The typed value, if it is one and a `T`.
     pub(crate) fn peek<T: Any>(&self) -> Option<&T> {
-        self.typed()?.downcast_ref()
+        match self {
+            Value::Small(small) => small.peek(),
+            other => other.typed()?.downcast_ref(),
+        }
     }
 
     /// Bytes of memory that the value takes beside its slot.
@@ -124,7 +132,7 @@ impl Value {
     /// The value out of here: moved where nobody else holds it, else cloned or decoded.
     pub(crate) fn take<T: Object>(self) -> Result<T, Error> {
         match self {
-            Value::Small(small) => small.any().downcast_ref::<T>().cloned().ok_or_else(wrong::<T>),
+            Value::Small(small) => small.peek::<T>().cloned().ok_or_else(wrong::<T>),
             Value::Shared(stored) => {
                 let shared = shared_as::<T>(stored)?;
                 Ok(Arc::try_unwrap(shared).unwrap_or_else(|shared| T::clone(&shared)))
