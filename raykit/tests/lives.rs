@@ -7,6 +7,7 @@ mod common;
 use common::{Gate, PATIENCE, all_clear, error, eventually, node, note, pass, ready, value};
 use raykit::prelude::*;
 use raykit::{Decision, Restart, Supervisor};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Keeps its state after every call.
@@ -264,30 +265,65 @@ fn who_joins_a_supervisor_that_has_given_up_does_not_hide_it() {
     assert_eq!((part.gave_up(), whole.gave_up()), (None, None));
 }
 
-/// Two fail at the same time where all start again: that is one start for each.
+/// Two fail at the same time where all start again: that is one start for each, though both were
+/// asked about before either was decided.
 #[test]
-fn failures_are_decided_about_one_after_the_other() {
+fn failures_at_the_same_time_are_one_restart() {
     let node = node(4);
     let _here = node.enter();
-    let (log, gate) = (Gate::new(), Gate::new());
-    let held = gate.id;
+    let (log, gates) = (Gate::new(), [Gate::new(), Gate::new()]);
+    let held = [gates[0].id, gates[1].id];
+    let turn = AtomicUsize::new(0);
     let supervisor = Supervisor::new(Restart::OneForAll).on_failure(move |_| {
-        pass(held);
+        pass(held[turn.fetch_add(1, Ordering::SeqCst).min(1)]);
         Decision::Restart
     });
-    let member = || Member::options().supervisor(&supervisor).remote(log.id, gate.id);
+    let member = || Member::options().supervisor(&supervisor).remote(log.id, gates[0].id);
     let (first, second) = (member(), member());
     assert_eq!((value(&first.add(1)).unwrap(), value(&second.add(1)).unwrap()), (1, 1));
-    let both = (first.panics(), second.panics());
-    assert!(error(&both.0).is_panic() && error(&both.1).is_panic());
-    gate.await_arrivals(1);
-    gate.open();
+    assert!(error(&first.panics()).is_panic() && error(&second.panics()).is_panic());
+    gates.iter().for_each(|gate| gate.await_arrivals(1));
+    gates[0].open();
     assert_eq!((value(&first.add(1)).unwrap(), value(&second.add(1)).unwrap()), (1, 1));
+    gates[1].open();
     eventually("nothing is under way", || raykit::stats().unwrap().cpus_free == 4.0);
     assert_eq!((value(&first.add(1)).unwrap(), value(&second.add(1)).unwrap()), (2, 2));
     assert_eq!((first.restarts(), second.restarts()), (1, 1));
-    drop((first, second));
-    supervisor.on_failure(|_| Decision::Stop);
+}
+
+/// What an actor asks for it holds as long as it lives, one whole CPU included, and no longer.
+#[test]
+fn an_actor_holds_what_it_asks_for() {
+    let node = node(2);
+    let _here = node.enter();
+    for cpus in [0.5, 1.0, 1.5, 2.0] {
+        let supervisor = Supervisor::new(Restart::OneForOne);
+        let late = Late::options().num_cpus(cpus).supervisor(&supervisor).remote(Gate::new().id, 1);
+        assert_eq!(value(&late.works()).unwrap(), 1, "the start that failed holds nothing");
+        eventually("it alone holds something", || raykit::stats().unwrap().cpus_free == 2.0 - cpus);
+        drop(late);
+        all_clear(2);
+    }
+}
+
+/// Whatever begins at the moment of a crash: a call with a retry left comes to its result.
+#[test]
+fn a_crash_beside_a_call_that_begins() {
+    let node = node(4);
+    let _here = node.enter();
+    let by = raykit::put(1_i64).unwrap();
+    for round in 0..300 {
+        let log = Gate::new();
+        let member = Member::options().max_restarts(1).max_retries(1).remote(log.id, log.id);
+        ready(&member.ready());
+        let calls: Vec<_> = (0..100).map(|_| member.add(&by)).collect();
+        (0..(round % 97) * 20).for_each(|_| std::hint::spin_loop());
+        member.kill_and_restart();
+        for call in &calls {
+            assert!(value(call).is_ok(), "{}", error(call));
+        }
+        log.open();
+    }
 }
 
 /// Looks at its supervisor when it is dropped.

@@ -81,14 +81,32 @@ impl fmt::Debug for Supervised {
 /// The children of one supervisor, in the order in which they came, and how often they failed.
 pub(crate) struct Family<C> {
     pub(crate) restart: Restart,
-    children: Vec<(ActorId, C)>,
+    members: Vec<Member<C>>,
     restarts: Restarts,
+}
+
+struct Member<C> {
+    id: ActorId,
+    child: C,
+    /// How often it was to start again, by its own failure or another's.
+    starts: u64,
+}
+
+/// What follows from a failure.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict<C> {
+    /// These start again, in the order in which they came, after this pause.
+    Restart(Vec<C>, Duration),
+    /// That was once too often.
+    TooOften,
+    /// Another one's failure has seen to it, or it is no child any more.
+    Settled,
 }
 
 impl<C: Clone> Family<C> {
     /// Of children that may fail so often within so long.
     pub(crate) fn new(restart: Restart, max: u32, within: Duration) -> Family<C> {
-        Family { restart, children: Vec::new(), restarts: Restarts::new(max, Some(within)) }
+        Family { restart, members: Vec::new(), restarts: Restarts::new(max, Some(within)) }
     }
 
     pub(crate) fn limit(&mut self, max: u32, within: Duration) {
@@ -96,34 +114,48 @@ impl<C: Clone> Family<C> {
     }
 
     pub(crate) fn join(&mut self, id: ActorId, child: C) {
-        self.children.push((id, child));
+        self.members.push(Member { id, child, starts: 0 });
     }
 
     pub(crate) fn leave(&mut self, id: ActorId) -> Option<C> {
-        let at = self.children.iter().position(|(other, _)| *other == id)?;
-        Some(self.children.remove(at).1)
+        let at = self.at(id)?;
+        Some(self.members.remove(at).child)
     }
 
-    pub(crate) fn child(&self, id: ActorId) -> Option<C> {
-        self.children.iter().find(|(other, _)| *other == id).map(|(_, child)| child.clone())
+    fn at(&self, id: ActorId) -> Option<usize> {
+        self.members.iter().position(|member| member.id == id)
+    }
+
+    /// A child, and a number that changes when it is to start again.
+    pub(crate) fn child(&self, id: ActorId) -> Option<(C, u64)> {
+        let member = &self.members[self.at(id)?];
+        Some((member.child.clone(), member.starts))
     }
 
     /// All of them, the first to come first.
     pub(crate) fn all(&self) -> Vec<C> {
-        self.children.iter().map(|(_, child)| child.clone()).collect()
+        self.members.iter().map(|member| member.child.clone()).collect()
     }
 
-    /// A child has failed: which start again, in the order in which they came, and after which
-    /// pause; `None` if they have failed too often, or it is no child any more.
-    pub(crate) fn failed(&mut self, id: ActorId, now: Duration) -> Option<(Vec<C>, Duration)> {
-        let at = self.children.iter().position(|(other, _)| *other == id)?;
-        let pause = self.restarts.crashed(now)?;
-        let affected = match self.restart {
-            Restart::OneForOne => &self.children[at..=at],
-            Restart::OneForAll => &self.children[..],
-            Restart::RestForOne => &self.children[at..],
+    /// Whether the failure that was seen with this number still has to be decided about.
+    pub(crate) fn is_open(&self, id: ActorId, seen: u64) -> bool {
+        self.at(id).is_some_and(|at| self.members[at].starts == seen)
+    }
+
+    /// A child has failed, which was seen with this number.
+    pub(crate) fn failed(&mut self, id: ActorId, seen: u64, now: Duration) -> Verdict<C> {
+        let Some(at) = self.at(id).filter(|_| self.is_open(id, seen)) else {
+            return Verdict::Settled;
         };
-        Some((affected.iter().map(|(_, child)| child.clone()).collect(), pause))
+        let Some(pause) = self.restarts.crashed(now) else { return Verdict::TooOften };
+        let affected = match self.restart {
+            Restart::OneForOne => &mut self.members[at..=at],
+            Restart::OneForAll => &mut self.members[..],
+            Restart::RestForOne => &mut self.members[at..],
+        };
+        affected.iter_mut().for_each(|member| member.starts += 1);
+        let again = affected.iter().map(|member| member.child.clone()).collect();
+        Verdict::Restart(again, pause)
     }
 }
 
@@ -134,6 +166,18 @@ mod tests {
 
     fn id(sequence: u64) -> ActorId {
         ActorId { node: NodeId(1), sequence }
+    }
+
+    fn again(family: &mut Family<u64>, failed: u64, now: Duration) -> Verdict<u64> {
+        let seen = family.child(id(failed)).map_or(0, |(_, seen)| seen);
+        family.failed(id(failed), seen, now)
+    }
+
+    fn who(verdict: Verdict<u64>) -> Option<Vec<u64>> {
+        match verdict {
+            Verdict::Restart(who, _) => Some(who),
+            Verdict::TooOften | Verdict::Settled => None,
+        }
     }
 
     #[test]
@@ -148,11 +192,24 @@ mod tests {
         for (restart, failed, expected) in cases {
             let mut family = Family::new(restart, 1, Duration::from_secs(5));
             (1..=3).for_each(|n| family.join(id(n), n));
-            let affected = family.failed(id(failed), Duration::ZERO).map(|(who, _)| who);
+            let affected = who(again(&mut family, failed, Duration::ZERO));
             assert_eq!(affected.as_deref(), Some(expected), "{restart:?} of {failed}");
-            assert!(family.failed(id(failed), Duration::ZERO).is_none(), "that was too often");
-            let later = family.failed(id(failed), Duration::from_secs(6));
-            assert!(later.is_some(), "after that time it may again");
+            assert_eq!(again(&mut family, failed, Duration::ZERO), Verdict::TooOften);
+            let later = again(&mut family, failed, Duration::from_secs(6));
+            assert!(who(later).is_some(), "after that time it may again");
+        }
+    }
+
+    #[test]
+    fn two_failures_at_once_are_one_restart() {
+        for (restart, settled) in [(Restart::OneForAll, true), (Restart::OneForOne, false)] {
+            let mut family = Family::new(restart, 9, Duration::from_secs(5));
+            (1..=2).for_each(|n| family.join(id(n), n));
+            let seen = [1, 2].map(|n| family.child(id(n)).map_or(9, |(_, seen)| seen));
+            assert!(who(family.failed(id(1), seen[0], Duration::ZERO)).is_some());
+            assert_eq!(family.is_open(id(2), seen[1]), !settled);
+            let second = family.failed(id(2), seen[1], Duration::ZERO);
+            assert_eq!(second == Verdict::Settled, settled, "{restart:?}");
         }
     }
 
@@ -162,9 +219,9 @@ mod tests {
         (1..=3).for_each(|n| family.join(id(n), n));
         assert_eq!(family.leave(id(2)), Some(2));
         assert_eq!(family.leave(id(2)), None);
-        assert!(family.failed(id(2), Duration::ZERO).is_none());
-        assert_eq!(family.failed(id(1), Duration::ZERO).map(|(who, _)| who), Some(vec![1, 3]));
+        assert_eq!(again(&mut family, 2, Duration::ZERO), Verdict::Settled);
+        assert_eq!(who(again(&mut family, 1, Duration::ZERO)), Some(vec![1, 3]));
         assert_eq!(family.all(), [1, 3]);
-        assert_eq!(family.child(id(3)), Some(3));
+        assert_eq!(family.child(id(3)), Some((3, 1)));
     }
 }

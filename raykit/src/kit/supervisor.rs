@@ -1,6 +1,6 @@
 //! `Supervisor`: who decides when an actor has failed.
 
-use crate::actor::supervise::{Child, Decision, Family, Restart, Supervise, Supervised};
+use crate::actor::supervise::{Child, Decision, Family, Restart, Supervise, Supervised, Verdict};
 use crate::base::ActorId;
 use crate::node::run::caught;
 use crate::object::{Error, ErrorKind, Result};
@@ -252,13 +252,18 @@ impl Supervise for Shared {
             (state.family.child(id), state.on_failure.clone())
         };
         // Another one's failure may have started it again meanwhile.
-        let Some(child) = child.filter(|child| child.is_down()) else { return };
+        let Some((child, seen)) = child.filter(|(child, _)| child.is_down()) else { return };
         let failure =
             Failure { actor: child.label(), error: error.to_string(), restarts: child.restarts() };
         let decide = || Ok(decide.map_or(Decision::Restart, |decide| decide(&failure)));
         // A panic was printed when it happened.
-        match caught(decide).unwrap_or(Decision::Escalate) {
-            Decision::Restart => self.restart(&child, error),
+        let decision = caught(decide).unwrap_or(Decision::Escalate);
+        // The same while one decided.
+        if !self.state.lock().family.is_open(id, seen) {
+            return;
+        }
+        match decision {
+            Decision::Restart => self.restart(&child, seen, error),
             Decision::Stop => child.give_up(&format!("ended, as its supervisor decided: {error}")),
             Decision::Escalate => self.give_up(&format!("{} has failed: {error}", failure.actor)),
         }
@@ -266,14 +271,19 @@ impl Supervise for Shared {
 }
 
 impl Shared {
-    fn restart(&self, child: &Arc<dyn Child>, error: &Error) {
-        let (affected, often) = {
+    fn restart(&self, child: &Arc<dyn Child>, seen: u64, error: &Error) {
+        let (verdict, often) = {
             let mut state = self.state.lock();
-            let affected = state.family.failed(child.id(), self.began.elapsed());
-            (affected, format!("more than {} failures within {:?}", state.max, state.within))
+            let verdict = state.family.failed(child.id(), seen, self.began.elapsed());
+            (verdict, format!("more than {} failures within {:?}", state.max, state.within))
         };
-        let Some((affected, pause)) = affected else {
-            return self.give_up(&format!("{often}, the last one of {}: {error}", child.label()));
+        let (affected, pause) = match verdict {
+            Verdict::Restart(affected, pause) => (affected, pause),
+            Verdict::Settled => return,
+            Verdict::TooOften => {
+                let why = format!("{often}, the last one of {}: {error}", child.label());
+                return self.give_up(&why);
+            }
         };
         // The last to come is the first to go, and the other way round.
         affected.iter().rev().for_each(|child| child.take_down(error));

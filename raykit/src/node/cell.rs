@@ -294,7 +294,7 @@ impl Cell {
         }
         let mut options = self.constructor.defaults.clone();
         if holds {
-            options.num_cpus = own.num_cpus;
+            (options.held, options.num_cpus) = (true, own.num_cpus);
             (options.num_gpus, options.memory) = (own.num_gpus, own.memory);
             options.resources = own.resources.clone();
         }

@@ -161,15 +161,19 @@ impl Flight {
             attempt: 0,
             task,
         };
-        if !flight.task.claim() {
+        // After a crash it stands in line again, with another ticket.
+        let ticket = flight.task.ticket();
+        let over = flight.lender.as_ref().is_some_and(|(_, life)| life.is_over());
+        let claimed = if over { None } else { flight.task.claim_at(ticket) };
+        let Some(attempt) = claimed else {
             drop(access);
             flight.give_back();
             return None;
-        }
-        flight.attempt = flight.task.attempt.load(Ordering::Acquire);
+        };
+        flight.attempt = attempt;
         flight.started = node.timeline.as_ref().map(|timeline| timeline.now());
         let task = &flight.task;
-        let call = node.call_of(task, task.inputs_for_attempt());
+        let call = node.call_of(task, task.inputs_for_attempt(attempt));
         let begin = || future_of(node, task, call, access);
         match super::run::caught(|| in_task(task, begin)) {
             Ok(future) => flight.future = Some(future),

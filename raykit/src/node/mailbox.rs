@@ -234,12 +234,11 @@ impl Mailbox for Cell {
 
     fn keep(&self, held: Resources) -> Option<Resources> {
         let mut core = self.core.lock();
-        match core.stage {
-            Stage::Ended(_) => Some(held),
-            _ => {
-                core.rare().held = Some(held);
-                None
-            }
+        // One whose constructor failed, or whose life is over already, asks again for the next.
+        if !core.is_alive() || core.rarely(|rare| rare.held.as_ref()).is_some() {
+            return Some(held);
         }
+        core.rare().held = Some(held);
+        None
     }
 }

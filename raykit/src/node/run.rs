@@ -95,11 +95,12 @@ impl Node {
 
     /// Runs a claimed task on this thread.
     pub(crate) fn execute(self: &Arc<Node>, task: Arc<Task>) {
+        let attempt = task.attempt.load(Ordering::Relaxed);
         let result = match task.function.body {
-            Body::Sync(body) => self.run_body(&task, body),
+            Body::Sync(body) => self.run_body(&task, attempt, body),
             Body::Make(body) => {
                 let kept = task.mailbox.as_ref().and_then(|mailbox| mailbox.restore());
-                let made = kept.unwrap_or_else(|| self.run_body(&task, body));
+                let made = kept.unwrap_or_else(|| self.run_body(&task, attempt, body));
                 self.made(&task, made)
             }
             _ => return,
@@ -128,20 +129,21 @@ impl Node {
     pub(crate) fn run_body<R>(
         self: &Arc<Node>,
         task: &Arc<Task>,
+        attempt: u32,
         body: impl FnOnce(Call) -> Result<R, Error>,
     ) -> Result<R, Error> {
         if task.is_cancelled() {
             // Between two attempts; what is cancelled is not tried again.
             return Err(task.error(ErrorKind::Cancelled, ""));
         }
-        let inputs = task.inputs_for_attempt();
+        let inputs = task.inputs_for_attempt(attempt);
         let started = self.timeline.as_ref().map(|timeline| timeline.now());
         let result = {
             let span = tracing::debug_span!(
                 "task",
                 id = %task.id(),
                 name = task.name(),
-                attempt = task.attempt.load(Ordering::Relaxed)
+                attempt
             );
             let _span = span.enter();
             let _in_task = current::begin(Arc::clone(task));
@@ -232,23 +234,22 @@ impl Node {
 
 impl Task {
     /// Whether a failure of the function could lead to another attempt.
-    fn may_retry(&self) -> bool {
+    fn may_retry(&self, attempt: u32) -> bool {
         let options = self.options();
-        options.max_retries > self.attempt.load(Ordering::Relaxed)
-            && !matches!(options.retry_on, RetryOn::Nothing)
-            || self.outlives_crash()
+        options.max_retries > attempt && !matches!(options.retry_on, RetryOn::Nothing)
+            || self.outlives_crash_of(attempt)
     }
 
     /// The arguments: copies of the pointers where another attempt is possible, else themselves.
-    pub(crate) fn inputs_for_attempt(&self) -> crate::task::arg::Inputs {
+    pub(crate) fn inputs_for_attempt(&self, attempt: u32) -> crate::task::arg::Inputs {
         let mut inputs = self.inputs();
-        if self.may_retry() { inputs.clone() } else { std::mem::take(&mut *inputs) }
+        if self.may_retry(attempt) { inputs.clone() } else { std::mem::take(&mut *inputs) }
     }
 
     fn judge(&self, result: Result<Returns, Error>) -> Attempt {
         let Err(error) = result else { return Attempt::Settled(result) };
         let attempt = self.attempt.load(Ordering::Relaxed);
-        let again = self.may_retry()
+        let again = self.may_retry(attempt)
             && attempt < ATTEMPTS_MAX
             && !self.is_settled()
             && !self.pipe().is_some_and(|pipe| pipe.has_begun())

@@ -58,6 +58,10 @@ impl State {
     }
 }
 
+/// The bits of a task's state, and the step of the ticket in those above.
+const STATE: u8 = 0b11;
+const TICKET: u8 = 0b100;
+
 /// One call.
 pub(crate) struct Task {
     slot: Slot,
@@ -241,12 +245,17 @@ impl Task {
     /// Whether a call that its actor's crash breaks off is tried again on the next life. Not one
     /// that gives a stream: items of two attempts would be mixed.
     pub(crate) fn outlives_crash(&self) -> bool {
-        let left = self.options().max_retries > self.attempt.load(Ordering::Relaxed);
+        self.outlives_crash_of(self.attempt.load(Ordering::Relaxed))
+    }
+
+    /// The same for the one that runs as this attempt.
+    pub(crate) fn outlives_crash_of(&self, attempt: u32) -> bool {
+        let left = self.options().max_retries > attempt;
         left && self.mailbox.is_some() && self.pipe().is_none() && !self.function.body.makes()
     }
 
     pub(crate) fn state(&self) -> State {
-        State::of(self.state.load(Ordering::SeqCst))
+        State::of(self.state.load(Ordering::SeqCst) & STATE)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -336,8 +345,22 @@ impl Task {
     fn step(&self, from: State, to: State) -> bool {
         // At least AcqRel: who wins a step sees what was done before the steps that led here, the
         // arguments that were stored before `Queued` among them. SeqCst for `Life::end`.
-        let (from, to) = (from as u8, to as u8);
-        self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Acquire).is_ok()
+        self.step_to(from, |ticket| ticket | to as u8)
+    }
+
+    /// Out of line: whoever has the ticket that the task had until now cannot claim it any more.
+    fn step_back(&self, from: State) -> bool {
+        self.step_to(from, |ticket| ticket.wrapping_add(TICKET) | State::Waiting as u8)
+    }
+
+    fn step_to(&self, from: State, to: impl Fn(u8) -> u8) -> bool {
+        let step = |now: u8| (now & STATE == from as u8).then(|| to(now & !STATE));
+        self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).is_ok()
+    }
+
+    /// Which place in line the task has: another one each time that it is put back.
+    pub(crate) fn ticket(&self) -> u8 {
+        self.state.load(Ordering::SeqCst) & !STATE
     }
 
     /// All arguments are there, or the pause is over. `false` if the task was aborted before.
@@ -347,19 +370,28 @@ impl Task {
 
     /// This thread will run the task. `false` if another does, or nobody should.
     pub(crate) fn claim(&self) -> bool {
-        self.step(State::Queued, State::Running)
+        self.claim_at(self.ticket()).is_some()
+    }
+
+    /// The same for who took the task out of line with this ticket, and which attempt it is. The
+    /// number is raised only while the task runs, and then the ticket is another one afterwards.
+    pub(crate) fn claim_at(&self, ticket: u8) -> Option<u32> {
+        let attempt = self.attempt.load(Ordering::Acquire);
+        let (from, to) = (ticket | State::Queued as u8, ticket | State::Running as u8);
+        let won = self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Acquire);
+        won.is_ok().then_some(attempt)
     }
 
     /// Nobody will run the task until `make_ready`. `false` if somebody does, or nobody should.
     pub(crate) fn take_back(&self) -> bool {
-        self.step(State::Queued, State::Waiting)
+        self.step_back(State::Queued)
     }
 
     /// An attempt failed and another one follows later; until then nobody can claim the task, who
     /// waits for it included. `false` if it was aborted meanwhile, and nobody else will count it as
     /// finished.
     pub(crate) fn rest(&self) -> bool {
-        let rests = self.step(State::Running, State::Waiting);
+        let rests = self.step_back(State::Running);
         // Pairs with the fence in `Node::abort`: either its outcome is seen here or this step
         // there.
         fence(Ordering::SeqCst);

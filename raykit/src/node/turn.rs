@@ -15,7 +15,6 @@ use crate::sched::{Job, LaneId};
 use crate::task::call::Returns;
 use crate::task::function::Body;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often a turn that has nothing left to do looks for a call, and how long it pauses between.
@@ -229,18 +228,23 @@ impl Cell {
     }
 
     pub(super) fn run_sync(self: &Arc<Cell>, node: &Arc<Node>, life: &Arc<Life>, task: &Arc<Task>) {
-        // After a crash the rest of a turn stands in line again, for the next life.
-        if life.is_over() || !task.claim() {
+        // After a crash the rest of a turn stands in line again, for the next life: with another
+        // ticket, so that this turn cannot begin it any more.
+        let ticket = task.ticket();
+        if life.is_over() {
             return;
         }
+        let Some(attempt) = task.claim_at(ticket) else { return };
         if life.is_over() {
+            if self.is_superseded(life, task, attempt) {
+                return; // it is tried again
+            }
             let text = format!("{} starts again; the call was not begun", self.label());
             let error = task.error(ErrorKind::ActorUnavailable, text);
             return node.settle(task, Err(error));
         }
         let body = task.function.body;
-        let attempt = task.attempt.load(Ordering::Acquire);
-        let result = node.run_body(task, |call| match body {
+        let result = node.run_body(task, attempt, |call| match body {
             Body::Exclusive(body) => body(&mut life.exclusive()?, call),
             Body::Shared(body) => body(&life.shared()?, call),
             _ => Err(Error::new(ErrorKind::Config, "this is no method of an actor")),

@@ -66,6 +66,8 @@ pub struct Options {
     pub ordered: bool,
     /// For a method and a call of one: whether it says itself how often it is tried again.
     pub own_retries: bool,
+    /// For a constructor: its actor holds what it asks for, for as long as it lives.
+    pub held: bool,
 }
 
 impl Options {
@@ -88,6 +90,7 @@ impl Options {
             when_full: WhenFull::Fail,
             ordered: true,
             own_retries: false,
+            held: false,
         }
     }
 
@@ -128,7 +131,8 @@ impl Options {
 
     /// Whether the call asks for one CPU and nothing else.
     pub(crate) fn is_plain(&self) -> bool {
-        self.num_cpus == 1.0
+        !self.held
+            && self.num_cpus == 1.0
             && self.num_gpus == 0.0
             && self.memory == 0
             && self.resources.is_empty()

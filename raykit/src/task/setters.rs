@@ -118,6 +118,12 @@ macro_rules! __actor_option_methods {
             self.$field.max_restarts = n;
             self
         }
+        /// Further attempts of its methods, where neither the method nor the call says how many: of
+        /// a call that a crash broke off, and for what `retry_on` names.
+        pub fn max_retries(mut self, n: ::core::primitive::u32) -> Self {
+            self.$field.max_retries = n;
+            self
+        }
         /// The time within which restarts are counted; without it all are.
         pub fn restart_window(mut self, window: ::std::time::Duration) -> Self {
             self.$field.restart_window = ::core::option::Option::Some(window);
