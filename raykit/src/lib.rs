@@ -134,6 +134,7 @@ pub mod __private {
     //! release.
     pub use crate::actor::options::ActorOptions;
     pub use crate::actor::state::{Access, Checkpoint, State};
+    pub use crate::actor::threads::{AnyThread, Keeps, OneThread, Roams, Shares};
     pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
     pub use crate::api::stream::{call_stream, submit_stream};

@@ -4,6 +4,7 @@ use super::parse::{Fit, Kind, Method, Methods, located};
 use crate::expand::body::{Frame, body, wrapped};
 use crate::expand::parts::{allowances, conditions};
 use crate::expand::register::{Described, agreement, entry, registered, result, set};
+use crate::item::written;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::ext::IdentExt;
@@ -97,10 +98,16 @@ fn frame(methods: &Methods, method: &Method, at: usize) -> Frame {
         ),
     };
     let make = matches!(method.kind, Kind::Make);
+    let roams = is_async.then(|| {
+        // Said at the method's name.
+        let place = written(&method.function.source.sig.ident).span();
+        let asked = located(actor.to_token_stream(), place);
+        quote_spanned!(place=> __raykit_roams::<#asked>();)
+    });
     Frame {
         name: format_ident!("__raykit_body_{at}", span = Span::mixed_site()),
         parameters,
-        before,
+        before: code!(#roams #before),
         callee: code!(#actor::#name),
         receiver: if make { TokenStream::new() } else { code!(this,) },
         gives: if make { code!(#hidden::State) } else { code!(#hidden::Returns) },
@@ -117,13 +124,19 @@ pub(super) fn helpers(methods: &Methods) -> TokenStream {
     let shared = shared(methods);
     code! {
         fn __raykit_made<__S: #raykit::Actor>(made: __S) -> #raykit::__private::State {
-            #raykit::__private::State::new::<__S>(made)
+            <__S::__Threads as #raykit::__private::Keeps<__S>>::keep(made)
         }
 
         fn __raykit_exclusive<__S: #raykit::Actor>(
             access: &mut #raykit::__private::Access,
         ) -> #raykit::Result<&mut __S> {
-            access.state_mut::<__S>()
+            <__S::__Threads as #raykit::__private::Keeps<__S>>::lend(access)
+        }
+
+        fn __raykit_roams<__S: #raykit::Actor>()
+        where
+            __S::__Threads: #raykit::__private::Roams,
+        {
         }
 
         #shared
@@ -154,10 +167,13 @@ fn shared(methods: &Methods) -> Option<TokenStream> {
     Some(code! {
         #condition
         fn __raykit_shared(access: &#raykit::__private::Access) -> #raykit::Result<&#actor> {
-            fn calls_of_this_method_may_overlap<__S: #raykit::Actor + ::core::marker::Sync>(
+            fn calls_of_this_method_may_overlap<__S: #raykit::Actor>(
                 access: &#raykit::__private::Access,
-            ) -> #raykit::Result<&__S> {
-                access.state::<__S>()
+            ) -> #raykit::Result<&__S>
+            where
+                __S::__Threads: #raykit::__private::Shares<__S>,
+            {
+                <__S::__Threads as #raykit::__private::Shares<__S>>::share(access)
             }
             #state
         }

@@ -15,8 +15,13 @@ const GENERIC: &str = "an actor cannot be generic, since a node runs only what w
     make a struct for each concrete type, e.g. one that holds this one";
 
 /// Refuses a struct that cannot be an actor.
-pub(super) fn structure(source: &ItemStruct, refusals: &mut Refusals) {
+pub(super) fn structure(source: &ItemStruct, options: &Options, refusals: &mut Refusals) {
     generics(&source.generics, refusals);
+    if let (Some(_), Some(kept)) = (options.key("pinned"), options.key("checkpoint_every")) {
+        let words = "the state of a pinned actor stays on its thread and cannot be kept for another \
+                     life; leave `checkpoint_every` out, or `pinned`";
+        refusals.at(kept, words);
+    }
 }
 
 fn generics(generics: &Generics, refusals: &mut Refusals) {

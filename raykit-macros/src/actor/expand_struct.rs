@@ -6,7 +6,7 @@ use crate::attr::Options;
 use crate::expand::parts::{conditions, lints, visibility};
 use crate::expand::register::set;
 use crate::item::written;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{ItemStruct, Path};
 
 /// Names that all parts of the expansion share.
@@ -97,6 +97,13 @@ fn actor(names: &Names<'_>, source: &ItemStruct, options: &Options) -> TokenStre
     let name = &source.ident;
     let defaults = set(&code!(#raykit::__private::ActorOptions::new()), raykit, &options.fields);
     let words = format!("Options for a new `{actor}` other than its own.");
+    // A state that cannot be sent is refused at the struct's name.
+    let place = Span::mixed_site().located_at(name.span());
+    let threads = Ident::new("__RaykitThreads", place);
+    let which = match options.key("pinned") {
+        Some(_) => code!(OneThread),
+        None => code!(AnyThread),
+    };
     let kept = options.fields.iter().any(|(field, _)| *field == "checkpoint_every");
     let checkpoint = kept.then(|| {
         // A state that is no object is refused at the struct's name.
@@ -110,8 +117,11 @@ fn actor(names: &Names<'_>, source: &ItemStruct, options: &Options) -> TokenStre
         }
     });
     code! {
+        use #raykit::__private::#which as #threads;
+
         impl #raykit::Actor for #name {
             type Handle = #handle;
+            type __Threads = #threads;
 
             #checkpoint
 

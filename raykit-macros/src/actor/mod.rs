@@ -26,7 +26,7 @@ pub(crate) fn of_struct(
     refusals: &mut Refusals,
 ) -> TokenStream {
     let mut unfit = Refusals::default();
-    check::structure(&source, &mut unfit);
+    check::structure(&source, &options, &mut unfit);
     match unfit.into_error() {
         None => expand_struct::expand(&source, &options),
         Some(error) => {

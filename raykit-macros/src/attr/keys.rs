@@ -40,6 +40,7 @@ const STRUCT: &[&str] = &[
     "namespace",
     "priority",
     "out_of_order",
+    "pinned",
     "concurrency_groups",
     "crate",
 ];

@@ -45,6 +45,11 @@ pub(crate) struct NumReturns {
 }
 
 impl Options {
+    /// The key of that name, if it is there.
+    pub(crate) fn key(&self, name: &str) -> Option<&Ident> {
+        self.keys.iter().find(|key| *key == name)
+    }
+
     /// Nothing said.
     pub(crate) fn new(raykit: Path) -> Options {
         Options {
@@ -124,6 +129,10 @@ impl Options {
             }
             "retry_on" => (key, values::retry_on(raykit, entry.expression()?)),
             "strategy" => (key, values::strategy(raykit, entry.expression()?)?),
+            "pinned" => {
+                entry.bare()?;
+                (key, code!(true))
+            }
             "lifetime" => ("detached", values::lifetime(entry.expression()?)?),
             "out_of_order" => (key, values::flag(entry)?),
             "concurrency_groups" => ("groups", values::groups(entry)?),

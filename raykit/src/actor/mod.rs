@@ -41,6 +41,7 @@
 
 pub(crate) mod inbox;
 pub(crate) mod state;
+pub(crate) mod threads;
 pub(crate) mod restart;
 pub(crate) mod supervise;
 pub(crate) mod options;

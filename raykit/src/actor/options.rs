@@ -24,6 +24,7 @@ pub struct ActorOptions {
     pub get_if_exists: bool,
     pub priority: Option<i32>,
     pub out_of_order: bool,
+    pub pinned: bool,
     pub groups: Cow<'static, [(Cow<'static, str>, u32)]>,
     pub supervisor: Option<Supervised>,
 }
@@ -49,6 +50,7 @@ impl ActorOptions {
             get_if_exists: false,
             priority: None,
             out_of_order: false,
+            pinned: false,
             groups: Cow::Borrowed(&[]),
             supervisor: None,
         }

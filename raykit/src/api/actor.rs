@@ -2,6 +2,7 @@
 
 use crate::actor::options::ActorOptions;
 use crate::actor::state::Checkpoint;
+use crate::actor::threads::Keeps;
 use crate::base::ActorId;
 use crate::node::actors::{self, Claim};
 use crate::node::address::Address;
@@ -24,9 +25,11 @@ use std::sync::{Arc, Weak};
     message = "`{Self}` is not an actor",
     note = "put `#[remote]` on the struct, and on the `impl` with its methods"
 )]
-pub trait Actor: Sized + Send + 'static {
+pub trait Actor: Sized + 'static {
     /// The type of its handles: the struct's name and `Handle`.
     type Handle: Handle<Actor = Self>;
+    #[doc(hidden)]
+    type __Threads: Keeps<Self>;
     #[doc(hidden)]
     fn __defaults() -> &'static ActorOptions;
     #[doc(hidden)]

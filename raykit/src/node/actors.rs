@@ -202,6 +202,7 @@ pub(crate) fn create(
         Claim { slot: Slot::new(id, node.ledger), cell }
     });
     let cell = Arc::clone(&claim.cell);
+    cell.take_desk(node)?;
     if let Err(other) = node.actors.enter(&claim) {
         if get_if_exists {
             return Ok(other);

@@ -18,6 +18,7 @@ use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use crate::object::value::{Payload, Value};
 use crate::sched::LaneId;
+use crate::sched::desk::Desk;
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
@@ -171,6 +172,8 @@ impl Cell {
             core.rare().legacy = legacy;
         }
         let bounded = options.max_pending < u32::MAX;
+        let turns_max =
+            if options.pinned { 1 } else { node.config.num_cpus.clamp(1, 1 << 16) as u32 };
         let door = Door::new(bounded);
         core.asks = bounded;
         Arc::new(Cell {
@@ -180,7 +183,7 @@ impl Cell {
             on_stop,
             options,
             checkpoint,
-            turns_max: node.config.num_cpus.clamp(1, 1 << 16) as u32,
+            turns_max,
             place: AtomicU32::new(u32::MAX),
             door,
             core: Mutex::new(core),
@@ -191,6 +194,34 @@ impl Cell {
 
     pub(crate) fn node(&self) -> Option<Arc<Node>> {
         self.node.upgrade()
+    }
+
+    /// The thread that it stays on, if it does.
+    pub(super) fn desk(&self) -> Option<Desk> {
+        if !self.options.pinned {
+            return None;
+        }
+        self.core.lock().rarely(|rare| rare.desk.clone())
+    }
+
+    /// Gives an actor that stays on one thread that thread. It ends there when the node is closed,
+    /// so that its state is dropped where it was made.
+    pub(super) fn take_desk(self: &Arc<Cell>, node: &Node) -> Result<(), Error> {
+        if !self.options.pinned {
+            return Ok(());
+        }
+        let opened = node.pool.open_desk(self.label());
+        let none =
+            |error| Error::new(ErrorKind::ThreadsExhausted, format!("{}: {error}", self.label()));
+        let desk = opened.map_err(none)?;
+        let cell = Arc::downgrade(self);
+        desk.on_close(move || {
+            if let Some(cell) = cell.upgrade() {
+                cell.end(cell.died("ended: its node was closed"));
+            }
+        });
+        self.core.lock().rare().desk = Some(desk);
+        Ok(())
     }
 
     /// The struct's name, with its path.

@@ -8,6 +8,7 @@ use crate::base::quantity::Resources;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use crate::object::value::Value;
+use crate::sched::desk::Desk;
 use crate::task::arg::Inputs;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub(super) struct Rare {
     pub(super) kept: Option<Value>,
     pub(super) since: u32,
     pub(super) restarts: Restarts,
+    /// Where it works, if it stays on one thread.
+    pub(super) desk: Option<Desk>,
     /// The constructor's arguments, where it may run again.
     pub(super) inputs: Inputs,
     /// What it holds of the node's resources for as long as it lives.

@@ -16,6 +16,7 @@ use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use crate::sched::Worker;
+use crate::sched::desk::Desk;
 use crate::task::options::WhenFull;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -146,6 +147,9 @@ impl Mailbox for Cell {
     }
 
     fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>) {
+        if self.options.pinned {
+            return;
+        }
         let own = Arc::as_ptr(&self);
         let popped = worker.pop_if(|job| std::ptr::addr_eq(Arc::as_ptr(job), own)).is_some();
         // The turn that was queued for this call is taken now.
@@ -189,6 +193,14 @@ impl Mailbox for Cell {
         }
     }
 
+    fn is_pinned(&self) -> bool {
+        self.options.pinned
+    }
+
+    fn desk(&self) -> Option<Desk> {
+        Cell::desk(self)
+    }
+
     fn before(&self, task: &Arc<Task>) -> Vec<Arc<Task>> {
         let core = self.core.lock();
         if let Stage::Starting(creation) = &core.stage {
@@ -197,7 +209,8 @@ impl Mailbox for Cell {
         let blocks = |other: &&Arc<Task>| {
             !Arc::ptr_eq(other, task)
                 && other.state() == State::Running
-                && (task.function.body.need() == Need::Exclusive
+                && (self.options.pinned
+                    || task.function.body.need() == Need::Exclusive
                     || other.function.body.need() == Need::Exclusive)
         };
         core.running.iter().filter(blocks).cloned().collect()

@@ -5,10 +5,12 @@ use super::task::{State, Task};
 use super::{Node, current};
 use crate::actor::state::State as ActorState;
 use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
+use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::value::Value;
+use crate::sched::desk::{Desk, Work};
 use crate::sched::{Job, LaneId};
 use crate::task::call::{Call, Results, Returns};
 use crate::task::function::Body;
@@ -69,10 +71,39 @@ impl Node {
             }
             return;
         }
+        let pinned = task.mailbox.clone().filter(|actor| actor.is_pinned());
+        if pinned.is_some() && !task.options().held {
+            // At its desk, which was charged for it.
+            if task.claim() {
+                self.execute(task);
+            }
+            return;
+        }
         // The request was granted; whatever becomes of the task, it is given back.
         let Ok(held) = task.options().request() else { return task.abandon() };
+        if let Some(actor) = pinned {
+            return self.run_at_desk(actor.desk(), task, held);
+        }
         if task.is_async() {
             return self.run_async(task, Some(held), None);
+        }
+        self.run_held(task, held);
+    }
+
+    /// Has the constructor of a pinned actor run where the actor will be.
+    fn run_at_desk(self: &Arc<Node>, desk: Option<Desk>, task: Arc<Task>, held: Resources) {
+        let Some(desk) = desk else { return self.pool.give(&held) }; // the actor has ended
+        let node = Arc::clone(self);
+        let there = Work::Surely(Box::new(move || node.run_held(task, held)));
+        if let Err(Work::Surely(here)) = desk.bring(there) {
+            here(); // the node is closed: all that it does is to give back
+        }
+    }
+
+    /// Runs `task`, unless somebody else has begun it, on what it was granted.
+    fn run_held(self: &Arc<Node>, task: Arc<Task>, held: Resources) {
+        if self.is_closed() {
+            task.abandon();
         }
         let mailbox = task.mailbox.clone();
         if task.claim() {

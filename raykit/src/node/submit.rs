@@ -13,6 +13,7 @@ use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::{Slot, Watched};
 use crate::object::value::{Payload, Value};
 use crate::sched::Job;
+use crate::sched::desk::Work;
 use crate::task::arg::{Given, Inputs};
 use crate::task::function::Function;
 use crate::task::options::Options;
@@ -374,6 +375,14 @@ impl Node {
                 0 => mailbox.arrived(self, &task),
                 _ => drop(self.post(&task, true)),
             };
+        }
+        let holds = task.options().held;
+        if let Some(desk) = task.mailbox.as_ref().filter(|_| !holds).and_then(|actor| actor.desk())
+        {
+            if desk.bring(Work::Charged(Arc::clone(&task) as Arc<dyn Job>)).is_err() {
+                task.abandon();
+            }
+            return;
         }
         match task.options().request() {
             Ok(want) if task.is_async() && want == Default::default() => {

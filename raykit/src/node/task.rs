@@ -21,6 +21,7 @@ use crate::object::kept::Counted;
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::{Outcome, Slot};
 use crate::object::value::Payload;
+use crate::sched::desk::Desk;
 use crate::sched::{LaneId, Worker};
 use crate::task::arg::Inputs;
 use crate::task::call::Results;
@@ -68,7 +69,8 @@ pub(crate) struct Task {
     pub(crate) function: &'static Function,
     state: AtomicU8,
     cancelled: AtomicBool,
-    /// One CPU and nothing else, and not `async`: the common case, without a request.
+    /// One CPU and nothing else, on any thread, and not `async`: the common case, without a
+    /// request.
     pub(crate) plain: bool,
     pub(crate) attempt: AtomicU32,
     /// Arguments that are not there yet, and one more while they are being counted.
@@ -112,6 +114,12 @@ pub(crate) trait Mailbox: Send + Sync {
     /// Polls `task` on this thread, if it is a future, the next in line, and nothing else runs.
     /// What is not done then goes on by itself.
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>);
+
+    /// Whether all its calls run on one thread.
+    fn is_pinned(&self) -> bool;
+
+    /// That thread, until the actor has ended.
+    fn desk(&self) -> Option<Desk>;
 
     /// The calls that have to end before `task`, which has not begun.
     fn before(&self, task: &Arc<Task>) -> Vec<Arc<Task>>;
@@ -194,7 +202,8 @@ impl Task {
     pub(crate) fn new(parts: Parts) -> Task {
         let options = parts.extra.as_ref().and_then(|extra| extra.options.as_deref());
         let plain = options.unwrap_or(&parts.function.defaults).is_plain()
-            && parts.function.body.is_free_standing();
+            && parts.function.body.is_free_standing()
+            && parts.mailbox.as_ref().is_none_or(|mailbox| !mailbox.is_pinned());
         Task {
             slot: parts.slot,
             function: parts.function,

@@ -11,6 +11,7 @@ use crate::actor::state::Life;
 use crate::base::limits::{ACTOR_TURN_CALLS, SLICE_US};
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
+use crate::sched::desk::Work;
 use crate::sched::{Job, LaneId};
 use crate::task::call::Returns;
 use crate::task::function::Body;
@@ -55,10 +56,23 @@ impl Cell {
         if turn == Turn::OfFutures {
             return self.turn(node, false);
         }
+        let turn = Arc::clone(self) as Arc<dyn Job>;
         // One that holds CPUs of its own runs on these.
-        match self.options.num_cpus > 0.0 {
-            true => node.pool.push_granted(Arc::clone(self) as Arc<dyn Job>),
-            false => node.pool.push(Arc::clone(self) as Arc<dyn Job>, None),
+        match (self.desk(), self.options.num_cpus > 0.0) {
+            (Some(desk), holds) => {
+                let turn = if holds { Work::Held(turn) } else { Work::Charged(turn) };
+                let _ = desk.bring(turn); // where it closes, the node ends the actor
+            }
+            (None, true) => node.pool.push_granted(turn),
+            (None, false) => node.pool.push(turn, None),
+        }
+    }
+
+    /// The same, when the actor has had its turn and others have not.
+    fn schedule_behind(self: &Arc<Cell>, node: &Arc<Node>) {
+        match self.options.pinned {
+            true => self.schedule(node, Turn::OfThreads),
+            false => node.pool.push_behind(Arc::clone(self) as Arc<dyn Job>),
         }
     }
 
@@ -108,7 +122,7 @@ impl Cell {
                 }
                 Step::Linger => taking.solo = self.lingers(node),
                 Step::Again(turn) => return self.schedule(node, turn),
-                Step::Behind => return node.pool.push_behind(Arc::clone(self) as Arc<dyn Job>),
+                Step::Behind => return self.schedule_behind(node),
                 Step::Over => return,
                 Step::Rest { ends } => {
                     quietly(|| drop((done, taking, self.door.take_spent())));

@@ -11,6 +11,12 @@ pub(crate) trait Job: Send + Sync {
     /// The pool is closed: the work will not be started by it, or is not waited for any longer.
     fn abandon(&self);
 
+    /// What the work asked for was granted. `false` if a worker should run it now; who runs
+    /// elsewhere takes note, and says `true`.
+    fn take_grant(&self) -> bool {
+        false
+    }
+
     /// The lane whose turn this work takes.
     fn lane(&self) -> LaneId;
 

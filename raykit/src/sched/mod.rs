@@ -42,6 +42,8 @@ pub(crate) mod lanes;
 pub(crate) mod sleep;
 pub(crate) mod budget;
 pub(crate) mod worker;
+mod find;
+pub(crate) mod desk;
 mod wait;
 
 pub(crate) use job::{Job, LaneId};
@@ -52,7 +54,8 @@ pub(crate) use worker::Worker;
 use crate::base::limits::STACK_BYTES;
 use crate::base::quantity::Resources;
 use budget::Budget;
-use crossbeam_deque::Steal;
+use crossbeam_deque::{Steal, Worker as Deque};
+use desk::{Desk, Place, WeakDesk};
 use lanes::Lanes;
 use parking_lot::{Condvar, Mutex};
 use queue::Queue;
@@ -90,6 +93,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct Crew {
     seats: Vec<Arc<Seat>>,
+    /// Threads that work for one owner each, and are counted nowhere else.
+    desks: Vec<(Arc<Seat>, Arc<Place>)>,
     blocked: usize,
     born: usize,
     threads: Vec<std::thread::JoinHandle<()>>,
@@ -107,6 +112,13 @@ pub(crate) struct PoolConfig {
     pub(crate) threads_max: usize,
     pub(crate) name: String,
     pub(crate) on_start: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Crew {
+    /// Where somebody works, desks included.
+    fn all(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        self.seats.iter().chain(self.desks.iter().map(|(seat, _)| seat))
+    }
 }
 
 impl Pool {
@@ -140,6 +152,11 @@ impl Pool {
 
     pub(crate) fn budget(&self) -> &Budget {
         &self.shared.budget
+    }
+
+    /// A thread that works for one owner alone; `label` names it in reports.
+    pub(crate) fn open_desk(&self, label: String) -> std::io::Result<Desk> {
+        self.shared.open_desk(label)
     }
 
     /// The lane of a new job.
@@ -248,14 +265,14 @@ impl Pool {
         let own = self.worker().map(|worker| Arc::clone(&worker.seat));
         let is_own = |seat: &Arc<Seat>| own.as_ref().is_some_and(|own| Arc::ptr_eq(own, seat));
         let mut crew = shared.crew.lock();
-        while crew.seats.iter().any(|seat| !is_own(seat)) {
+        while crew.all().any(|seat| !is_own(seat)) {
             shared.sleep.wake_all();
+            crew.desks.iter().for_each(|(_, place)| place.wake());
             if shared.ended.wait_until(&mut crew, deadline).timed_out() {
                 break;
             }
         }
-        let stuck: Vec<Arc<Seat>> =
-            crew.seats.iter().filter(|seat| !is_own(seat)).cloned().collect();
+        let stuck: Vec<Arc<Seat>> = crew.all().filter(|seat| !is_own(seat)).cloned().collect();
         let threads = std::mem::take(&mut crew.threads);
         drop(crew);
         let me = std::thread::current().id();
@@ -278,12 +295,12 @@ impl Shared {
     }
 
     fn seats(&self) -> Arc<[Arc<Seat>]> {
-        Arc::from(self.crew.lock().seats.clone())
+        self.crew.lock().all().cloned().collect()
     }
 
     /// Whether a job of one CPU is queued anywhere.
     fn has_plain(&self) -> bool {
-        self.lanes.any() || self.crew.lock().seats.iter().any(|seat| !seat.stealer.is_empty())
+        self.lanes.any() || self.crew.lock().all().any(|seat| !seat.stealer.is_empty())
     }
 
     /// Whether a worker that looks now would find something that it may do.
@@ -294,7 +311,7 @@ impl Shared {
     /// Queues jobs that were granted what they asked for, and calls workers for them and for plain
     /// jobs that may have been waiting for the same CPUs.
     fn run_granted(&self, jobs: Vec<Arc<dyn Job>>) {
-        for job in jobs {
+        for job in jobs.into_iter().filter(|job| !job.take_grant()) {
             self.granted.push(job);
             // What was granted holds its resources from now on: no lookout is waited for.
             if self.sleep.call() == Woken::Nobody {
@@ -325,6 +342,7 @@ impl Shared {
         let mut crew = self.crew.lock();
         if crew.seats.len() - crew.blocked < awake
             && crew.seats.len() < self.threads_max
+            && !self.is_closing()
             && let Err(error) = self.hire(&mut crew)
         {
             tracing::warn!(%error, threads = crew.seats.len(), "no further thread to be had");
@@ -332,18 +350,32 @@ impl Shared {
     }
 
     fn hire(&self, crew: &mut Crew) -> std::io::Result<()> {
-        let Some(shared) = self.this.upgrade().filter(|shared| !shared.is_closing()) else {
-            return Ok(());
-        };
         let (deque, seat) = Worker::seat();
-        let number = crew.born;
-        let mine = Arc::clone(&seat);
+        let (number, mine) = (crew.born, Arc::clone(&seat));
+        self.start_thread(crew, &seat, move |shared| {
+            Worker::run(shared, deque, mine, number);
+        })?;
+        crew.seats.push(seat);
+        Ok(())
+    }
+
+    /// Starts a thread that does `work` and then leaves its seat, unless the pool is closed.
+    fn start_thread(
+        &self,
+        crew: &mut Crew,
+        seat: &Arc<Seat>,
+        work: impl FnOnce(Arc<Shared>) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let Some(shared) = self.this.upgrade().filter(|shared| !shared.is_closing()) else {
+            return Err(std::io::Error::other("the pool is closed"));
+        };
+        let mine = Arc::clone(seat);
         let thread = std::thread::Builder::new()
-            .name(format!("{}-{number}", self.name))
+            .name(format!("{}-{}", self.name, crew.born))
             .stack_size(STACK_BYTES)
             .spawn(move || {
                 (shared.on_start)();
-                Worker::run(Arc::clone(&shared), deque, Arc::clone(&mine), number);
+                work(Arc::clone(&shared));
                 shared.leave(&mine);
                 // Who counted on this thread a moment ago may need another one.
                 shared.call();
@@ -351,14 +383,34 @@ impl Shared {
         crew.born += 1;
         crew.threads.retain(|thread| !thread.is_finished());
         crew.threads.push(thread);
-        crew.seats.push(seat);
         self.seats_version.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    fn open_desk(&self, label: String) -> std::io::Result<Desk> {
+        let mut crew = self.crew.lock();
+        if crew.desks.len() >= self.threads_max {
+            let text = format!(
+                "{} threads work for one actor each already; stop some, or raise \
+                 `Config::threads_max`",
+                crew.desks.len()
+            );
+            return Err(std::io::Error::other(text));
+        }
+        let (deque, seat) = Worker::seat();
+        let (desk, place) = desk::open(label);
+        let (mine, own, claim) = (Arc::clone(&seat), Arc::clone(&place), WeakDesk::of(&desk));
+        self.start_thread(&mut crew, &seat, move |shared| {
+            desk::run(&shared, &own, claim, deque, mine);
+        })?;
+        crew.desks.push((seat, place));
+        Ok(desk)
     }
 
     fn leave(&self, seat: &Arc<Seat>) {
         let mut crew = self.crew.lock();
         crew.seats.retain(|other| !Arc::ptr_eq(other, seat));
+        crew.desks.retain(|(other, _)| !Arc::ptr_eq(other, seat));
         self.seats_version.fetch_add(1, Ordering::Release);
         self.ended.notify_all();
     }

@@ -14,12 +14,16 @@ impl Worker {
     /// Calls `sleep`, which blocks this thread, while others use its CPU.
     pub(crate) fn block<R>(&self, sleep: impl FnOnce() -> R) -> Result<R, Exhausted> {
         let shared = &self.shared;
-        shared.crew_blocks()?;
+        if !self.is_desk() {
+            shared.crew_blocks()?;
+        }
         self.set_busy(false);
         let charge = self.set_charge(Amount::ZERO);
         shared.run_granted(shared.budget.give_cpu(charge));
         let result = self.away(sleep);
-        shared.crew_unblocks();
+        if !self.is_desk() {
+            shared.crew_unblocks();
+        }
         shared.budget.take_back(charge, &self.parker, |jobs| shared.run_granted(jobs));
         self.set_charge(charge);
         self.set_busy(true);

@@ -4,7 +4,7 @@ use super::Shared;
 use super::job::{Job, LaneId};
 use super::lanes::{Lane, Row};
 use super::parker::{self, Parker};
-use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SLICE_US, SPIN_US, STACK_BYTES};
+use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SPIN_US, STACK_BYTES};
 use crate::base::quantity::Amount;
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
@@ -17,10 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many tasks a worker takes from a common queue at once.
-const BATCH_LEN: usize = 32;
-/// How many it takes from another worker at once.
-const STEAL_LEN: usize = 16;
 /// After how long the lookout gets up first; twice as long each further time, while those that are
 /// busy keep up.
 const LOOKOUT: Duration = Duration::from_micros(100);
@@ -65,11 +61,11 @@ pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) seat: Arc<Seat>,
     pub(super) parker: Arc<Parker>,
-    deque: Deque<Arc<dyn Job>>,
+    pub(super) deque: Deque<Arc<dyn Job>>,
     /// Of the task that runs or ran last; its children go to the own queue.
-    lane: RefCell<Arc<Lane>>,
+    pub(super) lane: RefCell<Arc<Lane>>,
     /// When the turn of that lane ends, once others wait.
-    slice_ends: Cell<Option<Instant>>,
+    pub(super) slice_ends: Cell<Option<Instant>>,
     /// Whether the thread holds a CPU for plain tasks.
     lease: Cell<bool>,
     /// CPU that the running task is charged; a wait gives it back.
@@ -78,11 +74,22 @@ pub(crate) struct Worker {
     /// Counted as busy.
     busy: Cell<bool>,
     depth: Cell<usize>,
-    rng: RefCell<Rng>,
+    pub(super) rng: RefCell<Rng>,
     row: RefCell<(usize, Row)>,
     seats: RefCell<(usize, Arc<[Arc<Seat>]>)>,
     stack_base: usize,
-    spare: bool,
+    kind: Kind,
+}
+
+/// What a worker is there for.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Any work, as long as the pool is open.
+    Basic,
+    /// Any work, in place of those that wait.
+    Spare,
+    /// The work of one owner; it is not counted among the others.
+    Desk,
 }
 
 enum Found {
@@ -114,13 +121,44 @@ impl Worker {
         seat: Arc<Seat>,
         number: usize,
     ) {
+        let kind = if number < shared.basic_threads { Kind::Basic } else { Kind::Spare };
+        let worker = Worker::new(shared, deque, seat, kind, number as u64);
+        // Hired for one piece of work, and having taken it, it calls others for the rest.
+        worker.searching.set(worker.shared.sleep.start_searching(usize::MAX));
+        worker.shared.awake.fetch_add(1, Ordering::Relaxed);
+        worker.main();
+        worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
+        worker.set_busy(false);
+        worker.return_lease(After::Other);
+        if worker.searching.get() {
+            let _ = worker.shared.sleep.stop_searching();
+        }
+    }
+
+    /// The worker of a desk, which is told what to do.
+    pub(super) fn at_desk(
+        shared: Arc<Shared>,
+        deque: Deque<Arc<dyn Job>>,
+        seat: Arc<Seat>,
+    ) -> Rc<Worker> {
+        Worker::new(shared, deque, seat, Kind::Desk, 0)
+    }
+
+    /// Makes this thread a worker.
+    fn new(
+        shared: Arc<Shared>,
+        deque: Deque<Arc<dyn Job>>,
+        seat: Arc<Seat>,
+        kind: Kind,
+        seed: u64,
+    ) -> Rc<Worker> {
         let (parker, _) = parker::of_this_thread();
         let worker = Rc::new(Worker {
             lane: RefCell::new(shared.lanes.get(LaneId(0))),
             row: RefCell::new((0, Arc::from([]))),
             seats: RefCell::new((0, Arc::from([]))),
-            rng: RefCell::new(Rng::new(number as u64)),
-            spare: number >= shared.basic_threads,
+            rng: RefCell::new(Rng::new(seed)),
+            kind,
             seat,
             parker,
             deque,
@@ -134,16 +172,7 @@ impl Worker {
             shared,
         });
         WORKER.with(|current| current.set(Rc::clone(&worker)).ok());
-        // Hired for one piece of work, and having taken it, it calls others for the rest.
-        worker.searching.set(worker.shared.sleep.start_searching(usize::MAX));
-        worker.shared.awake.fetch_add(1, Ordering::Relaxed);
-        worker.main();
-        worker.shared.awake.fetch_sub(1, Ordering::Relaxed);
-        worker.set_busy(false);
-        worker.return_lease(After::Other);
-        if worker.searching.get() {
-            let _ = worker.shared.sleep.stop_searching();
-        }
+        worker
     }
 
     /// A new worker's queue and what others see of it.
@@ -182,8 +211,17 @@ impl Worker {
         }
     }
 
-    /// Says whether this worker works, as far as the sleepers are concerned.
+    /// Whether the pool does not count on this thread.
+    pub(super) fn is_desk(&self) -> bool {
+        self.kind == Kind::Desk
+    }
+
+    /// Says whether this worker works, as far as the sleepers are concerned: those rely on it to
+    /// look for more when it is done, which a desk does not do.
     pub(super) fn set_busy(&self, busy: bool) {
+        if self.is_desk() {
+            return;
+        }
         match (self.busy.replace(busy), busy) {
             (false, true) => self.shared.sleep.start_working(),
             (true, false) => self.shared.sleep.stop_working(),
@@ -198,6 +236,23 @@ impl Worker {
         }
         self.enter_lane(job.lane());
         self.run_job(job);
+    }
+
+    /// Runs `job` on a desk, charged as much.
+    pub(super) fn work_as(&self, job: Arc<dyn Job>, charge: Amount) {
+        self.shared.awake.fetch_add(1, Ordering::Relaxed);
+        self.charge.set(charge);
+        self.enter_lane(job.lane());
+        self.run_job(job);
+        self.charge.set(Amount::ZERO);
+        self.shared.awake.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What this thread has queued and nobody has stolen goes to the lanes.
+    pub(super) fn leave_the_rest(&self) {
+        while let Some(job) = self.deque.pop() {
+            self.shared.lanes.push(job);
+        }
     }
 
     /// Runs `job` here and now, on top of whatever this thread is doing.
@@ -238,85 +293,7 @@ impl Worker {
         self.find_plain().map(Found::Plain)
     }
 
-    fn find_plain(&self) -> Option<Arc<dyn Job>> {
-        let row = self.row();
-        if row.len() > 1
-            && let Some(job) = self.urgent(&row).or_else(|| self.next_in_turn(&row))
-        {
-            return Some(job);
-        }
-        self.deque
-            .pop()
-            .or_else(|| self.take_from_lanes(&row, |priority| priority >= 0))
-            .or_else(|| self.steal())
-            .or_else(|| self.take_from_lanes(&row, |priority| priority < 0))
-    }
-
-    /// A task of a priority above the common one. Such tasks never lie in a worker's own queue,
-    /// where others could not see that they are urgent.
-    fn urgent(&self, row: &Row) -> Option<Arc<dyn Job>> {
-        row.iter().take_while(|lane| lane.priority > 0).find_map(|lane| lane.pop())
-    }
-
-    /// When the turn of the present lane is over and another one waits: a task of that one. What is
-    /// left in the own queue goes back to the common one first.
-    fn next_in_turn(&self, row: &Row) -> Option<Arc<dyn Job>> {
-        let mine = self.lane.borrow().id;
-        let waits = |lane: &&Arc<Lane>| lane.priority == 0 && lane.id != mine && !lane.is_empty();
-        if !row.iter().any(|lane| waits(&lane)) {
-            self.slice_ends.set(None);
-            return None;
-        }
-        let now = Instant::now();
-        match self.slice_ends.get() {
-            Some(end) if now >= end => {}
-            Some(_) => return None,
-            None => {
-                self.slice_ends.set(Some(now + Duration::from_micros(SLICE_US)));
-                return None;
-            }
-        }
-        self.slice_ends.set(None);
-        let at = row.iter().position(|lane| lane.id == mine).map_or(0, |at| at + 1);
-        let next = row[at..].iter().chain(&row[..at]).find(waits)?;
-        while let Some(job) = self.deque.pop() {
-            self.shared.lanes.push(job);
-        }
-        next.pop_batch(&self.deque, BATCH_LEN)
-    }
-
-    fn take_from_lanes(&self, row: &Row, which: impl Fn(i32) -> bool) -> Option<Arc<dyn Job>> {
-        let mine = self.lane.borrow().id;
-        let at = row.iter().position(|lane| lane.id == mine).unwrap_or(0);
-        let level = |lane: &&Arc<Lane>| which(lane.priority);
-        let take = |lane: &Arc<Lane>| match lane.priority {
-            0 => lane.pop_batch(&self.deque, BATCH_LEN),
-            _ => lane.pop(),
-        };
-        // From the present lane on, and around; lanes of other priorities in the order of the row.
-        let same = row[at..].iter().chain(&row[..at]).filter(|lane| lane.priority == 0);
-        same.filter(level)
-            .find_map(take)
-            .or_else(|| row.iter().filter(|lane| lane.priority != 0).filter(level).find_map(take))
-    }
-
-    fn steal(&self) -> Option<Arc<dyn Job>> {
-        let seats = self.seats();
-        let start = self.rng.borrow_mut().below(seats.len().max(1));
-        let order = (start..seats.len()).chain(0..start);
-        for at in order.filter(|at| !Arc::ptr_eq(&seats[*at], &self.seat)) {
-            loop {
-                match seats[at].stealer.steal_batch_with_limit_and_pop(&self.deque, STEAL_LEN) {
-                    Steal::Success(job) => return Some(job),
-                    Steal::Empty => break,
-                    Steal::Retry => {}
-                }
-            }
-        }
-        None
-    }
-
-    fn row(&self) -> Row {
+    pub(super) fn row(&self) -> Row {
         let version = self.shared.lanes.version();
         let mut row = self.row.borrow_mut();
         if row.0 != version {
@@ -325,7 +302,7 @@ impl Worker {
         Arc::clone(&row.1)
     }
 
-    fn seats(&self) -> Arc<[Arc<Seat>]> {
+    pub(super) fn seats(&self) -> Arc<[Arc<Seat>]> {
         let version = self.shared.seats_version.load(Ordering::Acquire);
         let mut seats = self.seats.borrow_mut();
         if seats.0 != version {
@@ -391,7 +368,7 @@ impl Worker {
                 return true;
             }
         }
-        self.away(|| match self.spare {
+        self.away(|| match self.kind == Kind::Spare {
             true => self.parker.park_until(Instant::now() + SPARE_IDLE),
             false => {
                 self.parker.park();
