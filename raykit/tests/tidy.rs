@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor. A file imports from lower floors and from its own room only.
-const FLOORS: [(&str, usize); 8] = [
+const FLOORS: [(&str, usize); 9] = [
     ("base", 0),
     ("object", 1),
     ("sched", 1),
     ("actor", 2),
     ("task", 3),
+    ("proto", 3),
     ("node", 4),
     ("api", 5),
     ("kit", 6),

@@ -89,3 +89,62 @@ pub(crate) const BUFFER_BYTES_MIN: usize = 1 << 20;
 
 /// Memory in buffers kept: one of a gibibyte, or many small ones.
 pub(crate) const BUFFERS_KEPT_BYTES_MAX: usize = (1 << 30) + (64 << 20);
+
+/// Entries of one list in a frame between nodes: references of one call, members of a cluster.
+pub(crate) const FRAME_ITEMS_MAX: usize = 100_000;
+
+/// Names, addresses and reasons that nodes tell each other.
+pub(crate) const NAME_BYTES_MAX: usize = 64 << 10;
+
+/// How often a node says that it is there.
+pub(crate) const BEAT_MS: u64 = 500;
+
+/// After so long a silence nothing new is given to a node, and others are asked for it.
+pub(crate) const SUSPECT_MS: u64 = 2_000;
+
+/// After so long a silence a node is dead: longer than a link that is cut for five seconds takes to
+/// be made again.
+pub(crate) const DEAD_MS: u64 = 10_000;
+
+/// How long a node has for its first word after it was let in.
+pub(crate) const JOIN_MS: u64 = 30_000;
+
+/// How long a node whose process seems to be gone has to say that it is not.
+pub(crate) const DOUBT_MS: u64 = 300;
+
+/// After so long a silence of the head a node has no cluster any more.
+pub(crate) const HEAD_LOST_MS: u64 = 10_000;
+
+/// How long changes of what nodes have to do are gathered before others are told.
+pub(crate) const LOADS_MS: u64 = 5;
+
+/// How long an acknowledgement waits for something that it can travel with.
+pub(crate) const ACK_MS: u64 = 20;
+
+/// How many frames are acknowledged at once at the most.
+pub(crate) const ACKS_OWED_MAX: u64 = 256;
+
+/// After so long without an acknowledgement frames are sent again on a living link.
+pub(crate) const RESEND_MS: u64 = 2_000;
+
+/// First pause before a lost link is tried again; it doubles with each further one.
+pub(crate) const REDIAL_MS: u64 = 50;
+
+/// Longest such pause.
+pub(crate) const REDIAL_MS_MAX: u64 = 2_000;
+
+/// How long a task that no present node could ever run waits for one that can.
+pub(crate) const INFEASIBLE_MS: u64 = 30_000;
+
+/// Tasks that a node may have of another one beyond those that it can run at once: as many as it
+/// has finished within so long.
+pub(crate) const AHEAD_MS: u64 = 10;
+
+/// The same at the most.
+pub(crate) const AHEAD_TASKS_MAX: u32 = 4_096;
+
+/// Bytes on their way to a node before it is given more.
+pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
+
+/// How many tasks at the head of the line are looked at for one that a node can take.
+pub(crate) const PLACE_AHEAD: usize = 64;

@@ -6,6 +6,7 @@
 
 pub(crate) mod id;
 pub(crate) mod limits;
+pub(crate) mod moment;
 pub(crate) mod quiet;
 pub(crate) mod quantity;
 pub(crate) mod rng;

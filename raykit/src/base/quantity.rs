@@ -101,6 +101,20 @@ impl Resources {
         }
     }
 
+    /// No amount of anything.
+    pub(crate) const NOTHING: Resources =
+        Resources { cpu: Amount::ZERO, gpu: Amount::ZERO, memory: 0, named: Vec::new() };
+
+    /// Adds `more`, names that are not here included.
+    pub(crate) fn add(&mut self, more: &Resources) {
+        for (name, amount) in &more.named {
+            if self.named.iter().all(|held| held.0 != *name) && *amount > Amount::ZERO {
+                self.named.push((name.clone(), Amount::ZERO));
+            }
+        }
+        self.give(more);
+    }
+
     /// Gives back what was taken.
     pub(crate) fn give(&mut self, back: &Resources) {
         self.cpu.0 += back.cpu.0;

@@ -1,0 +1,105 @@
+//! What the brain hears and what it wants done: two closed lists, which are its whole contract.
+//!
+//! Whoever gives the brain an object's id in an event claims that object for it, until the action
+//! `Let` says that the claim has ended. Whatever ids stand in an action are held by a `Hold`
+//! before.
+
+use super::wire::{Bytes, LeaseId, Load, Member, Outcome};
+use crate::base::quantity::Resources;
+use crate::base::{NodeId, ObjectId};
+
+/// A task for any node that has room, or for one in particular.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) lease: LeaseId,
+    pub(crate) want: Resources,
+    pub(crate) wish: Wish,
+    /// The call, for whoever runs it.
+    pub(crate) spec: Bytes,
+    /// The references in that.
+    pub(crate) refs: Vec<ObjectId>,
+}
+
+/// Where a task should run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Where there is room: nodes in use up to their half first, then the emptiest.
+    Anywhere,
+    /// Evenly over all.
+    Spread,
+    /// On this node. `soft`: elsewhere if that is gone.
+    At { node: NodeId, soft: bool },
+}
+
+/// What the brain hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// There is a link to that node.
+    Up(NodeId),
+    /// There is none any more. `sure`: its process has said goodbye, or is certainly gone.
+    Down { peer: NodeId, sure: bool },
+    /// There are signs that the process of that node is gone.
+    Doubt(NodeId),
+    /// A packet has arrived.
+    Arrived(NodeId, Vec<u8>),
+    /// What this node has to do and to give.
+    Load(Load),
+    /// A task that is not, or cannot be, run here.
+    Offer(Offer),
+    /// A task that was offered is not wanted any more.
+    Withdraw(LeaseId),
+    /// What was to be run has run.
+    Ran { lease: LeaseId, results: Vec<Outcome> },
+    /// What was to be run cannot be.
+    Refused { lease: LeaseId, why: Bytes },
+    /// An object of this node that others know of is there.
+    Sealed { object: ObjectId, outcome: Outcome },
+    /// Nobody here has a reference to another node's object any more, which was held `generation`
+    /// times when the last one went.
+    Dropped { object: ObjectId, generation: u64 },
+    /// This node goes, for this reason.
+    Leave(String),
+}
+
+/// What the brain wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Send a packet. It may be lost.
+    Send(NodeId, Vec<u8>),
+    /// Try to get a link to that node.
+    Connect(NodeId, Vec<String>),
+    /// Give up the link.
+    Disconnect(NodeId),
+    /// Run a task of another node here.
+    Run { lease: LeaseId, want: Resources, spec: Bytes, refs: Vec<ObjectId> },
+    /// What runs here for another node is not wanted any more.
+    Stop { lease: LeaseId },
+    /// Run an own task here after all.
+    Keep(Offer),
+    /// An own task has run, these are its results, and the node that ran it keeps the large ones.
+    Settle { lease: LeaseId, by: NodeId, results: Vec<Outcome> },
+    /// An own task was not begun there, and this is the error.
+    TurnedDown { lease: LeaseId, by: NodeId, why: Bytes },
+    /// The node that had an own task is gone.
+    Lost { lease: LeaseId, by: NodeId, why: String },
+    /// No node can ever run it.
+    Infeasible { lease: LeaseId, want: Resources },
+    /// Offer so many of the queued tasks to that node, which has room.
+    Give { to: NodeId, count: u32 },
+    /// References to an object have arrived; `generation` is how often they have.
+    Hold { object: ObjectId, generation: u64 },
+    /// The claim that came with an event has ended.
+    Let(ObjectId),
+    /// Another node has a reference to an object of this one: tell when it is there.
+    Watch(ObjectId),
+    /// What became of an object of another node.
+    Fill { object: ObjectId, outcome: Outcome },
+    /// The large results of that call are not needed here any more.
+    Unpark(LeaseId),
+    /// A node has come, or this one has heard of it.
+    Joined(Member),
+    /// A node is gone for good.
+    Gone { node: NodeId, why: String },
+    /// This node has no cluster any more, and why.
+    Alone { why: String },
+}

@@ -1,0 +1,131 @@
+//! What the head of a cluster does beside what every node does: it lets nodes in, says who is dead,
+//! and tells all what each has to do.
+
+use super::context::{Context, Note};
+use super::peers::{Peers, ms};
+use super::pulse::Pulse;
+use super::timer::Timer;
+use super::wire::{Frame, Load, Member};
+use crate::base::NodeId;
+use crate::base::limits::{DEAD_MS, DOUBT_MS, JOIN_MS, LOADS_MS, SUSPECT_MS};
+
+impl Peers {
+    /// What only the head is told.
+    pub(super) fn head_hears(&mut self, cx: &mut Context, from: NodeId, frame: Frame) {
+        match frame {
+            Frame::Beat { version, load } => {
+                self.heard_load(cx, from, load);
+                if version < self.version {
+                    // Either the word is under way, or it asks for the whole list.
+                    let beat = Frame::Beat { version: self.version, load: Load::default() };
+                    self.send_loose(cx, from, &beat);
+                }
+            }
+            Frame::AskRoster {} => {
+                let members = self.members.values().cloned().collect();
+                self.send(cx, from, &Frame::Roster { version: self.version, members });
+            }
+            Frame::Leave { why } => self.declare_dead(cx, from, &why),
+            Frame::Heard { node } => {
+                if let Some(pulse) = self.pulses.get_mut(&node) {
+                    (pulse.heard, pulse.doubted) = (cx.now, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// There are signs that the process is gone: it has a short while to say that it is not.
+    pub(super) fn doubt(&mut self, cx: &mut Context, node: NodeId) {
+        if !self.is_head() {
+            return;
+        }
+        if let Some(pulse) = self.pulses.get_mut(&node) {
+            pulse.doubted.get_or_insert(cx.now + ms(DOUBT_MS));
+            cx.timers.set(Timer::Silence, cx.now + ms(DOUBT_MS));
+            self.send_loose(cx, node, &Frame::Probe { head: self.me, back: false });
+        }
+    }
+
+    /// The head's: a node may come in, and has this number from cx.now on.
+    pub(super) fn admit(&mut self, cx: &mut Context, member: Member) {
+        self.version += 1;
+        let node = member.node;
+        let heard = cx.now + ms(JOIN_MS) - ms(DEAD_MS);
+        self.pulses.insert(node, Pulse::expected(heard));
+        self.peer(node);
+        let joined = Frame::Joined { version: self.version, member: member.clone() };
+        self.broadcast(cx, &joined);
+        self.enter(cx, member);
+    }
+
+    pub(super) fn declare_dead(&mut self, cx: &mut Context, node: NodeId, why: &str) {
+        if !self.members.contains_key(&node) || node == self.me {
+            return;
+        }
+        self.version += 1;
+        self.send_loose(cx, node, &Frame::Fenced {});
+        self.bury(cx, node, why.to_owned());
+        let died = Frame::Died { version: self.version, node, why: why.to_owned() };
+        self.broadcast(cx, &died);
+    }
+
+    pub(super) fn heard_load(&mut self, cx: &mut Context, node: NodeId, load: Load) {
+        if !self.members.contains_key(&node) || self.loads.get(&node) == Some(&load) {
+            return;
+        }
+        self.loads.insert(node, load);
+        self.changed.insert(node);
+        cx.timers.set_if_unset(Timer::Loads, cx.now + ms(LOADS_MS));
+        if node != self.me {
+            cx.notes.push_back(Note::Loads);
+        }
+    }
+
+    /// Has others see whether that node is there, and nobody give it anything meanwhile.
+    fn seek(&mut self, cx: &mut Context, node: NodeId) {
+        if let Some(pulse) = self.pulses.get_mut(&node) {
+            pulse.sought = true;
+        }
+        let load = self.loads.get(&node).cloned().unwrap_or_default();
+        self.heard_load(cx, node, Load { suspect: true, ..load });
+        let up = |other: &NodeId| {
+            *other != node && self.peers.get(other).is_some_and(|peer| peer.line.is_up())
+        };
+        let asked: Vec<NodeId> = self.members.keys().copied().filter(up).take(3).collect();
+        for other in asked {
+            self.send(cx, other, &Frame::Seek { node });
+        }
+    }
+
+    /// Who has been silent for so long that it is dead, or nearly so.
+    pub(super) fn look_for_the_dead(&mut self, cx: &mut Context) {
+        let (mut dead, mut suspect) = (Vec::new(), Vec::new());
+        for (node, pulse) in &self.pulses {
+            let silent = cx.now.since(pulse.heard);
+            if silent >= ms(DEAD_MS) {
+                dead.push((*node, "nothing was heard of it for too long"));
+            } else if pulse.doubted.is_some_and(|until| until <= cx.now) {
+                dead.push((*node, "its process is gone"));
+            } else if silent >= ms(SUSPECT_MS) && !pulse.sought {
+                suspect.push(*node);
+            }
+        }
+        for (node, why) in dead {
+            self.declare_dead(cx, node, why);
+        }
+        for node in suspect {
+            self.seek(cx, node);
+        }
+    }
+
+    /// Tells all what has changed in what nodes have to do and to give.
+    pub(super) fn tell_all_loads(&mut self, cx: &mut Context) {
+        let changed = std::mem::take(&mut self.changed);
+        let load = |node| self.loads.get(&node).map(|load| (node, load.clone()));
+        let loads: Vec<_> = changed.into_iter().filter_map(load).collect();
+        if !loads.is_empty() {
+            self.broadcast(cx, &Frame::Loads { loads });
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `Machine`: the brain of one node. It is fed events and the time, and says what should be done;
+//! it carries words from one alcove to the others and decides nothing itself.
+
+use super::context::{Context, Note};
+use super::event::{Action, Event};
+use super::peers::Peers;
+use super::refs::Refs;
+use super::timer::Timer;
+use super::wire::{Frame, Member, Outcome};
+use super::work::Work;
+use crate::base::NodeId;
+use crate::base::moment::Moment;
+
+pub(crate) struct Machine {
+    cx: Context,
+    peers: Peers,
+    work: Work,
+    refs: Refs,
+}
+
+/// What a node is told when it is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Welcome {
+    pub(crate) head: NodeId,
+    pub(crate) version: u64,
+    pub(crate) members: Vec<Member>,
+}
+super::wire::record!(Welcome { head, version, members });
+
+impl Machine {
+    /// The brain of the node `me`, which has been let in with these words; a head welcomes itself.
+    pub(crate) fn new(me: NodeId, welcome: Welcome, now: Moment) -> Machine {
+        let mut cx = Context { now, ..Context::default() };
+        let Welcome { head, version, members } = welcome;
+        let peers = Peers::new(me, head, version, members, &mut cx);
+        Machine { cx, peers, work: Work::new(), refs: Refs::new(me) }
+    }
+
+    /// The head's: a node may come in. What it is told.
+    pub(crate) fn admit(&mut self, now: Moment, member: Member) -> Welcome {
+        self.cx.now = self.cx.now.max(now);
+        self.peers.admit(&mut self.cx, member);
+        self.settle();
+        Welcome {
+            head: self.peers.me(),
+            version: self.peers.version(),
+            members: self.peers.members().values().cloned().collect(),
+        }
+    }
+
+    /// Takes in what has happened. After it `action` is to be asked until there is none.
+    pub(crate) fn handle(&mut self, now: Moment, event: Event) {
+        self.cx.now = self.cx.now.max(now);
+        if !self.peers.alone {
+            self.event(event);
+        }
+        self.settle();
+    }
+
+    /// Takes in that the time of `deadline` has come.
+    pub(crate) fn overdue(&mut self, now: Moment) {
+        self.cx.now = self.cx.now.max(now);
+        while let Some(timer) = self.cx.timers.due(self.cx.now) {
+            if self.peers.alone {
+                continue;
+            }
+            match timer {
+                Timer::Infeasible(lease) => {
+                    self.work.infeasible(&mut self.cx, &self.peers, &mut self.refs, lease);
+                }
+                other => self.peers.overdue(&mut self.cx, other),
+            }
+        }
+        self.settle();
+    }
+
+    /// What is to be done next, if anything. To be asked after each call of the methods above.
+    pub(crate) fn action(&mut self) -> Option<Action> {
+        self.cx.actions.pop_front()
+    }
+
+    /// When `overdue` should be called. Changes with each call of the methods above.
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        self.cx.timers.next()
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.peers.members().values()
+    }
+
+    pub(crate) fn is_dead(&self, node: NodeId) -> bool {
+        self.peers.is_dead(node)
+    }
+
+    fn event(&mut self, event: Event) {
+        let Machine { cx, peers, work, refs } = self;
+        match event {
+            Event::Up(node) => peers.up(cx, node),
+            Event::Down { peer, sure } => peers.down(cx, peer, sure),
+            Event::Doubt(node) => peers.doubt(cx, node),
+            Event::Arrived(from, packet) => peers.arrived(cx, from, &packet),
+            Event::Load(load) => {
+                peers.set_load(cx, load.clone());
+                work.set_load(cx, peers, load);
+                work.place(cx, peers, refs);
+            }
+            Event::Offer(offer) => work.offer(cx, peers, refs, offer),
+            Event::Withdraw(lease) => work.withdraw(cx, refs, lease),
+            Event::Ran { lease, results } => work.done(cx, refs, lease, results),
+            Event::Refused { lease, why } => work.refuse(cx, lease, why),
+            Event::Sealed { object, outcome } => refs.sealed(cx, object, outcome),
+            Event::Dropped { object, generation } => refs.dropped(cx, object, generation),
+            Event::Leave(why) => peers.leave(cx, why),
+        }
+    }
+
+    /// Carries notes and frames on until there are none.
+    fn settle(&mut self) {
+        loop {
+            if let Some((to, frame)) = self.cx.frames.pop_front() {
+                self.peers.send(&mut self.cx, to, &frame);
+            } else if let Some(note) = self.cx.notes.pop_front() {
+                self.note(note);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        let Machine { cx, peers, work, refs } = self;
+        match note {
+            Note::Frame(from, frame) => return self.frame(from, frame),
+            Note::Joined(node) => work.joined(cx, node),
+            Note::Gone(node, why) => {
+                work.gone(cx, refs, node, &why);
+                refs.gone(cx, node);
+            }
+            Note::Loads => {}
+        }
+        work.place(cx, peers, refs);
+        work.give(cx, peers);
+    }
+
+    fn frame(&mut self, from: NodeId, frame: Frame) {
+        let Machine { cx, peers, work, refs } = self;
+        match frame {
+            Frame::Lease { lease, want, spec, refs: inner, token } if lease.task.node == from => {
+                refs.arrive(cx, from, &inner, token);
+                work.lease(cx, lease, want, spec, inner);
+            }
+            Frame::Ran { lease, results, token } => {
+                let inner: Vec<_> = results.iter().flat_map(Outcome::refs).copied().collect();
+                refs.arrive(cx, from, &inner, token);
+                work.ran(cx, refs, from, lease, results);
+                work.place(cx, peers, refs);
+                work.give(cx, peers);
+            }
+            Frame::Refused { lease, why } => {
+                work.refused(cx, refs, from, lease, why);
+                work.place(cx, peers, refs);
+            }
+            Frame::Revoke { lease } if lease.task.node == from => work.revoked(cx, lease),
+            Frame::Ask { room } => work.asked(cx, peers, from, room),
+            Frame::Borrow { object, lender, token } => {
+                refs.borrowed(cx, from, object, lender, token);
+            }
+            Frame::Lent { token } => refs.lent(cx, token),
+            Frame::Release { object, count } => refs.released(cx, from, object, count),
+            Frame::Sealed { object, outcome, token } => {
+                refs.arrive(cx, from, outcome.refs(), token);
+                refs.filled(cx, from, object, outcome);
+            }
+            Frame::Unpark { lease } if lease.task.node == from => {
+                cx.actions.push_back(Action::Unpark(lease));
+            }
+            // Not his to say, or said in the alcove of peers.
+            _ => {}
+        }
+    }
+}
+
+/// What tests and the simulator look at.
+#[cfg(any(test, feature = "sim"))]
+impl Machine {
+    /// Tasks lent and taken; whether no reference is left.
+    pub(crate) fn counts(&self) -> (usize, usize, bool) {
+        let (lent, taken) = self.work.counts();
+        (lent, taken, self.refs.is_empty())
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.peers.version()
+    }
+
+    pub(crate) fn holds(&self) -> Vec<(crate::base::ObjectId, NodeId, u64)> {
+        self.refs.holds()
+    }
+}

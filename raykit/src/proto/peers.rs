@@ -1,0 +1,429 @@
+//! Who is there. The head alone says who belongs to the cluster and who is dead, and numbers what
+//! it says; a node that has not heard of the head for too long has no cluster any more. A lost link
+//! is no death: it is made again, and what was under way follows.
+//!
+//! A node that was declared dead stays so: its number is given to nobody else, and whatever it
+//! still sends is answered by `Fenced`.
+
+use super::context::{Context, Note};
+use super::event::Action;
+use super::outbox::{Arrived, Outbox};
+use super::pulse::Pulse;
+use super::timer::Timer;
+use super::wire::{Frame, Load, Member};
+use crate::base::NodeId;
+use crate::base::limits::{
+    ACK_MS, ACKS_OWED_MAX, BEAT_MS, HEAD_LOST_MS, LOADS_MS, REDIAL_MS, REDIAL_MS_MAX, RESEND_MS,
+};
+use crate::base::moment::Moment;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// One neighbour.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) line: Outbox,
+    /// Failed or lost links since one was last in use.
+    redials: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Peers {
+    pub(super) me: NodeId,
+    head: NodeId,
+    pub(super) version: u64,
+    pub(super) members: BTreeMap<NodeId, Member>,
+    pub(super) loads: BTreeMap<NodeId, Load>,
+    dead: BTreeSet<NodeId>,
+    pub(super) peers: BTreeMap<NodeId, Peer>,
+    /// When this node has last heard of the head.
+    head_heard: Moment,
+    own_load: Load,
+    /// The head's: pulses, and whose load has changed since it was told.
+    pub(super) pulses: BTreeMap<NodeId, Pulse>,
+    pub(super) changed: BTreeSet<NodeId>,
+    leaving: bool,
+    pub(super) alone: bool,
+}
+
+pub(super) const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+impl Peers {
+    /// `members` are all that belong to the cluster cx.now, this node included.
+    pub(super) fn new(
+        me: NodeId,
+        head: NodeId,
+        version: u64,
+        members: Vec<Member>,
+        cx: &mut Context,
+    ) -> Peers {
+        let members: BTreeMap<_, _> =
+            members.into_iter().map(|member| (member.node, member)).collect();
+        cx.timers.set(Timer::Beat, cx.now);
+        cx.timers.set(Timer::Silence, cx.now + ms(BEAT_MS));
+        let mut peers = Peers {
+            me,
+            head,
+            version,
+            loads: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            peers: BTreeMap::new(),
+            head_heard: cx.now,
+            own_load: Load::default(),
+            pulses: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            leaving: false,
+            alone: false,
+            members,
+        };
+        let known: Vec<Member> = peers.members.values().cloned().collect();
+        cx.actions.extend(known.into_iter().map(Action::Joined));
+        if !peers.is_head() {
+            peers.dial(cx, head);
+        }
+        peers
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.me == self.head
+    }
+
+    pub(super) fn me(&self) -> NodeId {
+        self.me
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn members(&self) -> &BTreeMap<NodeId, Member> {
+        &self.members
+    }
+
+    /// What a node has to do and to give, as last heard.
+    pub(super) fn load(&self, node: NodeId) -> Option<&Load> {
+        self.loads.get(&node)
+    }
+
+    pub(super) fn is_dead(&self, node: NodeId) -> bool {
+        self.dead.contains(&node)
+    }
+
+    /// Bytes on their way to that node.
+    pub(super) fn bytes_to(&self, node: NodeId) -> usize {
+        self.peers.get(&node).map_or(0, |peer| peer.line.bytes())
+    }
+
+    pub(super) fn peer(&mut self, node: NodeId) -> &mut Peer {
+        self.peers.entry(node).or_insert_with(|| Peer { line: Outbox::new(), redials: 0 })
+    }
+
+    fn dial(&mut self, cx: &mut Context, node: NodeId) {
+        if let Some(member) = self.members.get(&node) {
+            cx.actions.push_back(Action::Connect(node, member.addresses.clone()));
+        }
+    }
+
+    /// Sends a frame in line. Nothing is sent to the dead.
+    pub(super) fn send(&mut self, cx: &mut Context, to: NodeId, frame: &Frame) {
+        if self.dead.contains(&to) || to == self.me {
+            return;
+        }
+        let known = self.peers.contains_key(&to);
+        let peer = self.peer(to);
+        let packet = peer.line.send(frame);
+        if let Some(packet) = packet {
+            cx.timers.clear(Timer::Ack(to));
+            cx.actions.push_back(Action::Send(to, packet));
+            cx.timers.set_if_unset(Timer::Resend(to), cx.now + ms(RESEND_MS));
+        } else if !known {
+            self.dial(cx, to);
+            cx.timers.set(Timer::Redial(to), cx.now + ms(REDIAL_MS));
+        }
+    }
+
+    /// Sends a frame that may be lost.
+    pub(super) fn send_loose(&mut self, cx: &mut Context, to: NodeId, frame: &Frame) {
+        if let Some(packet) = self.peers.get_mut(&to).and_then(|peer| peer.line.send_loose(frame)) {
+            cx.timers.clear(Timer::Ack(to));
+            cx.actions.push_back(Action::Send(to, packet));
+        }
+    }
+
+    pub(super) fn broadcast(&mut self, cx: &mut Context, frame: &Frame) {
+        let all: Vec<NodeId> = self.members.keys().copied().collect();
+        for node in all {
+            self.send(cx, node, frame);
+        }
+    }
+
+    pub(super) fn up(&mut self, cx: &mut Context, node: NodeId) {
+        cx.timers.clear(Timer::Redial(node));
+        let peer = self.peer(node);
+        let hello = peer.line.up();
+        cx.actions.push_back(Action::Send(node, hello));
+        if self.dead.contains(&node) {
+            self.send_loose(cx, node, &Frame::Fenced {});
+        }
+    }
+
+    pub(super) fn down(&mut self, cx: &mut Context, node: NodeId, sure: bool) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.line.down();
+        }
+        cx.timers.clear(Timer::Resend(node));
+        cx.timers.clear(Timer::Ack(node));
+        if self.dead.contains(&node) {
+            return;
+        }
+        if sure && self.is_head() {
+            return self.declare_dead(cx, node, "its process has ended");
+        }
+        if sure && node == self.head {
+            return self.alone(cx, "the head has ended");
+        }
+        cx.timers.set_if_unset(Timer::Redial(node), cx.now + ms(REDIAL_MS));
+    }
+
+    /// Reads a packet, and leaves what is for the other alcoves in `notes`.
+    pub(super) fn arrived(&mut self, cx: &mut Context, from: NodeId, packet: &[u8]) {
+        if self.dead.contains(&from) {
+            return self.send_loose(cx, from, &Frame::Fenced {});
+        }
+        let peer = self.peer(from);
+        peer.redials = 0;
+        let arrived = peer.line.arrived(packet);
+        if !peer.line.is_waiting() {
+            cx.timers.clear(Timer::Resend(from));
+        }
+        if let Some(pulse) = self.pulses.get_mut(&from) {
+            pulse.beats(cx.now);
+        }
+        match arrived {
+            Arrived::Broken => cx.actions.push_back(Action::Disconnect(from)),
+            Arrived::Nothing => {}
+            Arrived::Frame(frame) => self.frame(cx, from, frame),
+        }
+        let Some(peer) = self.peers.get(&from) else { return };
+        if peer.line.owed() >= ACKS_OWED_MAX {
+            self.send_loose(cx, from, &Frame::Ack {});
+        } else if peer.line.owes_ack() {
+            cx.timers.set_if_unset(Timer::Ack(from), cx.now + ms(ACK_MS));
+        }
+    }
+
+    fn frame(&mut self, cx: &mut Context, from: NodeId, frame: Frame) {
+        match frame {
+            Frame::Resume { next } => {
+                for packet in self.peer(from).line.resume(next) {
+                    cx.actions.push_back(Action::Send(from, packet));
+                }
+                if self.peer(from).line.is_waiting() {
+                    cx.timers.set(Timer::Resend(from), cx.now + ms(RESEND_MS));
+                }
+            }
+            Frame::Ack {} => {}
+            Frame::Fenced {} => self.alone(cx, "this node was declared dead"),
+            Frame::Probe { back: false, head } => {
+                self.send_loose(cx, from, &Frame::Probe { head, back: true });
+            }
+            Frame::Probe { back: true, head } if head != self.me => {
+                self.send(cx, head, &Frame::Heard { node: from });
+            }
+            Frame::Beat { .. }
+            | Frame::Joined { .. }
+            | Frame::Died { .. }
+            | Frame::Roster { .. }
+            | Frame::AskRoster {}
+            | Frame::Loads { .. }
+            | Frame::Leave { .. }
+            | Frame::Seek { .. }
+            | Frame::Heard { .. }
+            | Frame::Probe { .. } => {
+                if self.is_head() {
+                    self.head_hears(cx, from, frame);
+                } else if from == self.head {
+                    self.head_says(cx, frame);
+                }
+            }
+            other => cx.notes.push_back(Note::Frame(from, other)),
+        }
+    }
+
+    /// What only the head may say.
+    fn head_says(&mut self, cx: &mut Context, frame: Frame) {
+        self.head_heard = cx.now;
+        let head = self.head;
+        match frame {
+            Frame::Beat { version, .. } if version > self.version => {
+                self.send(cx, head, &Frame::AskRoster {});
+            }
+            Frame::Joined { version, member } => {
+                self.version = self.version.max(version);
+                self.enter(cx, member);
+            }
+            Frame::Died { version, node, why } => {
+                self.version = self.version.max(version);
+                self.bury(cx, node, why);
+            }
+            Frame::Roster { version, members } => {
+                self.version = self.version.max(version);
+                self.roster(cx, members);
+            }
+            Frame::Loads { loads } => {
+                self.loads.extend(loads);
+                self.loads.retain(|node, _| self.members.contains_key(node));
+                cx.notes.push_back(Note::Loads);
+            }
+            Frame::Seek { node } => {
+                self.dial_if_unknown(cx, node);
+                self.send_loose(cx, node, &Frame::Probe { head, back: false });
+            }
+            _ => {}
+        }
+    }
+
+    fn dial_if_unknown(&mut self, cx: &mut Context, node: NodeId) {
+        if !self.peers.contains_key(&node) && self.members.contains_key(&node) {
+            self.peer(node);
+            self.dial(cx, node);
+            cx.timers.set(Timer::Redial(node), cx.now + ms(REDIAL_MS));
+        }
+    }
+
+    pub(super) fn enter(&mut self, cx: &mut Context, member: Member) {
+        let node = member.node;
+        if self.dead.contains(&node) || self.members.contains_key(&node) {
+            return;
+        }
+        self.members.insert(node, member.clone());
+        cx.actions.push_back(Action::Joined(member));
+        cx.notes.push_back(Note::Joined(node));
+    }
+
+    /// The whole list: who is not on it any more is gone.
+    fn roster(&mut self, cx: &mut Context, members: Vec<Member>) {
+        let there: BTreeSet<NodeId> = members.iter().map(|member| member.node).collect();
+        let gone: Vec<NodeId> =
+            self.members.keys().filter(|node| !there.contains(node)).copied().collect();
+        for node in gone {
+            self.bury(cx, node, "it is not on the head's list any more".to_owned());
+        }
+        members.into_iter().for_each(|member| self.enter(cx, member));
+    }
+
+    pub(super) fn bury(&mut self, cx: &mut Context, node: NodeId, why: String) {
+        if node == self.me {
+            return self.alone(cx, &format!("the head has declared this node dead: {why}"));
+        }
+        if !self.dead.insert(node) {
+            return;
+        }
+        self.members.remove(&node);
+        self.loads.remove(&node);
+        self.peers.remove(&node);
+        self.pulses.remove(&node);
+        self.changed.remove(&node);
+        [Timer::Ack(node), Timer::Resend(node), Timer::Redial(node)]
+            .into_iter()
+            .for_each(|timer| cx.timers.clear(timer));
+        cx.actions.push_back(Action::Disconnect(node));
+        cx.actions.push_back(Action::Gone { node, why: why.clone() });
+        cx.notes.push_back(Note::Gone(node, why));
+    }
+
+    fn alone(&mut self, cx: &mut Context, why: &str) {
+        if !self.alone {
+            self.alone = true;
+            cx.actions.push_back(Action::Alone { why: why.to_owned() });
+        }
+    }
+
+    /// What this node has to do and to give.
+    pub(super) fn set_load(&mut self, cx: &mut Context, load: Load) {
+        if load == self.own_load {
+            return;
+        }
+        self.own_load = load.clone();
+        if self.is_head() {
+            return self.heard_load(cx, self.me, load);
+        }
+        cx.timers.set_if_unset(Timer::Loads, cx.now + ms(LOADS_MS));
+    }
+
+    /// This node goes.
+    pub(super) fn leave(&mut self, cx: &mut Context, why: String) {
+        self.leaving = true;
+        if self.is_head() {
+            return;
+        }
+        let head = self.head;
+        self.send(cx, head, &Frame::Leave { why });
+    }
+
+    pub(super) fn overdue(&mut self, cx: &mut Context, timer: Timer) {
+        match timer {
+            Timer::Beat => self.beat(cx),
+            Timer::Silence => self.silence(cx),
+            Timer::Loads => self.tell_loads(cx),
+            Timer::Ack(node) => self.send_loose(cx, node, &Frame::Ack {}),
+            Timer::Resend(node) => self.resend(cx, node),
+            Timer::Redial(node) => self.redial(cx, node),
+            Timer::Infeasible(_) => {}
+        }
+    }
+
+    fn beat(&mut self, cx: &mut Context) {
+        cx.timers.set(Timer::Beat, cx.now + ms(BEAT_MS));
+        let beat = Frame::Beat { version: self.version, load: self.own_load.clone() };
+        if !self.is_head() {
+            let head = self.head;
+            return self.send_loose(cx, head, &beat);
+        }
+        let all: Vec<NodeId> = self.members.keys().copied().collect();
+        all.into_iter().for_each(|node| self.send_loose(cx, node, &beat));
+    }
+
+    /// Who has been silent for too long.
+    fn silence(&mut self, cx: &mut Context) {
+        cx.timers.set(Timer::Silence, cx.now + ms(BEAT_MS));
+        if self.is_head() {
+            self.look_for_the_dead(cx);
+        } else if cx.now.since(self.head_heard) >= ms(HEAD_LOST_MS) {
+            self.alone(cx, "nothing was heard of the head for too long");
+        }
+    }
+
+    fn tell_loads(&mut self, cx: &mut Context) {
+        if self.is_head() {
+            return self.tell_all_loads(cx);
+        }
+        let beat = Frame::Beat { version: self.version, load: self.own_load.clone() };
+        let head = self.head;
+        self.send_loose(cx, head, &beat);
+    }
+
+    fn resend(&mut self, cx: &mut Context, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        for packet in peer.line.again() {
+            cx.actions.push_back(Action::Send(node, packet));
+        }
+        if peer.line.is_waiting() {
+            cx.timers.set(Timer::Resend(node), cx.now + ms(RESEND_MS));
+        }
+    }
+
+    fn redial(&mut self, cx: &mut Context, node: NodeId) {
+        let wanted = node == self.head || self.members.contains_key(&node);
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if peer.line.is_up() || !wanted {
+            return;
+        }
+        peer.redials += 1;
+        let pause = (REDIAL_MS << peer.redials.min(16)).min(REDIAL_MS_MAX);
+        cx.timers.set(Timer::Redial(node), cx.now + ms(pause));
+        self.dial(cx, node);
+    }
+}

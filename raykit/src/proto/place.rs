@@ -1,0 +1,145 @@
+//! Where a task should go, of the nodes that take something: a pure choice.
+//!
+//! - `Anywhere`: among those that have what it asks for free at this moment, the fullest that is in
+//!   use by less than half, so that a cluster fills node by node and keeps room for large requests;
+//!   if there is none such, the emptiest. (Ray calls this the hybrid policy.)
+//! - `Spread`: the emptiest, and of equal ones each in turn.
+//! - `At`: that node, whether it has room or not; if it is gone, for a soft wish, as `Anywhere`.
+
+use super::event::Wish;
+use crate::base::NodeId;
+use crate::base::quantity::{Amount, Resources};
+
+/// A node that one may choose.
+pub(super) struct Seat<'a> {
+    pub(super) node: NodeId,
+    pub(super) total: &'a Resources,
+    /// As last heard.
+    pub(super) free: Option<&'a Resources>,
+    /// What was lent to it from here, of which its last word may not know.
+    pub(super) lent: &'a Resources,
+    /// Tasks that it has from here, and how many it may have.
+    pub(super) count: u32,
+    pub(super) ahead: u32,
+    /// So much is on its way there that nothing more should be.
+    pub(super) blocked: bool,
+}
+
+impl Seat<'_> {
+    /// Whether it could ever run that.
+    fn could(&self, want: &Resources) -> bool {
+        want.lacking(self.total).is_none()
+    }
+
+    /// Whether it has room for that now. What is scarce is not promised twice; of CPUs a node may
+    /// have some more tasks than it can run at once.
+    fn has_room(&self, want: &Resources) -> bool {
+        let mut whole = self.lent.clone();
+        whole.add(want);
+        whole.cpu = Amount::ZERO;
+        !self.blocked && self.count < self.ahead && whole.lacking(self.total).is_none()
+    }
+
+    /// The part of it that is in use, in thousandths.
+    fn used(&self) -> u64 {
+        let total = self.total.cpu.0.max(1);
+        let free = self.free.map_or(total, |free| free.cpu.0);
+        let used = total.saturating_sub(free).max(self.lent.cpu.0);
+        used * 1_000 / total
+    }
+}
+
+/// The node for a task; `None` if it has to wait. `turn` differs from call to call.
+pub(super) fn choose<'a>(
+    want: &Resources,
+    wish: Wish,
+    turn: u64,
+    seats: impl Iterator<Item = Seat<'a>>,
+) -> Option<NodeId> {
+    let mut seats: Vec<Seat<'a>> = seats.filter(|seat| seat.could(want)).collect();
+    let spread = match wish {
+        Wish::At { node, soft } => {
+            let there = seats.iter().find(|seat| seat.node == node);
+            if let Some(there) = there {
+                return (!there.blocked && there.has_room(want)).then_some(node);
+            }
+            if !soft {
+                return None;
+            }
+            false
+        }
+        Wish::Spread => true,
+        Wish::Anywhere => false,
+    };
+    seats.retain(|seat| seat.has_room(want));
+    let len = seats.len().max(1);
+    let from = (turn % len as u64) as usize;
+    let in_turn = (from..seats.len()).chain(0..from.min(seats.len())).map(|at| &seats[at]);
+    let emptiest = || in_turn.clone().min_by_key(|seat| seat.used()).map(|seat| seat.node);
+    if spread {
+        return emptiest();
+    }
+    let packed = seats.iter().filter(|seat| seat.used() < 500).max_by_key(|seat| seat.used());
+    packed.map(|seat| seat.node).or_else(emptiest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cpus(n: u64) -> Resources {
+        Resources { cpu: Amount(n * Amount::ONE.0), ..Default::default() }
+    }
+
+    /// Four nodes of four CPUs; how many of each are free, and where a task of one CPU goes.
+    #[test]
+    fn nodes_fill_to_their_half_and_then_evenly() {
+        let table: [([u64; 4], Wish, Option<u32>); 8] = [
+            ([4, 4, 4, 4], Wish::Anywhere, Some(4)),
+            ([3, 4, 4, 4], Wish::Anywhere, Some(1)),
+            ([2, 4, 3, 4], Wish::Anywhere, Some(3)),
+            ([2, 2, 2, 1], Wish::Anywhere, Some(1)),
+            ([0, 0, 1, 0], Wish::Anywhere, Some(3)),
+            ([3, 4, 3, 3], Wish::Spread, Some(2)),
+            ([0, 4, 4, 4], Wish::At { node: NodeId(1), soft: false }, Some(1)),
+            ([4, 4, 4, 4], Wish::At { node: NodeId(9), soft: false }, None),
+        ];
+        let (total, nothing) = (cpus(4), Resources::default());
+        for (free, wish, wanted) in table {
+            let free = free.map(cpus);
+            let seats = free.iter().zip(1..).map(|(free, node)| Seat {
+                node: NodeId(node),
+                total: &total,
+                free: Some(free),
+                lent: &nothing,
+                count: 0,
+                ahead: 5,
+                blocked: false,
+            });
+            assert_eq!(choose(&cpus(1), wish, 0, seats).map(|node| node.0), wanted, "{wish:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_scarce_is_not_promised_twice() {
+        let gpu = Resources { gpu: Amount::ONE, cpu: Amount::ONE, ..Default::default() };
+        let total = Resources { gpu: Amount::ONE, cpu: Amount(80_000), ..Default::default() };
+        let table = [
+            (&gpu, Resources::NOTHING, true),
+            (&gpu, gpu.clone(), false),
+            (&cpus(1), gpu.clone(), true),
+        ];
+        for (want, lent, fits) in &table {
+            let seat = Seat {
+                node: NodeId(1),
+                total: &total,
+                free: Some(&total),
+                lent,
+                count: 0,
+                ahead: 9,
+                blocked: false,
+            };
+            assert_eq!(choose(want, Wish::Anywhere, 0, [seat].into_iter()).is_some(), *fits);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! References across nodes. Each object belongs to the node whose number is in its id, its
+//! *owner*. The owner keeps an object as long as a node *holds* it; a node holds it from the first
+//! reference that arrives there to the drop of the last.
+//!
+//! Lines deliver in order and once, and what is said on one line is enough to count:
+//! 1. A node that sends a reference of its own object counts it for the receiver. The receiver
+//!    counts it too, and when it has let go tells how many it had: the owner subtracts. What is on
+//!    its way meanwhile stays counted.
+//! 2. A node that sends a reference of another's object keeps its own hold until the owner has
+//!    said (`Lent`) that it knows of the receiver, or one of the three is gone.
+//! 3. A node that sends a reference to its owner need do nothing: what lets go of its hold comes
+//!    later on the same line.
+//! 4. Of an object that is there the outcome goes to each holder, after the reference. References
+//!    inside of it are kept as long as the outcome is.
+
+use super::context::Context;
+use super::event::Action;
+use super::wire::{Frame, Outcome};
+use crate::base::{NodeId, ObjectId};
+use std::collections::BTreeMap;
+
+/// Of an object of this node that others know.
+#[derive(Debug, Default)]
+struct Own {
+    /// Who holds it, by how many references that have not been let go.
+    holders: BTreeMap<NodeId, Held>,
+    outcome: Option<Outcome>,
+    pins: u32,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    count: u64,
+    /// It was sent the outcome.
+    told: bool,
+}
+
+/// Of an object of another node.
+#[derive(Debug, Default)]
+struct Foreign {
+    /// How often a reference has arrived: the number of the present hold.
+    generation: u64,
+    /// How many references the owner has counted for this node.
+    counted: u64,
+    /// The owner knows, or is about to be told, that this node holds it.
+    known: bool,
+    /// The node's claim has come and has not been ended.
+    claimed: bool,
+    pins: u32,
+}
+
+/// A reference that was passed on, until its owner knows.
+#[derive(Debug)]
+struct Passed {
+    object: ObjectId,
+    to: NodeId,
+}
+
+#[derive(Debug)]
+pub(super) struct Refs {
+    me: NodeId,
+    own: BTreeMap<ObjectId, Own>,
+    foreign: BTreeMap<ObjectId, Foreign>,
+    passed: BTreeMap<u64, Passed>,
+    next_token: u64,
+}
+
+impl Refs {
+    pub(super) fn new(me: NodeId) -> Refs {
+        Refs {
+            me,
+            own: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            passed: BTreeMap::new(),
+            next_token: 1,
+        }
+    }
+
+    /// Whether nothing is left here, and nobody waits for anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.foreign.is_empty() && self.passed.is_empty()
+    }
+
+    /// The node has claimed these for the brain, which keeps them until `unpin`.
+    pub(super) fn pin(&mut self, refs: &[ObjectId]) {
+        for object in refs {
+            if object.node == self.me {
+                self.own.entry(*object).or_default().pins += 1;
+            } else {
+                let foreign = self.foreign.entry(*object).or_default();
+                foreign.pins += 1;
+                foreign.claimed = true;
+            }
+        }
+    }
+
+    pub(super) fn unpin(&mut self, cx: &mut Context, refs: &[ObjectId]) {
+        for object in refs {
+            if object.node == self.me {
+                if let Some(own) = self.own.get_mut(object) {
+                    own.pins -= 1;
+                    self.settle_own(cx, *object);
+                }
+            } else if let Some(foreign) = self.foreign.get_mut(object) {
+                foreign.pins -= 1;
+                self.settle_foreign(cx, *object);
+            }
+        }
+    }
+
+    /// An object of this node that nobody holds is the node's alone again.
+    fn settle_own(&mut self, cx: &mut Context, object: ObjectId) {
+        let mut open = vec![object];
+        while let Some(object) = open.pop() {
+            let Some(own) = self.own.get(&object) else { continue };
+            if own.pins > 0 || !own.holders.is_empty() {
+                continue;
+            }
+            let gone = self.own.remove(&object);
+            cx.actions.push_back(Action::Let(object));
+            let inner = gone.and_then(|own| own.outcome);
+            for inner in inner.iter().flat_map(Outcome::refs) {
+                if inner.node == self.me {
+                    if let Some(own) = self.own.get_mut(inner) {
+                        own.pins -= 1;
+                    }
+                    open.push(*inner);
+                } else if let Some(foreign) = self.foreign.get_mut(inner) {
+                    foreign.pins -= 1;
+                    self.settle_foreign(cx, *inner);
+                }
+            }
+        }
+    }
+
+    fn settle_foreign(&mut self, cx: &mut Context, object: ObjectId) {
+        if let Some(foreign) = self.foreign.get_mut(&object)
+            && foreign.pins == 0
+            && std::mem::take(&mut foreign.claimed)
+        {
+            cx.actions.push_back(Action::Let(object));
+        }
+    }
+
+    /// These references are about to be sent to that node, in a frame that comes before all that is
+    /// put into `frames` from now on.
+    pub(super) fn sends(&mut self, cx: &mut Context, to: NodeId, refs: &[ObjectId]) {
+        for object in refs {
+            if object.node == self.me {
+                self.counts(cx, *object, to);
+            } else if object.node != to {
+                let token = self.next_token;
+                self.next_token += 1;
+                self.passed.insert(token, Passed { object: *object, to });
+                self.pin(&[*object]);
+            }
+        }
+    }
+
+    /// The number of the next reference that is passed on; frames carry it, and the receiver counts
+    /// on from there in the order of the references.
+    pub(super) fn token(&self) -> u64 {
+        self.next_token
+    }
+
+    /// One more reference of an own object for that node.
+    fn counts(&mut self, cx: &mut Context, object: ObjectId, holder: NodeId) {
+        let own = self.own.entry(object).or_default();
+        if own.holders.is_empty() && own.outcome.is_none() {
+            cx.actions.push_back(Action::Watch(object));
+        }
+        own.holders.entry(holder).or_default().count += 1;
+        self.tell(cx, object, holder);
+    }
+
+    /// Sends the outcome to a holder that has not got it.
+    fn tell(&mut self, cx: &mut Context, object: ObjectId, holder: NodeId) {
+        let Some(own) = self.own.get_mut(&object) else { return };
+        let (Some(outcome), Some(held)) = (&own.outcome, own.holders.get_mut(&holder)) else {
+            return;
+        };
+        if std::mem::replace(&mut held.told, true) {
+            return;
+        }
+        let outcome = outcome.clone();
+        let (inner, token) = (outcome.refs().to_vec(), self.next_token);
+        cx.frames.push_back((holder, Frame::Sealed { object, outcome, token }));
+        self.sends(cx, holder, &inner);
+    }
+
+    /// References have arrived from that node, the first of them with this token.
+    pub(super) fn arrive(
+        &mut self,
+        cx: &mut Context,
+        from: NodeId,
+        refs: &[ObjectId],
+        first_token: u64,
+    ) {
+        let mut token = first_token;
+        for object in refs {
+            if object.node == self.me {
+                cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
+                continue;
+            }
+            let foreign = self.foreign.entry(*object).or_default();
+            foreign.generation += 1;
+            let generation = foreign.generation;
+            let known = std::mem::replace(&mut foreign.known, true);
+            cx.actions.push_back(Action::Hold { object: *object, generation });
+            if object.node == from {
+                foreign.counted += 1;
+                continue;
+            }
+            match known {
+                // The owner has this node on its list.
+                true => cx.frames.push_back((from, Frame::Lent { token })),
+                false => {
+                    foreign.counted += 1;
+                    let borrow = Frame::Borrow { object: *object, lender: from, token };
+                    cx.frames.push_back((object.node, borrow));
+                }
+            }
+            token += 1;
+        }
+    }
+
+    /// A node has got a reference to an own object from another one.
+    pub(super) fn borrowed(
+        &mut self,
+        cx: &mut Context,
+        by: NodeId,
+        object: ObjectId,
+        lender: NodeId,
+        token: u64,
+    ) {
+        if object.node != self.me || !self.own.contains_key(&object) {
+            // It would be held by its lender, if that had not died before this was known.
+            let freed = Frame::Sealed { object, outcome: Outcome::Freed, token: 0 };
+            cx.frames.push_back((by, freed));
+            return;
+        }
+        self.counts(cx, object, by);
+        cx.frames.push_back((lender, Frame::Lent { token }));
+    }
+
+    /// The owner, or the receiver, says that a reference which was passed on is known.
+    pub(super) fn lent(&mut self, cx: &mut Context, token: u64) {
+        if let Some(passed) = self.passed.remove(&token) {
+            self.unpin(cx, &[passed.object]);
+        }
+    }
+
+    /// A node has let go of so many references.
+    pub(super) fn released(&mut self, cx: &mut Context, by: NodeId, object: ObjectId, count: u64) {
+        let Some(own) = self.own.get_mut(&object) else { return };
+        let Some(held) = own.holders.get_mut(&by) else { return };
+        held.count = held.count.saturating_sub(count);
+        // It keeps no copy, and needs another if one is on its way.
+        held.told = false;
+        match held.count {
+            0 => {
+                own.holders.remove(&by);
+                self.settle_own(cx, object);
+            }
+            _ => self.tell(cx, object, by),
+        }
+    }
+
+    /// Nobody here has a reference any more, as far as that many have arrived.
+    pub(super) fn dropped(&mut self, cx: &mut Context, object: ObjectId, generation: u64) {
+        let Some(foreign) = self.foreign.get(&object) else { return };
+        if foreign.generation != generation || foreign.pins > 0 {
+            return; // another one has arrived meanwhile
+        }
+        let count = foreign.counted;
+        self.foreign.remove(&object);
+        cx.frames.push_back((object.node, Frame::Release { object, count }));
+    }
+
+    /// An own object is there.
+    pub(super) fn sealed(&mut self, cx: &mut Context, object: ObjectId, outcome: Outcome) {
+        let inner = outcome.refs().to_vec();
+        self.pin(&inner);
+        match self.own.get_mut(&object) {
+            Some(own) if own.outcome.is_none() => own.outcome = Some(outcome),
+            _ => return self.unpin(cx, &inner),
+        }
+        let holders: Vec<NodeId> = self
+            .own
+            .get(&object)
+            .map_or_else(Vec::new, |own| own.holders.keys().copied().collect());
+        holders.into_iter().for_each(|holder| self.tell(cx, object, holder));
+    }
+
+    /// The owner of an object has said what became of it.
+    pub(super) fn filled(
+        &mut self,
+        cx: &mut Context,
+        from: NodeId,
+        object: ObjectId,
+        outcome: Outcome,
+    ) {
+        if object.node == from && self.foreign.contains_key(&object) {
+            cx.actions.push_back(Action::Fill { object, outcome });
+        }
+    }
+
+    /// A node is gone: what it held is free, and what it owned is lost, which the node itself tells
+    /// those that wait for it.
+    pub(super) fn gone(&mut self, cx: &mut Context, node: NodeId) {
+        let lost: Vec<u64> = (self.passed.iter())
+            .filter(|(_, passed)| passed.to == node || passed.object.node == node)
+            .map(|(token, _)| *token)
+            .collect();
+        lost.into_iter().for_each(|token| self.lent(cx, token));
+        let held: Vec<ObjectId> = self.own.keys().copied().collect();
+        for object in held {
+            if let Some(own) = self.own.get_mut(&object)
+                && own.holders.remove(&node).is_some()
+            {
+                self.settle_own(cx, object);
+            }
+        }
+        // What is left of the dead one's objects here: their claims end with their pins, and nobody
+        // is told when they are dropped.
+        self.foreign.retain(|object, foreign| object.node != node || foreign.pins > 0);
+    }
+
+    /// What this node holds of others' objects, and others of its own: object, holder, count.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn holds(&self) -> Vec<(ObjectId, NodeId, u64)> {
+        let own = self.own.iter().flat_map(|(object, own)| {
+            own.holders.iter().map(|(holder, held)| (*object, *holder, held.count))
+        });
+        own.collect()
+    }
+}

@@ -1,0 +1,461 @@
+//! What nodes say to each other, and how it stands on the wire: little-endian numbers, lengths in
+//! front of what has one, nothing else. Bytes that come from outside give a frame or `None`, and no
+//! more memory is taken for them than they have length.
+
+use crate::base::limits::{FRAME_ITEMS_MAX, NAME_BYTES_MAX};
+use crate::base::quantity::{Amount, Resources};
+use crate::base::{NodeId, ObjectId, TaskId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What can stand in a frame.
+pub(crate) trait Wire: Sized {
+    fn put(&self, out: &mut Vec<u8>);
+
+    fn take(from: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// Bytes that are being read.
+pub(crate) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader(bytes)
+    }
+
+    /// The next `len` bytes.
+    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// What is left.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// A length that is followed by as many things of at least one byte each.
+fn take_len(from: &mut Reader<'_>, max: usize) -> Option<usize> {
+    let len = u32::take(from)? as usize;
+    (len <= max && len <= from.0.len()).then_some(len)
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+            fn take(from: &mut Reader<'_>) -> Option<Self> {
+                let bytes = from.bytes(size_of::<$type>())?;
+                bytes.try_into().ok().map(<$type>::from_le_bytes)
+            }
+        }
+    )*};
+}
+numbers!(u8, u16, u32, u64, u128);
+
+impl Wire for bool {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        match u8::take(from)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.is_some().put(out);
+        self.iter().for_each(|value| value.put(out));
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        if bool::take(from)? { T::take(from).map(Some) } else { Some(None) }
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.len() as u32).put(out);
+        self.iter().for_each(|value| value.put(out));
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let len = take_len(from, FRAME_ITEMS_MAX)?;
+        (0..len).map(|_| T::take(from)).collect()
+    }
+}
+
+/// Bytes that mean something to others than the brain.
+pub(crate) type Bytes = Arc<[u8]>;
+
+impl Wire for Bytes {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.len() as u32).put(out);
+        out.extend_from_slice(self);
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let len = take_len(from, usize::MAX)?;
+        from.bytes(len).map(Arc::from)
+    }
+}
+
+impl Wire for String {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.len() as u32).put(out);
+        out.extend_from_slice(self.as_bytes());
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let len = take_len(from, NAME_BYTES_MAX)?;
+        String::from_utf8(from.bytes(len)?.to_vec()).ok()
+    }
+}
+
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some((A::take(from)?, B::take(from)?))
+    }
+}
+
+impl<K: Wire + Ord, V: Wire> Wire for BTreeMap<K, V> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.len() as u32).put(out);
+        self.iter().for_each(|(key, value)| {
+            key.put(out);
+            value.put(out);
+        });
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let len = take_len(from, FRAME_ITEMS_MAX)?;
+        (0..len).map(|_| <(K, V)>::take(from)).collect()
+    }
+}
+
+impl Wire for NodeId {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        u32::take(from).map(NodeId)
+    }
+}
+
+impl Wire for Amount {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let amount = Amount(u64::take(from)?);
+        (amount.as_f64() <= Amount::MAX).then_some(amount)
+    }
+}
+
+impl Wire for Resources {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.cpu, (self.gpu, self.memory)).put(out);
+        (self.named.len() as u32).put(out);
+        for (name, amount) in &self.named {
+            (name.as_ref().to_owned(), *amount).put(out);
+        }
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let (cpu, (gpu, memory)) = Wire::take(from)?;
+        let named = Vec::<(String, Amount)>::take(from)?;
+        let named = named.into_iter().map(|(name, amount)| (name.into(), amount)).collect();
+        Some(Resources { cpu, gpu, memory, named })
+    }
+}
+
+/// A struct that is written field by field.
+macro_rules! record {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::proto::wire::Wire for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                $($crate::proto::wire::Wire::put(&self.$field, out);)*
+            }
+            fn take(from: &mut $crate::proto::wire::Reader<'_>) -> Option<Self> {
+                Some($name { $($field: $crate::proto::wire::Wire::take(from)?),* })
+            }
+        }
+    };
+}
+pub(super) use record;
+
+record!(TaskId { node, sequence });
+record!(ObjectId { node, index, sequence });
+
+/// One attempt of a task, lent to another node. The task's own node is its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LeaseId {
+    pub(crate) task: TaskId,
+    pub(crate) attempt: u32,
+}
+record!(LeaseId { task, attempt });
+
+/// A node, as all others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) node: NodeId,
+    pub(crate) name: String,
+    /// Where it can be reached, the best first.
+    pub(crate) addresses: Vec<String>,
+    /// The same for all nodes of one user on one host.
+    pub(crate) host: u128,
+    /// It only submits, and is not waited for.
+    pub(crate) driver: bool,
+    pub(crate) total: Resources,
+    pub(crate) labels: Vec<(String, String)>,
+}
+record!(Member { node, name, addresses, host, driver, total, labels });
+
+/// What a node has to do and to give at this moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) free: Resources,
+    /// Tasks that another node could take over.
+    pub(crate) queued: u32,
+    /// It takes nothing new.
+    pub(crate) draining: bool,
+    /// The head has not heard of it for a while.
+    pub(crate) suspect: bool,
+}
+record!(Load { free, queued, draining, suspect });
+
+/// What became of an object, or of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its archive, and the references in that.
+    Inline(Bytes, Vec<ObjectId>),
+    /// It is so large, and where it lies.
+    Large(u64, NodeId),
+    /// An error, as `object::told` writes it, and the references in that.
+    Failed(Bytes, Vec<ObjectId>),
+    /// The owner has it no more.
+    Freed,
+}
+
+impl Outcome {
+    pub(crate) fn refs(&self) -> &[ObjectId] {
+        match self {
+            Outcome::Inline(_, refs) | Outcome::Failed(_, refs) => refs,
+            Outcome::Large(..) | Outcome::Freed => &[],
+        }
+    }
+}
+
+impl Wire for Outcome {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Outcome::Inline(bytes, refs) => {
+                out.push(0);
+                bytes.put(out);
+                refs.put(out);
+            }
+            Outcome::Large(len, node) => {
+                out.push(1);
+                (*len, *node).put(out);
+            }
+            Outcome::Failed(bytes, refs) => {
+                out.push(2);
+                bytes.put(out);
+                refs.put(out);
+            }
+            Outcome::Freed => out.push(3),
+        }
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match u8::take(from)? {
+            3 => Outcome::Freed,
+            0 => Outcome::Inline(Wire::take(from)?, Wire::take(from)?),
+            1 => Outcome::Large(Wire::take(from)?, Wire::take(from)?),
+            2 => Outcome::Failed(Wire::take(from)?, Wire::take(from)?),
+            _ => return None,
+        })
+    }
+}
+
+/// The kinds of frames, each with its number and its fields.
+macro_rules! frames {
+    ($($(#[$doc:meta])* $number:literal $name:ident { $($field:ident: $type:ty),* $(,)? })*) => {
+        /// One message.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) enum Frame {
+            $($(#[$doc])* $name { $($field: $type),* }),*
+        }
+
+        impl Wire for Frame {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Frame::$name { $($field),* } => {
+                        out.push($number);
+                        $($field.put(out);)*
+                    })*
+                }
+            }
+            fn take(from: &mut Reader<'_>) -> Option<Self> {
+                Some(match u8::take(from)? {
+                    $($number => Frame::$name { $($field: Wire::take(from)?),* },)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+frames! {
+    /// The first on a new link: the number of the next frame that is expected.
+    1 Resume { next: u64 }
+    /// Nothing but the acknowledgement that every packet carries.
+    2 Ack {}
+    /// To the head and back: I am here. `version` is of the list of members.
+    3 Beat { version: u64, load: Load }
+    /// From the head: a node has come.
+    4 Joined { version: u64, member: Member }
+    /// From the head: a node is gone for good, and why.
+    5 Died { version: u64, node: NodeId, why: String }
+    /// From the head: what all nodes have to do and to give, as far as it has changed.
+    6 Loads { loads: Vec<(NodeId, Load)> }
+    /// To the head: I go, for this reason.
+    7 Leave { why: String }
+    /// You were declared dead.
+    8 Fenced {}
+    /// To a node: can you reach that one? For a head that has not heard of it.
+    9 Seek { node: NodeId }
+    /// To the one that is sought, and back from it.
+    10 Probe { head: NodeId, back: bool }
+    /// To the head: that one is alive.
+    11 Heard { node: NodeId }
+    /// From the head: that is the list.
+    12 Roster { version: u64, members: Vec<Member> }
+    /// To the head: what is the list?
+    13 AskRoster {}
+
+    /// Run this.
+    20 Lease { lease: LeaseId, want: Resources, spec: Bytes, refs: Vec<ObjectId>, token: u64 }
+    /// It ran, and these are its results.
+    21 Ran { lease: LeaseId, results: Vec<Outcome>, token: u64 }
+    /// It was not begun, and will not be.
+    22 Refused { lease: LeaseId, why: Bytes }
+    /// It is not wanted any more.
+    23 Revoke { lease: LeaseId }
+    /// I have room for so many tasks: give me some, now or when you have them.
+    24 Ask { room: u32 }
+
+    /// I have a reference to an object of yours, from that node, which waits for this to be known.
+    40 Borrow { object: ObjectId, lender: NodeId, token: u64 }
+    /// The owner knows of the reference that you passed on under this number.
+    41 Lent { token: u64 }
+    /// I have let go of all references that you gave me, so many.
+    42 Release { object: ObjectId, count: u64 }
+    /// What became of an object that you have a reference to.
+    43 Sealed { object: ObjectId, outcome: Outcome, token: u64 }
+    /// You need not keep the large results of this call any more.
+    44 Unpark { lease: LeaseId }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+
+    fn samples() -> Vec<Frame> {
+        let task = TaskId { node: NodeId(7), sequence: 1 << 40 };
+        let lease = LeaseId { task, attempt: 2 };
+        let object = task.result(3);
+        let total = Resources {
+            cpu: Amount::ONE,
+            gpu: Amount(5),
+            memory: 9,
+            named: vec![("disk".into(), Amount(3))],
+        };
+        let member = Member {
+            node: NodeId(9),
+            name: "häuschen".into(),
+            addresses: vec!["127.0.0.1:7000".into(), "[::1]:7000".into()],
+            host: 1 << 100,
+            driver: true,
+            total: total.clone(),
+            labels: vec![("zone".into(), "a".into())],
+        };
+        let load = Load { free: total.clone(), queued: 5, draining: false, suspect: true };
+        let bytes: Bytes = Arc::from(&b"some bytes"[..]);
+        vec![
+            Frame::Resume { next: 3 },
+            Frame::Ack {},
+            Frame::Beat { version: 3, load: load.clone() },
+            Frame::Joined { version: 4, member: member.clone() },
+            Frame::Died { version: 5, node: NodeId(1), why: "silent".into() },
+            Frame::Loads { loads: vec![(NodeId(1), load)] },
+            Frame::Roster { version: 6, members: vec![member] },
+            Frame::Lease {
+                lease,
+                want: total,
+                spec: Arc::clone(&bytes),
+                refs: vec![object],
+                token: 1,
+            },
+            Frame::Ran {
+                lease,
+                results: vec![
+                    Outcome::Inline(Arc::clone(&bytes), vec![object]),
+                    Outcome::Large(1 << 33, NodeId(4)),
+                    Outcome::Failed(bytes, Vec::new()),
+                    Outcome::Freed,
+                ],
+                token: 2,
+            },
+            Frame::Borrow { object, lender: NodeId(2), token: 8 },
+            Frame::Release { object, count: 2 },
+        ]
+    }
+
+    fn bytes_of(frame: &Frame) -> Vec<u8> {
+        let mut out = Vec::new();
+        frame.put(&mut out);
+        out
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in() {
+        for frame in samples() {
+            let bytes = bytes_of(&frame);
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(Frame::take(&mut reader), Some(frame));
+            assert!(reader.rest().is_empty());
+        }
+    }
+
+    /// Cut short at every place, and with bytes changed at random: a frame or none, and no panic.
+    #[test]
+    fn hostile_bytes_give_a_frame_or_none() {
+        let mut rng = Rng::new(7);
+        for frame in samples() {
+            let whole = bytes_of(&frame);
+            for len in 0..whole.len() {
+                assert_eq!(Frame::take(&mut Reader::new(&whole[..len])), None, "{frame:?} {len}");
+            }
+            for _ in 0..2_000 {
+                let mut bytes = whole.clone();
+                let at = rng.below(bytes.len());
+                bytes[at] = rng.next() as u8;
+                let _ = Frame::take(&mut Reader::new(&bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_bytes_takes_no_memory() {
+        let mut bytes = vec![6]; // `Loads`
+        u32::MAX.put(&mut bytes);
+        assert_eq!(Frame::take(&mut Reader::new(&bytes)), None);
+    }
+}

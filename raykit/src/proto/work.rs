@@ -1,0 +1,407 @@
+//! Tasks that run elsewhere. The node that has made a task is its *owner* and stays it: it lends
+//! an attempt of it to another node (a *lease*), and hears once what became of that: it ran, or it
+//! was turned down, or the node is gone. What was lost is offered again as the next attempt, if
+//! the task may have one; that is the owner's node to decide, and not this room's.
+//!
+//! An idle node asks others for tasks; whoever has some queued gives, and goes on giving as fast
+//! as that node finishes, until it has work of its own. How much a node has at a time follows from
+//! how much it has finished lately, so that short tasks come in large numbers and long ones one by
+//! one.
+
+use super::context::Context;
+use super::event::{Action, Offer};
+use super::peers::Peers;
+use super::place::{self, Seat};
+use super::refs::Refs;
+use super::timer::Timer;
+use super::wire::{Bytes, Frame, LeaseId, Load, Outcome};
+use crate::base::limits::{AHEAD_MS, AHEAD_TASKS_MAX, INFEASIBLE_MS, LINE_BYTES_MAX, PLACE_AHEAD};
+use crate::base::moment::Moment;
+use crate::base::quantity::{Amount, Resources};
+use crate::base::{NodeId, ObjectId};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A task of this node that is offered, or lent.
+#[derive(Debug)]
+struct Lent {
+    offer: Offer,
+    at: Option<NodeId>,
+}
+
+/// What this node has lent to another one.
+#[derive(Debug, Default)]
+struct Room {
+    /// What it is busy with for this node.
+    lent: Resources,
+    count: u32,
+    /// Tasks that it has finished in the present stretch of time, and in the one before.
+    finished: u32,
+    finished_before: u32,
+    stretch: Moment,
+    /// It has said that it has nothing to do.
+    asks: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Work {
+    lent: BTreeMap<LeaseId, Lent>,
+    /// Those of them that no node has, in the order in which they came.
+    waiting: VecDeque<LeaseId>,
+    rooms: BTreeMap<NodeId, Room>,
+    /// What runs here for others, and by whom it is owned.
+    taken: BTreeMap<LeaseId, bool>,
+    own: Load,
+    /// Whether others were told that this node has nothing to do.
+    asking: bool,
+    turn: u64,
+}
+
+impl Work {
+    pub(super) fn new() -> Work {
+        Work {
+            lent: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            rooms: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            own: Load::default(),
+            asking: false,
+            turn: 0,
+        }
+    }
+
+    /// Tasks that are offered or lent, and those that run here for others.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.lent.len(), self.taken.len())
+    }
+
+    /// A task that somebody may run.
+    pub(super) fn offer(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
+        refs.pin(&offer.refs);
+        let lease = offer.lease;
+        self.lent.insert(lease, Lent { offer, at: None });
+        self.waiting.push_back(lease);
+        self.place(cx, peers, refs);
+        self.watch_infeasible(cx, peers, lease);
+    }
+
+    fn watch_infeasible(&self, cx: &mut Context, peers: &Peers, lease: LeaseId) {
+        let Some(lent) = self.lent.get(&lease).filter(|lent| lent.at.is_none()) else { return };
+        let want = &lent.offer.want;
+        if !peers.members().values().any(|member| want.lacking(&member.total).is_none()) {
+            let at = cx.now + Duration::from_millis(INFEASIBLE_MS);
+            cx.timers.set(Timer::Infeasible(lease), at);
+        }
+    }
+
+    /// Nobody has come for a long time that could run it.
+    pub(super) fn infeasible(
+        &mut self,
+        cx: &mut Context,
+        peers: &Peers,
+        refs: &mut Refs,
+        lease: LeaseId,
+    ) {
+        let Some(lent) = self.lent.get(&lease).filter(|lent| lent.at.is_none()) else { return };
+        let want = lent.offer.want.clone();
+        if peers.members().values().any(|member| want.lacking(&member.total).is_none()) {
+            return;
+        }
+        self.end(cx, refs, lease);
+        cx.actions.push_back(Action::Infeasible { lease, want });
+    }
+
+    /// It is not wanted any more.
+    pub(super) fn withdraw(&mut self, cx: &mut Context, refs: &mut Refs, lease: LeaseId) {
+        if let Some(node) = self.lent.get(&lease).and_then(|lent| lent.at) {
+            cx.frames.push_back((node, Frame::Revoke { lease }));
+        }
+        self.end(cx, refs, lease);
+    }
+
+    /// The lease is over, however it went.
+    fn end(&mut self, cx: &mut Context, refs: &mut Refs, lease: LeaseId) -> Option<Offer> {
+        let lent = self.lent.remove(&lease)?;
+        cx.timers.clear(Timer::Infeasible(lease));
+        match lent.at {
+            Some(node) => self.room(node).take_back(&lent.offer.want),
+            None => self.waiting.retain(|waiting| *waiting != lease),
+        }
+        refs.unpin(cx, &lent.offer.refs);
+        Some(lent.offer)
+    }
+
+    fn room(&mut self, node: NodeId) -> &mut Room {
+        self.rooms.entry(node).or_default()
+    }
+
+    /// What there is to choose from: nodes that take something, and how full they are.
+    fn seats<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = Seat<'a>> {
+        peers.members().values().filter_map(move |member| {
+            let own = member.node == peers.me();
+            let load = if own { Some(&self.own) } else { peers.load(member.node) };
+            if load.is_some_and(|load| load.draining || load.suspect) {
+                return None;
+            }
+            let nothing = const { &Room::new() };
+            let room = self.rooms.get(&member.node).unwrap_or(nothing);
+            Some(Seat {
+                node: member.node,
+                total: &member.total,
+                free: load.map(|load| &load.free),
+                lent: &room.lent,
+                count: room.count,
+                ahead: room.ahead(&member.total),
+                blocked: peers.bytes_to(member.node) > LINE_BYTES_MAX,
+            })
+        })
+    }
+
+    /// Lends what waits to whoever has room.
+    pub(super) fn place(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs) {
+        let mut at = 0;
+        while at < self.waiting.len().min(PLACE_AHEAD) {
+            let lease = self.waiting[at];
+            let Some(lent) = self.lent.get(&lease) else {
+                self.waiting.remove(at);
+                continue;
+            };
+            self.turn = self.turn.wrapping_add(1);
+            let offer = &lent.offer;
+            match place::choose(&offer.want, offer.wish, self.turn, self.seats(peers)) {
+                None => at += 1,
+                Some(node) => {
+                    self.waiting.remove(at);
+                    self.lend(cx, peers, refs, lease, node);
+                }
+            }
+        }
+    }
+
+    fn lend(
+        &mut self,
+        cx: &mut Context,
+        peers: &Peers,
+        refs: &mut Refs,
+        lease: LeaseId,
+        to: NodeId,
+    ) {
+        if to == peers.me() {
+            if let Some(offer) = self.end(cx, refs, lease) {
+                cx.actions.push_back(Action::Keep(offer));
+            }
+            return;
+        }
+        let Some(lent) = self.lent.get_mut(&lease) else { return };
+        lent.at = Some(to);
+        cx.timers.clear(Timer::Infeasible(lease));
+        let Offer { want, spec, refs: inner, .. } = lent.offer.clone();
+        let frame = Frame::Lease {
+            lease,
+            want: want.clone(),
+            spec,
+            refs: inner.clone(),
+            token: refs.token(),
+        };
+        cx.frames.push_back((to, frame));
+        refs.sends(cx, to, &inner);
+        self.room(to).give(&want);
+    }
+
+    /// What runs elsewhere has run, and its results follow.
+    pub(super) fn ran(
+        &mut self,
+        cx: &mut Context,
+        refs: &mut Refs,
+        by: NodeId,
+        lease: LeaseId,
+        results: Vec<Outcome>,
+    ) {
+        if self.lent.get(&lease).is_none_or(|lent| lent.at != Some(by)) {
+            // An attempt that was given up: nobody asks for what it made.
+            if results.iter().any(|result| matches!(result, Outcome::Large(..))) {
+                cx.frames.push_back((by, Frame::Unpark { lease }));
+            }
+            return;
+        }
+        self.end(cx, refs, lease);
+        self.room(by).finish(cx.now);
+        cx.actions.push_back(Action::Settle { lease, by, results });
+    }
+
+    /// It was not begun there.
+    pub(super) fn refused(
+        &mut self,
+        cx: &mut Context,
+        refs: &mut Refs,
+        by: NodeId,
+        lease: LeaseId,
+        why: Bytes,
+    ) {
+        if self.lent.get(&lease).is_some_and(|lent| lent.at == Some(by)) {
+            self.end(cx, refs, lease);
+            cx.actions.push_back(Action::TurnedDown { lease, by, why });
+        }
+    }
+
+    /// Another node's task is to run here.
+    pub(super) fn lease(
+        &mut self,
+        cx: &mut Context,
+        lease: LeaseId,
+        want: Resources,
+        spec: Bytes,
+        refs: Vec<ObjectId>,
+    ) {
+        self.taken.insert(lease, true);
+        cx.actions.push_back(Action::Run { lease, want, spec, refs });
+    }
+
+    /// Its owner does not want it any more.
+    pub(super) fn revoked(&mut self, cx: &mut Context, lease: LeaseId) {
+        if let Some(wanted) = self.taken.get_mut(&lease) {
+            *wanted = false;
+            cx.actions.push_back(Action::Stop { lease });
+        }
+    }
+
+    /// What ran here for another node has results.
+    pub(super) fn done(
+        &mut self,
+        cx: &mut Context,
+        refs: &mut Refs,
+        lease: LeaseId,
+        results: Vec<Outcome>,
+    ) {
+        let inner: Vec<_> = results.iter().flat_map(|result| result.refs().to_vec()).collect();
+        refs.pin(&inner);
+        let owner = lease.task.node;
+        match self.taken.remove(&lease) {
+            Some(true) => {
+                let token = refs.token();
+                cx.frames.push_back((owner, Frame::Ran { lease, results, token }));
+                refs.sends(cx, owner, &inner);
+            }
+            _ => cx.actions.push_back(Action::Unpark(lease)),
+        }
+        refs.unpin(cx, &inner);
+    }
+
+    /// It cannot run here.
+    pub(super) fn refuse(&mut self, cx: &mut Context, lease: LeaseId, why: Bytes) {
+        if self.taken.remove(&lease) == Some(true) {
+            cx.frames.push_back((lease.task.node, Frame::Refused { lease, why }));
+        }
+    }
+
+    /// What this node has to do and to give has changed.
+    pub(super) fn set_load(&mut self, cx: &mut Context, peers: &Peers, load: Load) {
+        self.own = load;
+        let idle = self.own.queued == 0 && self.own.free.cpu >= Amount::ONE && !self.own.draining;
+        if idle != self.asking {
+            self.asking = idle;
+            let room = if idle { (self.own.free.cpu.0 / Amount::ONE.0) as u32 } else { 0 };
+            for node in peers.members().keys().filter(|node| **node != peers.me()) {
+                cx.frames.push_back((*node, Frame::Ask { room }));
+            }
+        }
+        self.give(cx, peers);
+    }
+
+    /// A node has nothing to do, or has again.
+    pub(super) fn asked(&mut self, cx: &mut Context, peers: &Peers, by: NodeId, room: u32) {
+        self.room(by).asks = room > 0;
+        self.give(cx, peers);
+    }
+
+    /// Has the node offer what it has queued to those that ask.
+    pub(super) fn give(&mut self, cx: &mut Context, peers: &Peers) {
+        let mut left = self.own.queued;
+        for (node, room) in &self.rooms {
+            let Some(member) = peers.members().get(node).filter(|_| room.asks && left > 0) else {
+                continue;
+            };
+            let suspect = peers.load(*node).is_some_and(|load| load.suspect || load.draining);
+            if suspect || peers.bytes_to(*node) > LINE_BYTES_MAX {
+                continue;
+            }
+            let ahead = room.ahead(&member.total);
+            let count = ahead.saturating_sub(room.count).min(left.div_ceil(2));
+            if count > ahead / 4 || room.count == 0 && count > 0 {
+                left -= count;
+                cx.actions.push_back(Action::Give { to: *node, count });
+            }
+        }
+        self.own.queued = left;
+    }
+
+    /// A node has come: it may be the one that was missing, and this one may be idle.
+    pub(super) fn joined(&mut self, cx: &mut Context, node: NodeId) {
+        if self.asking {
+            let room = (self.own.free.cpu.0 / Amount::ONE.0) as u32;
+            cx.frames.push_back((node, Frame::Ask { room }));
+        }
+    }
+
+    /// A node is gone: what it had is lost, and what it owned is not wanted any more.
+    pub(super) fn gone(&mut self, cx: &mut Context, refs: &mut Refs, node: NodeId, why: &str) {
+        self.rooms.remove(&node);
+        let there = |lent: &Lent| lent.at == Some(node);
+        let lost: Vec<LeaseId> =
+            self.lent.iter().filter(|(_, lent)| there(lent)).map(|(lease, _)| *lease).collect();
+        for lease in lost {
+            self.end(cx, refs, lease);
+            cx.actions.push_back(Action::Lost { lease, by: node, why: why.to_owned() });
+        }
+        self.rooms.remove(&node); // `end` has counted there
+        let orphans = self.taken.iter_mut().filter(|(lease, _)| lease.task.node == node);
+        for (lease, wanted) in orphans {
+            *wanted = false;
+            cx.actions.push_back(Action::Stop { lease: *lease });
+        }
+    }
+}
+
+/// So much work is held ahead of a node for this long.
+const STRETCH: Duration = Duration::from_millis(AHEAD_MS);
+
+impl Room {
+    const fn new() -> Room {
+        Room {
+            lent: Resources::NOTHING,
+            count: 0,
+            finished: 0,
+            finished_before: 0,
+            stretch: Moment(0),
+            asks: false,
+        }
+    }
+
+    fn give(&mut self, want: &Resources) {
+        self.count += 1;
+        self.lent.add(want);
+    }
+
+    fn take_back(&mut self, want: &Resources) {
+        self.count = self.count.saturating_sub(1);
+        self.lent.keep_from(want);
+    }
+
+    fn finish(&mut self, now: Moment) {
+        if now.since(self.stretch) >= STRETCH {
+            let late = now.since(self.stretch) >= 2 * STRETCH;
+            self.finished_before = if late { 0 } else { self.finished };
+            (self.finished, self.stretch) = (0, now);
+        }
+        self.finished += 1;
+    }
+
+    /// How many tasks it may have at a time: those that it can run, and as many as it has finished
+    /// lately.
+    fn ahead(&self, total: &Resources) -> u32 {
+        let cpus = (total.cpu.0 / Amount::ONE.0) as u32;
+        let lately = self.finished.max(self.finished_before);
+        (cpus + 1).max(2 * lately).min(AHEAD_TASKS_MAX)
+    }
+}
