@@ -148,3 +148,9 @@ pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
 
 /// How many tasks at the head of the line are looked at for one that a node can take.
 pub(crate) const PLACE_AHEAD: usize = 64;
+
+/// A value that goes to another node with the word that it is there; a larger one is fetched.
+pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of arguments up to which a queued task is given to another node that has nothing to do.
+pub(crate) const LEAVING_BYTES_MAX: usize = 1 << 20;

@@ -36,6 +36,20 @@ impl fmt::Display for Amount {
     }
 }
 
+impl fmt::Display for Resources {
+    /// As options are written: `num_cpus = 2, gpu = 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "num_cpus = {}", self.cpu)?;
+        if self.gpu > Amount::ZERO {
+            write!(f, ", num_gpus = {}", self.gpu)?;
+        }
+        if self.memory > 0 {
+            write!(f, ", memory = {}", self.memory)?;
+        }
+        self.named.iter().try_for_each(|(name, amount)| write!(f, ", {name} = {amount}"))
+    }
+}
+
 /// What a node has, or what a task holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resources {

@@ -44,7 +44,14 @@ mod turn;
 pub(crate) mod checkpoint;
 mod mailbox;
 pub(crate) mod actors;
+mod cluster;
+mod pack;
+mod arrive;
+mod hands;
+mod outcomes;
 pub(crate) mod start;
+#[cfg(test)]
+mod tests;
 
 use crate::base::NodeId;
 use crate::base::shards::Sharded;
@@ -53,6 +60,7 @@ use crate::object::ledger::Ledger;
 use crate::sched::Pool;
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// One node.
@@ -67,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) actors: actors::Actors,
     pub(crate) timeline: Option<timeline::Timeline>,
     pub(crate) counters: Counters,
+    /// Its part in a cluster, if it has one.
+    pub(crate) cluster: OnceLock<Arc<cluster::Cluster>>,
     began: Instant,
     /// Whether the node has a CPU for a task that asks for one.
     has_whole_cpu: bool,

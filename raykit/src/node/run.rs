@@ -45,6 +45,10 @@ impl Job for Task {
         }
     }
 
+    fn can_leave(&self) -> bool {
+        self.may_leave()
+    }
+
     fn lane(&self) -> LaneId {
         self.lane
     }
@@ -369,6 +373,7 @@ impl Node {
         let sealed = task.fail(&error);
         task.mark_cancelled();
         self.stop_future(task);
+        self.stop_away(task);
         // The step from an attempt to the next may have been missed above; pairs with `Task::rest`.
         fence(Ordering::SeqCst);
         if task.give_up() {

@@ -12,7 +12,7 @@ use crate::task::registry;
 use parking_lot::{Condvar, Mutex};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// The settings of a node, all of them decided.
@@ -103,9 +103,17 @@ impl Node {
         let id = NodeId(NEXT.fetch_add(1, Ordering::Relaxed));
         let node = Arc::new_cyclic(|this: &Weak<Node>| {
             let this = Weak::clone(this);
+            let of_threads = Weak::clone(&this);
             let on_start = move || {
-                if let Some(node) = this.upgrade() {
+                if let Some(node) = of_threads.upgrade() {
                     current::enter(node);
+                }
+            };
+            let on_idle = move || {
+                if let Some(node) = this.upgrade()
+                    && let Some(cluster) = node.cluster.get()
+                {
+                    cluster.is_idle();
                 }
             };
             let pool = PoolConfig {
@@ -114,6 +122,7 @@ impl Node {
                 threads_max: config.threads_max,
                 name: format!("raykit-{id}"),
                 on_start: Box::new(on_start),
+                on_idle: Box::new(on_idle),
             };
             Node {
                 id,
@@ -132,6 +141,7 @@ impl Node {
                 throttled: AtomicBool::new(false),
                 room: Mutex::new(()),
                 room_made: Condvar::new(),
+                cluster: OnceLock::new(),
                 config,
             }
         });

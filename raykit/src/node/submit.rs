@@ -90,6 +90,7 @@ pub(crate) fn refused(
         node: None,
         mailbox: None,
         deadline: None,
+        arrived: false,
     };
     let task = call.make(function, options, Inputs::None);
     made(&task);
@@ -98,14 +99,16 @@ pub(crate) fn refused(
     task
 }
 
-struct NewTask {
-    id: TaskId,
-    ledger: &'static Ledger,
-    lane: crate::sched::LaneId,
-    state: State,
-    node: Option<Arc<Node>>,
-    mailbox: Option<Arc<dyn Mailbox>>,
-    deadline: Option<Instant>,
+pub(super) struct NewTask {
+    pub(super) id: TaskId,
+    pub(super) ledger: &'static Ledger,
+    pub(super) lane: crate::sched::LaneId,
+    pub(super) state: State,
+    pub(super) node: Option<Arc<Node>>,
+    pub(super) mailbox: Option<Arc<dyn Mailbox>>,
+    pub(super) deadline: Option<Instant>,
+    /// It belongs to another node.
+    pub(super) arrived: bool,
 }
 
 impl NewTask {
@@ -119,10 +122,10 @@ impl NewTask {
         let id = TaskId { node: node.id, sequence: next_sequence() };
         node.counters.submitted.add(1);
         let (ledger, mailbox) = (node.ledger, Some(mailbox));
-        NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None }
+        NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None, arrived: false }
     }
 
-    fn make(
+    pub(super) fn make(
         self,
         function: &'static Function,
         options: Option<Box<Options>>,
@@ -146,18 +149,20 @@ impl NewTask {
             Arc::new(Pipe::new(Ahead { items, bytes }))
         });
         if function.returns <= 1 {
-            let deadline = self.deadline;
+            let (deadline, arrived) = (self.deadline, self.arrived);
             let any = options.is_some() || pipe.is_some() || deadline.is_some();
-            let extra =
-                any.then(|| Box::new(Extra { options, parts: Default::default(), pipe, deadline }));
+            let extra = any.then(|| {
+                let parts = Default::default();
+                Box::new(Extra { options, parts, pipe, deadline, arrived })
+            });
             return Arc::new(Task::new(parts(extra)));
         }
         Arc::new_cyclic(|task| {
             let others = 1..function.returns;
             let others = others.map(|index| Arc::new(Part::new(slot(index), task.clone())));
             let others: Vec<_> = others.collect();
-            let deadline = self.deadline;
-            let extra = Extra { options, parts: others.into(), pipe: None, deadline };
+            let (deadline, arrived) = (self.deadline, self.arrived);
+            let extra = Extra { options, parts: others.into(), pipe: None, deadline, arrived };
             Task::new(parts(Some(Box::new(extra))))
         })
     }
@@ -239,6 +244,7 @@ impl Node {
             node: waits.then(|| Arc::clone(self)),
             mailbox,
             deadline,
+            arrived: false,
         };
         let task = call.make(function, options, inputs);
         made(&task);
@@ -305,6 +311,8 @@ impl Node {
         let want = asked.request()?;
         match want.lacking(self.pool.budget().total()) {
             None => Ok(()),
+            // Another node may have it.
+            Some(_) if self.cluster.get().is_some() => Ok(()),
             Some((name, wanted, had)) => {
                 let text = format!("asks for {name} = {wanted}, and this node has {had} in all");
                 Err(Error::new(ErrorKind::Unschedulable, text))
@@ -326,7 +334,7 @@ impl Node {
     }
 
     /// Counts the arguments that are not there and is called back by each.
-    fn await_arguments(self: &Arc<Node>, task: &Arc<Task>) {
+    pub(super) fn await_arguments(self: &Arc<Node>, task: &Arc<Task>) {
         let waker = Waker::from(Arc::clone(task));
         let references: Vec<RawRef> = task.inputs().references().cloned().collect();
         for reference in &references {
@@ -361,13 +369,26 @@ impl Node {
         self.enqueue(task, lane);
     }
 
-    /// Puts a ready task into the queue of its kind.
+    /// Puts a ready task into the queue of its kind, or offers it to the cluster.
     pub(crate) fn enqueue(self: &Arc<Node>, task: Arc<Task>, lane: Option<&crate::sched::Lane>) {
+        match self.cluster.get().filter(|_| self.sends_away(&task)) {
+            Some(cluster) => self.offer(cluster, &task),
+            None => self.enqueue_here(task, lane),
+        }
+    }
+
+    /// Puts a ready task into the queue of its kind.
+    pub(super) fn enqueue_here(
+        self: &Arc<Node>,
+        task: Arc<Task>,
+        lane: Option<&crate::sched::Lane>,
+    ) {
         if self.is_closed() {
             return task.abandon();
         }
         if task.plain {
-            return self.pool.push(task, lane);
+            self.pool.push(task, lane);
+            return self.cluster.get().into_iter().for_each(|cluster| cluster.has_queued());
         }
         if let Some(mailbox) = task.mailbox.clone().filter(|_| !task.function.body.makes()) {
             // What is tried again goes to the end of the line.

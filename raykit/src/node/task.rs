@@ -142,6 +142,8 @@ pub(crate) struct Extra {
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
     /// When its time is up, its own or that of the call which it is a part of.
     pub(crate) deadline: Option<Instant>,
+    /// It belongs to another node, and runs here.
+    pub(crate) arrived: bool,
     /// The items of a stream.
     pub(crate) pipe: Option<Arc<Pipe<Counted>>>,
 }
@@ -231,6 +233,11 @@ impl Task {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.extra.as_ref().and_then(|extra| extra.deadline)
+    }
+
+    /// Whether it belongs to another node, and runs here.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.arrived)
     }
 
     pub(crate) fn name(&self) -> &str {

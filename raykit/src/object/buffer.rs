@@ -16,7 +16,7 @@ pub(crate) struct Buffer(Bytes);
 
 impl Buffer {
     /// An empty buffer with room for about `bytes`.
-    pub(super) fn for_about(bytes: usize) -> Buffer {
+    pub(crate) fn for_about(bytes: usize) -> Buffer {
         if bytes < kept::BUFFER_BYTES_MIN {
             return Buffer(AlignedVec::with_capacity(bytes));
         }

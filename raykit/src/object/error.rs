@@ -88,6 +88,16 @@ pub enum ErrorKind {
     QueueClosed,
     /// The group of actors has another number of members, or no such dimension.
     GroupShape,
+    /// The node that ran the call is gone, and the call had no further attempt.
+    NodeDied,
+    /// The node that the object belonged to is gone, and the object with it.
+    OwnerDied,
+    /// The object is not kept anywhere any more.
+    ObjectLost,
+    /// The node has lost its cluster: the head is gone, or has declared it dead.
+    ClusterLost,
+    /// Somebody could not be let into a cluster, or has not the right to do that there.
+    Refused,
 }
 
 struct Inner {

@@ -2,6 +2,7 @@
 
 use super::codec::Sealed;
 use super::error::{Error, ErrorKind, Parts, Typed};
+use super::raw::RawRef;
 use super::reference::ObjectRef;
 use super::value::Value;
 use crate::base::limits::ERROR_VALUE_BYTES_MAX;
@@ -22,7 +23,7 @@ struct Letter {
 }
 
 /// All kinds, in the order in which they are numbered.
-const KINDS: [ErrorKind; 22] = [
+const KINDS: [ErrorKind; 27] = [
     ErrorKind::Task,
     ErrorKind::Panic,
     ErrorKind::Cancelled,
@@ -45,6 +46,11 @@ const KINDS: [ErrorKind; 22] = [
     ErrorKind::QueueFull,
     ErrorKind::QueueClosed,
     ErrorKind::GroupShape,
+    ErrorKind::NodeDied,
+    ErrorKind::OwnerDied,
+    ErrorKind::ObjectLost,
+    ErrorKind::ClusterLost,
+    ErrorKind::Refused,
 ];
 
 /// The error as it looks after a journey as bytes. Where it cannot travel the error says why
@@ -58,6 +64,20 @@ pub(crate) fn error_through_bytes(error: &Error) -> Error {
         .and_then(|received| received.decode::<Letter>())
         .and_then(|letter| letter.read(typed.as_ref()));
     match arrived {
+        Ok(parts) => parts.into_error(),
+        Err(refusal) => refusal,
+    }
+}
+
+/// The error as bytes, and the references in these.
+pub(crate) fn write(error: &Error) -> Result<Sealed, Error> {
+    Letter::write(error.parts()).and_then(|letter| Sealed::encode(&letter))
+}
+
+/// The error that `write` has written elsewhere. A value in it is known by its text alone.
+pub(crate) fn read(bytes: &[u8], refs: Vec<RawRef>) -> Error {
+    let letter = Sealed::from_parts(bytes, refs).decode::<Letter>();
+    match letter.and_then(|letter| letter.read(None)) {
         Ok(parts) => parts.into_error(),
         Err(refusal) => refusal,
     }

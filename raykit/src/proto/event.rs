@@ -57,6 +57,8 @@ pub(crate) enum Event {
     /// Nobody here has a reference to another node's object any more, which was held `generation`
     /// times when the last one went.
     Dropped { object: ObjectId, generation: u64 },
+    /// The large results of a task that ran there are here now.
+    Unpark { lease: LeaseId, by: NodeId },
     /// This node goes, for this reason.
     Leave(String),
 }

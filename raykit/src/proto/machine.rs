@@ -88,6 +88,11 @@ impl Machine {
         self.peers.members().values()
     }
 
+    /// Whether another node has room for what is queued here.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.work.is_asked()
+    }
+
     pub(crate) fn is_dead(&self, node: NodeId) -> bool {
         self.peers.is_dead(node)
     }
@@ -110,6 +115,7 @@ impl Machine {
             Event::Refused { lease, why } => work.refuse(cx, lease, why),
             Event::Sealed { object, outcome } => refs.sealed(cx, object, outcome),
             Event::Dropped { object, generation } => refs.dropped(cx, object, generation),
+            Event::Unpark { lease, by } => cx.frames.push_back((by, Frame::Unpark { lease })),
             Event::Leave(why) => peers.leave(cx, why),
         }
     }
@@ -167,6 +173,7 @@ impl Machine {
             }
             Frame::Lent { token } => refs.lent(cx, token),
             Frame::Release { object, count } => refs.released(cx, from, object, count),
+            Frame::Again { object } => refs.again(cx, from, object),
             Frame::Sealed { object, outcome, token } => {
                 refs.arrive(cx, from, outcome.refs(), token);
                 refs.filled(cx, from, object, outcome);

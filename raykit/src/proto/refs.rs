@@ -266,11 +266,22 @@ impl Refs {
         }
     }
 
+    /// A node has lost what it was told of an object, and holds it still.
+    pub(super) fn again(&mut self, cx: &mut Context, by: NodeId, object: ObjectId) {
+        let held = self.own.get_mut(&object).and_then(|own| own.holders.get_mut(&by));
+        if let Some(held) = held {
+            held.told = false;
+            self.tell(cx, object, by);
+        }
+    }
+
     /// Nobody here has a reference any more, as far as that many have arrived.
     pub(super) fn dropped(&mut self, cx: &mut Context, object: ObjectId, generation: u64) {
         let Some(foreign) = self.foreign.get(&object) else { return };
         if foreign.generation != generation || foreign.pins > 0 {
-            return; // another one has arrived meanwhile
+            // Another one has arrived meanwhile, and what was known of the object went with those
+            // that were dropped.
+            return cx.frames.push_back((object.node, Frame::Again { object }));
         }
         let count = foreign.counted;
         self.foreign.remove(&object);

@@ -188,13 +188,13 @@ macro_rules! record {
         }
     };
 }
-pub(super) use record;
+pub(crate) use record;
 
 record!(TaskId { node, sequence });
 record!(ObjectId { node, index, sequence });
 
 /// One attempt of a task, lent to another node. The task's own node is its owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LeaseId {
     pub(crate) task: TaskId,
     pub(crate) attempt: u32,
@@ -235,8 +235,8 @@ record!(Load { free, queued, draining, suspect });
 pub(crate) enum Outcome {
     /// Its archive, and the references in that.
     Inline(Bytes, Vec<ObjectId>),
-    /// It is so large, and where it lies.
-    Large(u64, NodeId),
+    /// It is so large, where it lies, and the references in it.
+    Large(u64, NodeId, Vec<ObjectId>),
     /// An error, as `object::told` writes it, and the references in that.
     Failed(Bytes, Vec<ObjectId>),
     /// The owner has it no more.
@@ -246,8 +246,10 @@ pub(crate) enum Outcome {
 impl Outcome {
     pub(crate) fn refs(&self) -> &[ObjectId] {
         match self {
-            Outcome::Inline(_, refs) | Outcome::Failed(_, refs) => refs,
-            Outcome::Large(..) | Outcome::Freed => &[],
+            Outcome::Inline(_, refs) | Outcome::Large(_, _, refs) | Outcome::Failed(_, refs) => {
+                refs
+            }
+            Outcome::Freed => &[],
         }
     }
 }
@@ -260,9 +262,10 @@ impl Wire for Outcome {
                 bytes.put(out);
                 refs.put(out);
             }
-            Outcome::Large(len, node) => {
+            Outcome::Large(len, node, refs) => {
                 out.push(1);
                 (*len, *node).put(out);
+                refs.put(out);
             }
             Outcome::Failed(bytes, refs) => {
                 out.push(2);
@@ -276,7 +279,7 @@ impl Wire for Outcome {
         Some(match u8::take(from)? {
             3 => Outcome::Freed,
             0 => Outcome::Inline(Wire::take(from)?, Wire::take(from)?),
-            1 => Outcome::Large(Wire::take(from)?, Wire::take(from)?),
+            1 => Outcome::Large(Wire::take(from)?, Wire::take(from)?, Wire::take(from)?),
             2 => Outcome::Failed(Wire::take(from)?, Wire::take(from)?),
             _ => return None,
         })
@@ -358,6 +361,8 @@ frames! {
     42 Release { object: ObjectId, count: u64 }
     /// What became of an object that you have a reference to.
     43 Sealed { object: ObjectId, outcome: Outcome, token: u64 }
+    /// Tell me once more what became of it: I have dropped that, and then got another reference.
+    45 Again { object: ObjectId }
     /// You need not keep the large results of this call any more.
     44 Unpark { lease: LeaseId }
 }
@@ -407,7 +412,7 @@ mod tests {
                 lease,
                 results: vec![
                     Outcome::Inline(Arc::clone(&bytes), vec![object]),
-                    Outcome::Large(1 << 33, NodeId(4)),
+                    Outcome::Large(1 << 33, NodeId(4), vec![object]),
                     Outcome::Failed(bytes, Vec::new()),
                     Outcome::Freed,
                 ],

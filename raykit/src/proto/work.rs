@@ -132,6 +132,11 @@ impl Work {
         Some(lent.offer)
     }
 
+    /// Whether some node has room for what is queued here.
+    pub(super) fn is_asked(&self) -> bool {
+        self.rooms.values().any(|room| room.asks)
+    }
+
     fn room(&mut self, node: NodeId) -> &mut Room {
         self.rooms.entry(node).or_default()
     }

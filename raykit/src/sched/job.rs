@@ -1,10 +1,11 @@
 //! `Job`: what the pool runs. It knows how to run once and what to do if it never will; the pool
 //! knows nothing else of it.
 
+use std::any::Any;
 use std::sync::Arc;
 
 /// A unit of work, shared with whoever else may start it first.
-pub(crate) trait Job: Send + Sync {
+pub(crate) trait Job: Any + Send + Sync {
     /// Runs the work, unless it was started or given up already.
     fn run(self: Arc<Self>);
 
@@ -14,6 +15,11 @@ pub(crate) trait Job: Send + Sync {
     /// What the work asked for was granted. `false` if a worker should run it now; who runs
     /// elsewhere takes note, and says `true`.
     fn take_grant(&self) -> bool {
+        false
+    }
+
+    /// Whether it could as well run on another node.
+    fn can_leave(&self) -> bool {
         false
     }
 

@@ -136,6 +136,24 @@ impl Lanes {
         self.row.lock().0.iter().any(|lane| !lane.is_empty())
     }
 
+    /// How many are queued, about.
+    pub(crate) fn len(&self) -> usize {
+        self.row().iter().map(|lane| lane.queue.len()).sum()
+    }
+
+    /// Takes out some that could run elsewhere, from the lanes that workers come to last.
+    pub(crate) fn take(&self, count: usize) -> Vec<Arc<dyn Job>> {
+        let mut taken = Vec::new();
+        for lane in self.row().iter().rev() {
+            let left = count - taken.len();
+            if left == 0 {
+                break;
+            }
+            taken.extend(lane.queue.take(left, |job| job.can_leave()));
+        }
+        taken
+    }
+
     /// Everything that is queued, taken out.
     pub(crate) fn drain(&self) -> Vec<Arc<dyn Job>> {
         self.row().iter().flat_map(|lane| std::iter::from_fn(|| lane.pop())).collect()

@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     name: String,
     /// Called first on every thread.
     on_start: Box<dyn Fn() + Send + Sync>,
+    /// Called when a worker lies down.
+    on_idle: Box<dyn Fn() + Send + Sync>,
     /// Weak, so that threads can be started from anywhere without keeping the pool alive.
     this: std::sync::Weak<Shared>,
 }
@@ -112,6 +114,7 @@ pub(crate) struct PoolConfig {
     pub(crate) threads_max: usize,
     pub(crate) name: String,
     pub(crate) on_start: Box<dyn Fn() + Send + Sync>,
+    pub(crate) on_idle: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Crew {
@@ -139,6 +142,7 @@ impl Pool {
             threads_max: config.threads_max.max(config.threads + 1),
             name: config.name,
             on_start: config.on_start,
+            on_idle: config.on_idle,
             this: std::sync::Weak::clone(this),
         });
         Pool { shared }
@@ -235,6 +239,16 @@ impl Pool {
     pub(crate) fn give(&self, back: &Resources) {
         let jobs = self.shared.budget.give(back);
         self.shared.run_granted(jobs);
+    }
+
+    /// Jobs of one CPU in the queues that all share, about.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.lanes.len()
+    }
+
+    /// Takes out some of them that could run on another node, for those to run there.
+    pub(crate) fn take(&self, count: usize) -> Vec<Arc<dyn Job>> {
+        self.shared.lanes.take(count)
     }
 
     /// Whether a job of one CPU is queued anywhere.

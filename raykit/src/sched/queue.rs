@@ -30,6 +30,32 @@ impl Queue {
         self.len.store(jobs.len(), Ordering::Release);
     }
 
+    /// How many there are, about.
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Takes out the oldest of those that `wanted` says yes to, `count` at the most, and looks at
+    /// no more than twice as many.
+    pub(crate) fn take(
+        &self,
+        count: usize,
+        wanted: impl Fn(&Arc<dyn Job>) -> bool,
+    ) -> Vec<Arc<dyn Job>> {
+        let mut jobs = self.jobs.lock();
+        let mut taken = Vec::new();
+        let mut passed = 0;
+        while taken.len() < count && passed <= count && passed < jobs.len() {
+            if wanted(&jobs[passed]) {
+                taken.extend(jobs.remove(passed));
+            } else {
+                passed += 1;
+            }
+        }
+        self.len.store(jobs.len(), Ordering::Release);
+        taken
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len.load(Ordering::Acquire) == 0
     }

@@ -340,6 +340,7 @@ impl Worker {
             self.searching.set(true);
             return true;
         }
+        (shared.on_idle)();
         let needed = self.sleep();
         // A permit may be left over from a wait of a task on this thread: whoever is still on the
         // list was not woken by a submitter, and is not counted as searching.

@@ -1,6 +1,7 @@
 //! What one call asks for beside its arguments: a plain value, given by the attribute as the
 //! function's defaults and changed by `options()` for one call.
 
+use crate::base::NodeId;
 use crate::base::quantity::{Amount, Resources};
 use crate::object::{Error, ErrorKind};
 use std::borrow::Cow;
@@ -28,6 +29,13 @@ pub enum Strategy {
     Default,
     /// Evenly over all nodes. On one node, the same as the default.
     Spread,
+    /// On this node.
+    Node {
+        /// Which.
+        node: NodeId,
+        /// Elsewhere if that one is gone; otherwise the call waits for a node that never comes.
+        soft: bool,
+    },
 }
 
 /// What a call does that meets a full actor: one with `max_pending` calls waiting.

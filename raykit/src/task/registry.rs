@@ -1,9 +1,10 @@
 //! All remote functions of the program, gathered by the linker. The only file that names linkme.
 
 use super::function::Function;
+use crate::base::rng::Rng;
 use crate::object::{Error, ErrorKind, Result};
 use linkme::distributed_slice;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 /// One entry for each `#[remote]` function that was linked in.
@@ -38,6 +39,43 @@ fn build(functions: &[&'static Function]) -> Result<BTreeMap<String, &'static Fu
 /// Refuses a program in which two functions have one key.
 pub(crate) fn check() -> Result<()> {
     table().as_ref().map(|_| ()).map_err(Error::clone)
+}
+
+/// How functions are named between nodes: a number of their own for each, and the other way round.
+struct Numbers {
+    functions: HashMap<u64, &'static Function>,
+    /// By where a function stands in memory.
+    numbers: HashMap<usize, u64>,
+}
+
+/// FNV-1a (Fowler, Noll, Vo), with its bits mixed once more at the end.
+fn number_of(key: &str) -> u64 {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    Rng::new(key.bytes().fold(0xcbf2_9ce4_8422_2325, fold)).next()
+}
+
+fn numbers() -> &'static Numbers {
+    static NUMBERS: OnceLock<Numbers> = OnceLock::new();
+    NUMBERS.get_or_init(|| {
+        let all = table().as_ref().map(|table| table.iter()).into_iter().flatten();
+        let all: Vec<_> = all.map(|(key, function)| (number_of(key), *function)).collect();
+        let place = |function: &'static Function| std::ptr::from_ref(function).addr();
+        Numbers {
+            numbers: all.iter().map(|(number, function)| (place(function), *number)).collect(),
+            functions: all.into_iter().collect(),
+        }
+    })
+}
+
+/// The number by which other nodes know a function.
+pub(crate) fn number(function: &'static Function) -> u64 {
+    let place = std::ptr::from_ref(function).addr();
+    numbers().numbers.get(&place).copied().unwrap_or_else(|| number_of(&function.key()))
+}
+
+/// The function with that number.
+pub(crate) fn numbered(number: u64) -> Option<&'static Function> {
+    numbers().functions.get(&number).copied()
 }
 
 /// The function with this key.

@@ -1,0 +1,426 @@
+//! The hands of the cluster's brain: on the road's thread they feed it what has happened and do
+//! what it says. Nothing of the user's runs here.
+
+use super::Node;
+use super::arrive::Place;
+use super::cluster::{Cluster, Fetch, Packed, Post, owner_died};
+use super::pack;
+use super::task::Task;
+use crate::base::moment::Moment;
+use crate::base::quiet::quietly;
+use crate::base::{NodeId, ObjectId};
+use crate::object::codec::Sealed;
+use crate::object::error::{Error, ErrorKind, Result};
+use crate::object::raw::RawRef;
+use crate::object::told;
+use crate::object::value::Value;
+use crate::proto::event::{Action, Event, Offer, Wish};
+use crate::proto::machine::{Machine, Welcome};
+use crate::proto::wire::{LeaseId, Load, Member, Outcome, Reader, Wire};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+/// What the hands need of the road; `net` has one, and tests another.
+pub(super) trait Road {
+    fn send(&mut self, to: NodeId, packet: Vec<u8>);
+    fn connect(&mut self, to: NodeId, addresses: &[String]);
+    fn disconnect(&mut self, from: NodeId);
+    /// Gets bytes from another node, and posts them.
+    fn fetch(&mut self, from: NodeId, what: Fetch);
+}
+
+pub(super) struct Hands {
+    pub(super) node: Weak<Node>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) machine: Machine,
+    began: Instant,
+    /// What the brain has claimed, by the names that other nodes know it by.
+    pub(super) claims: HashMap<ObjectId, RawRef>,
+    /// Names of objects of this process that are not this node's own.
+    aliases: HashMap<usize, ObjectId>,
+    /// References that have just arrived, until the action that uses them is done.
+    fresh: HashMap<ObjectId, RawRef>,
+    /// Large values that others may fetch.
+    pub(super) exports: HashMap<ObjectId, Arc<Sealed>>,
+    pub(super) parked: HashMap<LeaseId, Vec<Option<Arc<Sealed>>>>,
+    /// Tasks of other nodes that run here.
+    pub(super) taken: HashMap<LeaseId, Arc<Task>>,
+    /// Own tasks that have run, whose large results are on their way.
+    pub(super) arriving: HashMap<LeaseId, Arriving>,
+    /// The references inside of values whose bytes are on their way.
+    pub(super) inner: HashMap<Fetch, Vec<RawRef>>,
+    load: Load,
+}
+
+/// The results of a task as far as they have come.
+pub(super) struct Arriving {
+    pub(super) task: Arc<Task>,
+    pub(super) by: NodeId,
+    pub(super) results: Vec<Option<Result<Value>>>,
+}
+
+/// What bytes are for, as it stands in a request.
+impl Wire for Fetch {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Fetch::Object(object) => {
+                out.push(0);
+                object.put(out);
+            }
+            Fetch::Result { lease, index } => {
+                out.push(1);
+                (*lease, *index).put(out);
+            }
+        }
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match u8::take(from)? {
+            0 => Fetch::Object(Wire::take(from)?),
+            1 => Fetch::Result { lease: Wire::take(from)?, index: Wire::take(from)? },
+            _ => return None,
+        })
+    }
+}
+
+impl Hands {
+    pub(super) fn new(node: &Arc<Node>, cluster: &Arc<Cluster>, welcome: Welcome) -> Hands {
+        Hands {
+            node: Arc::downgrade(node),
+            cluster: Arc::clone(cluster),
+            machine: Machine::new(node.id, welcome, Moment(0)),
+            began: Instant::now(),
+            claims: HashMap::new(),
+            aliases: HashMap::new(),
+            fresh: HashMap::new(),
+            exports: HashMap::new(),
+            parked: HashMap::new(),
+            taken: HashMap::new(),
+            arriving: HashMap::new(),
+            inner: HashMap::new(),
+            load: Load::default(),
+        }
+    }
+
+    /// Does what is to be done at the start.
+    pub(super) fn begin(&mut self, road: &mut dyn Road) {
+        self.act(road);
+        self.look(road);
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.began.elapsed().as_nanos() as u64)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let at = self.machine.deadline()?;
+        self.began.checked_add(std::time::Duration::from_nanos(at.0))
+    }
+
+    /// Something has happened on the road.
+    pub(super) fn happened(&mut self, event: Event, road: &mut dyn Road) {
+        let now = self.now();
+        self.machine.handle(now, event);
+        self.act(road);
+        let asked = self.machine.is_asked();
+        if asked && !self.cluster.wanted.swap(asked, Ordering::SeqCst) {
+            // What is queued already was not worth a word before.
+            self.look(road);
+        }
+        self.cluster.wanted.store(asked, Ordering::Relaxed);
+    }
+
+    pub(super) fn overdue(&mut self, road: &mut dyn Road) {
+        let now = self.now();
+        self.machine.overdue(now);
+        self.act(road);
+    }
+
+    /// The head's: a node may come in.
+    pub(super) fn admit(&mut self, member: Member, road: &mut dyn Road) -> Welcome {
+        let now = self.now();
+        let welcome = self.machine.admit(now, member);
+        self.act(road);
+        welcome
+    }
+
+    /// Reads what was posted, and sees what there is to do.
+    pub(super) fn rung(&mut self, road: &mut dyn Road) {
+        loop {
+            let posts = self.cluster.take_posts();
+            if posts.is_empty() {
+                break;
+            }
+            for post in posts {
+                self.read(post, road);
+            }
+        }
+        self.look(road);
+    }
+
+    /// Tells the brain what this node has to do and to give.
+    fn look(&mut self, road: &mut dyn Road) {
+        let Some(node) = self.node.upgrade() else { return };
+        let load = Load {
+            free: node.pool.budget().free(),
+            queued: u32::try_from(node.pool.queued()).unwrap_or(u32::MAX),
+            draining: node.is_closed(),
+            suspect: false,
+        };
+        if load != self.load || load.queued > 0 {
+            self.load = load.clone();
+            self.happened(Event::Load(load), road);
+        }
+    }
+
+    fn read(&mut self, post: Post, road: &mut dyn Road) {
+        let event = match post {
+            Post::Offer { lease, wish } => match self.offer(lease, wish) {
+                Some(offer) => Event::Offer(offer),
+                None => return,
+            },
+            Post::Withdraw(lease) => {
+                self.cluster.away.lock().remove(&lease.task);
+                Event::Withdraw(lease)
+            }
+            Post::Ran { lease, results } => {
+                self.taken.remove(&lease);
+                Event::Ran { lease, results: self.results(lease, results) }
+            }
+            Post::Sealed { object, packed } => {
+                let outcome = self.told(packed, |hands, sealed| {
+                    hands.exports.insert(object, sealed);
+                });
+                Event::Sealed { object, outcome }
+            }
+            Post::Dropped { object, generation } => Event::Dropped { object, generation },
+            Post::Fetched { what, bytes } => return self.fetched(what, bytes, road),
+            Post::Leave(why) => Event::Leave(why),
+        };
+        self.happened(event, road);
+    }
+
+    fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {
+        let (want, spec, refs) = {
+            let away = self.cluster.away.lock();
+            let away = away.get(&lease.task).filter(|away| away.lease == lease)?;
+            (away.want.clone(), Arc::clone(&away.spec), away.refs.clone())
+        };
+        let refs = refs.iter().map(|reference| self.claim(reference)).collect();
+        Some(Offer { lease, want, wish, spec, refs })
+    }
+
+    /// Claims an object for the brain. The name that other nodes know it by.
+    fn claim(&mut self, reference: &RawRef) -> ObjectId {
+        let id = reference.id();
+        let own = id.node == self.cluster.me;
+        let object = if own || self.cluster.held(id).is_some_and(|held| held.is(reference)) {
+            id
+        } else {
+            // Of another node in this process, or of none: it goes by a name of this one.
+            let (me, sequence) = (self.cluster.me, crate::base::id::next_sequence());
+            let new = ObjectId { node: me, index: 0, sequence };
+            *self.aliases.entry(reference.address()).or_insert(new)
+        };
+        self.claims.entry(object).or_insert_with(|| reference.clone());
+        object
+    }
+
+    /// What the brain is told of a value; `keep` gets a large one.
+    fn told(&mut self, packed: Packed, keep: impl FnOnce(&mut Hands, Arc<Sealed>)) -> Outcome {
+        let refs = |hands: &mut Hands, sealed: &Sealed| {
+            sealed.refs().to_vec().iter().map(|reference| hands.claim(reference)).collect()
+        };
+        match packed {
+            Packed::Inline(sealed) => {
+                let inner = refs(self, &sealed);
+                Outcome::Inline(Arc::from(sealed.bytes()), inner)
+            }
+            Packed::Failed(sealed) => {
+                let inner = refs(self, &sealed);
+                Outcome::Failed(Arc::from(sealed.bytes()), inner)
+            }
+            Packed::Large(sealed) => {
+                let inner = refs(self, &sealed);
+                let len = sealed.len() as u64;
+                keep(self, sealed);
+                Outcome::Large(len, self.cluster.me, inner)
+            }
+        }
+    }
+
+    fn results(&mut self, lease: LeaseId, results: Vec<Packed>) -> Vec<Outcome> {
+        let mut parked: Vec<Option<Arc<Sealed>>> = vec![None; results.len()];
+        let told = results
+            .into_iter()
+            .enumerate()
+            .map(|(at, packed)| self.told(packed, |_, sealed| parked[at] = Some(sealed)));
+        let told = told.collect();
+        if parked.iter().any(Option::is_some) {
+            self.parked.insert(lease, parked);
+        }
+        told
+    }
+
+    /// Does what the brain wants done.
+    fn act(&mut self, road: &mut dyn Road) {
+        while let Some(action) = self.machine.action() {
+            self.perform(action, road);
+        }
+        // What nobody has taken is dropped, and its owner told.
+        let fresh = std::mem::take(&mut self.fresh);
+        quietly(|| drop(fresh));
+    }
+
+    fn perform(&mut self, action: Action, road: &mut dyn Road) {
+        match action {
+            Action::Send(to, packet) => road.send(to, packet),
+            Action::Connect(to, addresses) => road.connect(to, &addresses),
+            Action::Disconnect(from) => road.disconnect(from),
+            Action::Joined(member) => self.cluster.members.lock().push(member),
+            Action::Gone { node, why } => self.gone(node, &why),
+            Action::Alone { why } => self.alone(&why),
+            other => {
+                let Some(node) = self.node.upgrade() else { return };
+                self.perform_on(&node, other, road);
+            }
+        }
+    }
+
+    fn perform_on(&mut self, node: &Arc<Node>, action: Action, road: &mut dyn Road) {
+        match action {
+            Action::Hold { object, generation } => {
+                let reference = match object.node == self.cluster.me {
+                    true => self.claims.get(&object).cloned(),
+                    false => Some(self.hold(node, object, generation)),
+                };
+                if let Some(reference) = reference {
+                    self.fresh.insert(object, reference);
+                }
+            }
+            Action::Let(object) => self.let_go(object),
+            Action::Watch(object) => self.watch(object),
+            Action::Fill { object, outcome } => self.fill(object, outcome, road),
+            Action::Run { lease, want, spec, refs } => {
+                let refs: Option<Vec<_>> =
+                    refs.iter().map(|object| self.fresh.get(object).cloned()).collect();
+                let broken = || Error::new(ErrorKind::Encoding, "a reference has not come");
+                let called =
+                    refs.ok_or_else(broken).and_then(|refs| pack::read_call(&spec, &refs, &want));
+                match called {
+                    Ok(called) => {
+                        let task = node.arrive(&self.cluster, lease, called);
+                        self.taken.insert(lease, task);
+                    }
+                    Err(error) => {
+                        let why = told::write(&error).map(|sealed| Arc::from(sealed.bytes()));
+                        let why = why.unwrap_or_else(|_| Arc::from([]));
+                        self.happened(Event::Refused { lease, why }, road);
+                    }
+                }
+            }
+            Action::Stop { lease } => {
+                if let Some(task) = self.taken.remove(&lease) {
+                    node.cancel(&task);
+                }
+            }
+            Action::Keep(offer) => {
+                if let Some(away) = self.take_away(offer.lease) {
+                    node.come_back(&away.task, Place::Here);
+                }
+            }
+            Action::Settle { lease, by, results } => self.settle(node, lease, by, results, road),
+            Action::TurnedDown { lease, why, .. } => {
+                if let Some(away) = self.take_away(lease) {
+                    let error = told::read(&why, Vec::new());
+                    node.settle_away(&away.task, Err(error));
+                }
+            }
+            Action::Lost { lease, by, why } => self.lost(node, lease, by, &why),
+            Action::Infeasible { lease, want } => {
+                if let Some(away) = self.take_away(lease) {
+                    let text = format!("asks for {want}, and no node of the cluster has that");
+                    let error = away.task.error(ErrorKind::Unschedulable, text);
+                    node.settle_away(&away.task, Err(error));
+                }
+            }
+            Action::Give { to, count } => self.give(node, to, count),
+            Action::Unpark(lease) => drop(self.parked.remove(&lease)),
+            Action::Send(..)
+            | Action::Connect(..)
+            | Action::Disconnect(_)
+            | Action::Joined(_)
+            | Action::Gone { .. }
+            | Action::Alone { .. } => {}
+        }
+    }
+
+    fn hold(&self, node: &Arc<Node>, object: ObjectId, generation: u64) -> RawRef {
+        let reference = self.cluster.hold(node, object, generation);
+        if self.machine.is_dead(object.node) {
+            reference.seal(Err(owner_died(object, "it was declared dead")));
+        }
+        reference
+    }
+
+    fn let_go(&mut self, object: ObjectId) {
+        self.exports.remove(&object);
+        if let Some(reference) = self.claims.remove(&object) {
+            self.aliases.remove(&reference.address());
+            quietly(|| drop(reference));
+        }
+    }
+
+    /// Has the hands told when an object is there that others wait for.
+    fn watch(&self, object: ObjectId) {
+        if let Some(reference) = self.claims.get(&object) {
+            super::arrive::watch(&self.cluster, object, reference.clone());
+        }
+    }
+
+    /// A value that has come, with its references.
+    pub(super) fn value(&self, bytes: &[u8], refs: &[ObjectId]) -> Result<Value> {
+        Ok(Value::Sealed(Arc::new(Sealed::from_parts(bytes, self.arrived(refs)?))))
+    }
+
+    pub(super) fn arrived(&self, refs: &[ObjectId]) -> Result<Vec<RawRef>> {
+        let missing = || Error::new(ErrorKind::Encoding, "a reference in a value has not come");
+        refs.iter().map(|object| self.fresh.get(object).cloned().ok_or_else(missing)).collect()
+    }
+
+    pub(super) fn error(&self, bytes: &[u8], refs: &[ObjectId]) -> Error {
+        match self.arrived(refs) {
+            Ok(refs) => told::read(bytes, refs),
+            Err(error) => error,
+        }
+    }
+
+    /// Offers some of what is queued here to a node that has room.
+    fn give(&mut self, node: &Arc<Node>, to: NodeId, count: u32) {
+        let jobs = node.pool.take(count as usize);
+        let mut leases = Vec::new();
+        for job in jobs {
+            let any: Arc<dyn std::any::Any + Send + Sync> = job;
+            let Ok(task) = any.downcast::<Task>() else { continue };
+            if let Some(lease) = node.send_away(&self.cluster, &task) {
+                leases.push(lease);
+            }
+        }
+        let wish = Wish::At { node: to, soft: true };
+        for lease in leases {
+            if let Some(offer) = self.offer(lease, wish) {
+                let now = self.now();
+                self.machine.handle(now, Event::Offer(offer));
+            }
+        }
+    }
+
+    /// The bytes that another node asks for.
+    pub(super) fn serve(&self, request: &[u8]) -> Option<Arc<Sealed>> {
+        match Fetch::take(&mut Reader::new(request))? {
+            Fetch::Object(object) => self.exports.get(&object).cloned(),
+            Fetch::Result { lease, index } => self.parked.get(&lease)?.get(index as usize)?.clone(),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What comes back from other nodes: results, errors, objects, bytes, and the news that a node is
+//! gone, or the cluster.
+
+use super::Node;
+use super::arrive::Place;
+use super::cluster::{Away, Fetch, owner_died};
+use super::hands::{Arriving, Hands, Road};
+use super::task::Task;
+use crate::base::quiet::quietly;
+use crate::base::{NodeId, ObjectId};
+use crate::object::buffer::Buffer;
+use crate::object::codec::Sealed;
+use crate::object::error::{Error, ErrorKind, Result};
+use crate::object::raw::RawRef;
+use crate::object::value::{Payload, Value};
+use crate::proto::event::Event;
+use crate::proto::wire::{LeaseId, Outcome};
+use crate::task::call::{Results, Returns};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Gives an object its outcome, if it has none.
+fn seal(reference: &RawRef, outcome: Result<Value>) {
+    quietly(|| {
+        reference.seal(outcome.map(Payload::new));
+    });
+}
+
+impl Hands {
+    pub(super) fn fill(&mut self, object: ObjectId, outcome: Outcome, road: &mut dyn Road) {
+        let held = self.cluster.held(object).filter(|reference| !reference.is_ready());
+        let Some(reference) = held else { return };
+        let filled = match outcome {
+            Outcome::Inline(bytes, refs) => self.value(&bytes, &refs),
+            Outcome::Failed(bytes, refs) => Err(self.error(&bytes, &refs)),
+            Outcome::Freed => {
+                let text = format!("{object} is not kept by {} any more", object.node);
+                Err(Error::new(ErrorKind::ObjectLost, text))
+            }
+            Outcome::Large(_, at, refs) => {
+                // What is inside stays alive until the bytes are there.
+                let inner = self.arrived(&refs).unwrap_or_default();
+                let what = Fetch::Object(object);
+                self.inner.insert(what, inner);
+                return road.fetch(at, what);
+            }
+        };
+        seal(&reference, filled);
+    }
+
+    pub(super) fn take_away(&self, lease: LeaseId) -> Option<Away> {
+        let mut table = self.cluster.away.lock();
+        let same = table.get(&lease.task).is_some_and(|away| away.lease == lease);
+        same.then(|| table.remove(&lease.task)).flatten()
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        node: &Arc<Node>,
+        lease: LeaseId,
+        by: NodeId,
+        results: Vec<Outcome>,
+        road: &mut dyn Road,
+    ) {
+        let Some(away) = self.take_away(lease) else { return };
+        let mut arriving = Arriving { task: away.task, by, results: Vec::new() };
+        let mut missing = 0;
+        for (index, outcome) in results.into_iter().enumerate() {
+            arriving.results.push(match outcome {
+                Outcome::Inline(bytes, refs) => Some(self.value(&bytes, &refs)),
+                Outcome::Failed(bytes, refs) => Some(Err(self.error(&bytes, &refs))),
+                Outcome::Freed => Some(Err(Error::new(ErrorKind::ObjectLost, "a result is gone"))),
+                Outcome::Large(_, at, refs) => {
+                    missing += 1;
+                    let what = Fetch::Result { lease, index: index as u32 };
+                    let inner = self.arrived(&refs).unwrap_or_default();
+                    self.inner.insert(what, inner);
+                    road.fetch(at, what);
+                    None
+                }
+            });
+        }
+        match missing {
+            0 => finish(node, arriving),
+            _ => drop(self.arriving.insert(lease, arriving)),
+        }
+    }
+
+    pub(super) fn fetched(&mut self, what: Fetch, bytes: Result<Buffer>, road: &mut dyn Road) {
+        let Some(node) = self.node.upgrade() else { return };
+        let inner = self.inner.remove(&what).unwrap_or_default();
+        match what {
+            Fetch::Object(object) => {
+                if let Some(reference) = self.cluster.held(object) {
+                    seal(&reference, bytes.map(|bytes| sealed_of(bytes, inner)));
+                }
+            }
+            Fetch::Result { lease, index } => {
+                let Some(arriving) = self.arriving.get_mut(&lease) else { return };
+                if let Some(place) = arriving.results.get_mut(index as usize) {
+                    *place = Some(bytes.map(|bytes| sealed_of(bytes, inner)));
+                }
+                if arriving.results.iter().all(Option::is_some)
+                    && let Some(whole) = self.arriving.remove(&lease)
+                {
+                    let by = whole.by;
+                    let broken = whole.results.iter().flatten().find_map(|one| one.as_ref().err());
+                    match broken.filter(|error| error.kind() == ErrorKind::Io).cloned() {
+                        // The node is gone, or on its way: its word on the task is worth nothing.
+                        Some(error) => again(&node, &whole.task, by, error.message()),
+                        None => finish(&node, whole),
+                    }
+                    self.happened(Event::Unpark { lease, by }, road);
+                }
+            }
+        }
+    }
+
+    pub(super) fn lost(&mut self, node: &Arc<Node>, lease: LeaseId, by: NodeId, why: &str) {
+        if let Some(away) = self.take_away(lease) {
+            again(node, &away.task, by, why);
+        }
+    }
+
+    pub(super) fn gone(&mut self, node: NodeId, why: &str) {
+        tracing::warn!(%node, why, "a node is gone");
+        self.cluster.members.lock().retain(|member| member.node != node);
+        let of_it: Vec<ObjectId> =
+            self.cluster.foreign.lock().keys().filter(|o| o.node == node).copied().collect();
+        for object in of_it {
+            if let Some(reference) = self.cluster.held(object) {
+                seal(&reference, Err(owner_died(object, why)));
+            }
+        }
+    }
+
+    /// There is no cluster any more: whatever waits for it ends.
+    pub(super) fn alone(&mut self, why: &str) {
+        let error = self.cluster.lose(why);
+        tracing::error!(%error, "the node has lost its cluster");
+        let away: Vec<Away> = self.cluster.away.lock().drain().map(|(_, away)| away).collect();
+        let arriving = self.arriving.drain().map(|(_, arriving)| arriving.task);
+        let tasks: Vec<Arc<Task>> =
+            away.into_iter().map(|away| away.task).chain(arriving).collect();
+        let taken: Vec<Arc<Task>> = self.taken.drain().map(|(_, task)| task).collect();
+        if let Some(node) = self.node.upgrade() {
+            for task in tasks {
+                node.settle_away(&task, Err(error.clone().in_task(task.name(), task.id())));
+            }
+            taken.iter().for_each(|task| drop(node.cancel(task)));
+        }
+        let foreign: Vec<ObjectId> = self.cluster.foreign.lock().keys().copied().collect();
+        for object in foreign {
+            if let Some(reference) = self.cluster.held(object) {
+                seal(&reference, Err(error.clone()));
+            }
+        }
+        let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports));
+        self.parked.clear();
+        quietly(|| drop(claims));
+    }
+}
+
+fn sealed_of(bytes: Buffer, refs: Vec<RawRef>) -> Value {
+    Value::Sealed(Arc::new(Sealed::from_buffer(bytes, refs)))
+}
+
+/// The results of a task that has run elsewhere are here.
+fn finish(node: &Arc<Node>, arriving: Arriving) {
+    let results: Result<Vec<Value>> = arriving.results.into_iter().flatten().collect();
+    let returns = results.map(|mut values| match values.len() {
+        1 => Returns(Results::One(values.remove(0))),
+        _ => Returns(Results::Many(values)),
+    });
+    quietly(|| node.settle_away(&arriving.task, returns));
+}
+
+/// What a node had is lost: another attempt, if the task may have one.
+fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
+    let attempt = task.attempt.load(Ordering::Relaxed);
+    if task.options().max_retries > attempt && !task.is_settled() {
+        task.attempt.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(task = %task.id(), name = task.name(), node = %by, why, "tries again elsewhere");
+        return node.come_back(task, Place::Anywhere);
+    }
+    let text = format!("{by}, which ran attempt {attempt}, is gone: {why}");
+    let error = task.error(ErrorKind::NodeDied, text);
+    node.settle_away(task, Err(error));
+}

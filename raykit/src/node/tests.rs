@@ -1,0 +1,346 @@
+//! Several nodes in one process, whose road is a channel.
+#![allow(
+    unsafe_code,
+    unreachable_pub,
+    dead_code,
+    reason = "what the attribute writes is meant for other crates"
+)]
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+
+use super::cluster::{Cluster, Fetch, Post};
+use super::hands::{Hands, Road};
+use super::start::Settings;
+use super::{Node, current};
+use crate::ObjectRef;
+use crate::base::NodeId;
+use crate::object::buffer::Buffer;
+use crate::object::error::{Error, ErrorKind};
+use crate::proto::event::Event;
+use crate::proto::machine::Welcome;
+use crate::proto::wire::Member;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+enum Word {
+    Event(Event),
+    Ring,
+    Serve { to: NodeId, what: Fetch },
+    Admit(Member, Sender<Welcome>),
+    End,
+}
+
+/// Where words for each node go.
+type Lines = Arc<Mutex<HashMap<NodeId, Sender<Word>>>>;
+
+struct Channels {
+    me: NodeId,
+    lines: Lines,
+    cluster: Arc<Cluster>,
+}
+
+impl Channels {
+    fn tell(&self, to: NodeId, word: Word) -> bool {
+        self.lines.lock().get(&to).is_some_and(|line| line.send(word).is_ok())
+    }
+}
+
+impl Road for Channels {
+    fn send(&mut self, to: NodeId, packet: Vec<u8>) {
+        self.tell(to, Word::Event(Event::Arrived(self.me, packet)));
+    }
+    fn connect(&mut self, to: NodeId, _: &[String]) {
+        if self.tell(to, Word::Event(Event::Up(self.me))) {
+            self.tell(self.me, Word::Event(Event::Up(to)));
+        }
+    }
+    fn disconnect(&mut self, _: NodeId) {}
+    fn fetch(&mut self, from: NodeId, what: Fetch) {
+        if !self.tell(from, Word::Serve { to: self.me, what }) {
+            let bytes = Err(Error::new(ErrorKind::Io, "nobody is there"));
+            self.cluster.post(Post::Fetched { what, bytes });
+        }
+    }
+}
+
+struct Joined {
+    node: Arc<Node>,
+    lines: Lines,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+fn settings(cpus: usize) -> Settings {
+    Settings { num_cpus: cpus, ..Settings::standard() }
+}
+
+fn run(mut hands: Hands, mut road: Channels, words: &Receiver<Word>, all: &Clusters) {
+    loop {
+        let until = hands.deadline();
+        let wait =
+            until.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
+        match words.recv_timeout(wait) {
+            Ok(Word::Event(event)) => hands.happened(event, &mut road),
+            Ok(Word::Ring) => hands.rung(&mut road),
+            Ok(Word::Serve { to, what }) => {
+                let mut request = Vec::new();
+                crate::proto::wire::Wire::put(&what, &mut request);
+                let bytes = match hands.serve(&request) {
+                    Some(sealed) => {
+                        let mut buffer = Buffer::for_about(sealed.len());
+                        buffer.extend_from_slice(sealed.bytes());
+                        Ok(buffer)
+                    }
+                    None => Err(Error::new(ErrorKind::Io, "there is no such thing")),
+                };
+                if let Some(cluster) = all.lock().get(&to) {
+                    cluster.post(Post::Fetched { what, bytes });
+                }
+            }
+            Ok(Word::Admit(member, back)) => {
+                let _ = back.send(hands.admit(member, &mut road));
+            }
+            Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => hands.overdue(&mut road),
+        }
+    }
+}
+
+type Clusters = Arc<Mutex<HashMap<NodeId, Arc<Cluster>>>>;
+
+/// A cluster in this process.
+struct World {
+    lines: Lines,
+    clusters: Clusters,
+    head: Option<NodeId>,
+}
+
+impl World {
+    fn new() -> World {
+        World { lines: Lines::default(), clusters: Clusters::default(), head: None }
+    }
+
+    fn join(&mut self, cpus: usize) -> Joined {
+        let node = Node::start(settings(cpus)).expect("a node starts");
+        let cluster = Cluster::new(node.id);
+        let member = Member {
+            node: node.id,
+            name: format!("{}", node.id),
+            addresses: vec![node.id.to_string()],
+            host: 1,
+            driver: false,
+            total: node.pool.budget().total().clone(),
+            labels: Vec::new(),
+        };
+        let welcome = match self.head {
+            None => Welcome { head: node.id, version: 1, members: vec![member] },
+            Some(head) => {
+                let (back, answer) = channel();
+                let line = self.lines.lock().get(&head).cloned().expect("a head");
+                line.send(Word::Admit(member, back)).expect("it lives");
+                answer.recv().expect("an answer")
+            }
+        };
+        self.head.get_or_insert(node.id);
+        let (line, words) = channel();
+        self.lines.lock().insert(node.id, line.clone());
+        self.clusters.lock().insert(node.id, Arc::clone(&cluster));
+        node.cluster.set(Arc::clone(&cluster)).ok();
+        cluster.set_bell(move || drop(line.send(Word::Ring)));
+        let mut hands = Hands::new(&node, &cluster, welcome);
+        let mut road = Channels { me: node.id, lines: Arc::clone(&self.lines), cluster };
+        let clusters = Arc::clone(&self.clusters);
+        let thread = std::thread::spawn(move || {
+            hands.begin(&mut road);
+            run(hands, road, &words, &clusters);
+        });
+        Joined { node, lines: Arc::clone(&self.lines), thread: Some(thread) }
+    }
+}
+
+impl Joined {
+    /// Ends without a word, as a process that is killed.
+    fn vanish(&mut self) {
+        let line = self.lines.lock().remove(&self.node.id);
+        line.map(|line| line.send(Word::End));
+        self.thread.take().map(std::thread::JoinHandle::join);
+        for (_, line) in self.lines.lock().iter() {
+            let _ = line.send(Word::Event(Event::Down { peer: self.node.id, sure: true }));
+        }
+        self.node.close().ok();
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let line = self.lines.lock().remove(&self.node.id);
+        line.map(|line| line.send(Word::End));
+        self.thread.take().map(std::thread::JoinHandle::join);
+        self.node.close().ok();
+    }
+}
+
+fn here<R>(member: &Joined, f: impl FnOnce() -> R) -> R {
+    current::enter(Arc::clone(&member.node));
+    let result = f();
+    current::leave();
+    result
+}
+
+#[raykit::remote]
+fn where_am_i(x: i64) -> (i64, u32) {
+    (x, current::node().expect("a node").id.0)
+}
+
+#[raykit::remote]
+fn sum(xs: &[f64]) -> f64 {
+    xs.iter().sum()
+}
+
+#[raykit::remote]
+fn many(len: usize) -> Vec<f64> {
+    vec![1.0; len]
+}
+
+#[raykit::remote]
+fn slowly(x: i64) -> i64 {
+    let until = Instant::now() + Duration::from_millis(2);
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    x
+}
+
+#[raykit::remote]
+fn refuses(x: i64) -> Result<i64, String> {
+    Err(format!("not {x}"))
+}
+
+/// A reference to an object of the node that runs it.
+#[raykit::remote]
+fn nested(x: i64) -> ObjectRef<i64> {
+    crate::put(x + 1).expect("stored")
+}
+
+#[raykit::remote]
+fn unwraps(inner: Vec<ObjectRef<i64>>) -> Result<i64, crate::Error> {
+    Ok(crate::get(&inner)?.iter().sum())
+}
+
+fn at(member: &Joined) -> crate::Strategy {
+    crate::Strategy::Node { node: member.node.id, soft: false }
+}
+
+#[test]
+fn a_task_runs_on_the_node_that_it_is_sent_to() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        for member in [&head, &other] {
+            let asked = where_am_i::options().strategy(at(member)).remote(7);
+            assert_eq!(asked.get().unwrap(), (7, member.node.id.0));
+        }
+        let failed = refuses::options().strategy(at(&other)).remote(1).get().unwrap_err();
+        assert!(failed.is_task_error(), "{failed}");
+        assert!(failed.to_string().contains("not 1"), "{failed}");
+    });
+}
+
+#[test]
+fn large_values_go_both_ways() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let made = many::options().strategy(at(&other)).remote(1_000_000);
+        assert_eq!(made.get().unwrap().len(), 1_000_000);
+        let sent = sum::options().strategy(at(&other)).remote(vec![0.5; 1_000_000]);
+        assert_eq!(sent.get().unwrap(), 500_000.0);
+        let stored = crate::put(vec![2.0; 100_000]).unwrap();
+        let sums: Vec<_> =
+            (0..4).map(|_| sum::options().strategy(at(&other)).remote(&stored)).collect();
+        assert_eq!(crate::get(&sums).unwrap(), vec![200_000.0; 4]);
+    });
+    nothing_left(&[&head, &other]);
+}
+
+fn nothing_left(members: &[&Joined]) {
+    for member in members {
+        let until = Instant::now() + Duration::from_secs(20);
+        here(member, || {
+            loop {
+                let stats = crate::stats().unwrap();
+                if stats.objects == 0 && stats.tasks_pending == 0 {
+                    break;
+                }
+                assert!(Instant::now() < until, "{}: {stats:?}", member.node.id);
+                std::thread::yield_now();
+            }
+        });
+    }
+}
+
+#[test]
+fn references_go_through_several_nodes() {
+    let mut world = World::new();
+    let members = [world.join(1), world.join(1), world.join(1)];
+    here(&members[0], || {
+        let inner: Vec<_> = (0..9)
+            .map(|x| nested::options().strategy(at(&members[x as usize % 3])).remote(x))
+            .map(|outer| outer.get().unwrap())
+            .collect();
+        let asked = unwraps::options().strategy(at(&members[1])).remote(inner.clone());
+        assert_eq!(asked.get().unwrap(), 45);
+        let last = unwraps::options().strategy(at(&members[2])).remote(inner);
+        assert_eq!(last.get().unwrap(), 45);
+    });
+    nothing_left(&members.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn an_idle_node_takes_work_from_a_busy_one() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let all: Vec<_> = (0..400).map(slowly::remote).collect();
+        assert_eq!(crate::get(&all).unwrap(), (0..400).collect::<Vec<_>>());
+    });
+    here(&other, || {
+        let done = crate::stats().unwrap().tasks_submitted;
+        assert!(done > 50, "{done} of 400 went to the idle node");
+    });
+    nothing_left(&[&head, &other]);
+}
+
+#[test]
+fn what_a_dead_node_had_runs_again() {
+    let mut world = World::new();
+    let (head, mut other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let soft = crate::Strategy::Node { node: other.node.id, soft: true };
+        let all: Vec<_> = (0..50).map(|x| slowly::options().strategy(soft).remote(x)).collect();
+        let owned = nested::options().strategy(at(&other)).remote(1).get().unwrap();
+        let once = slowly::options().strategy(soft).max_retries(0).remote(1);
+        other.vanish();
+        assert_eq!(crate::get(&all).unwrap(), (0..50).collect::<Vec<_>>());
+        match once.get() {
+            Ok(value) => assert_eq!(value, 1),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NodeDied, "{error}"),
+        }
+        match owned.get() {
+            Ok(value) => assert_eq!(value, 2),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::OwnerDied, "{error}"),
+        }
+    });
+    nothing_left(&[&head]);
+}
+
+#[test]
+fn a_head_alone_runs_all_by_itself() {
+    let mut world = World::new();
+    let head = world.join(2);
+    here(&head, || {
+        let asked = where_am_i::options().strategy(crate::Strategy::Spread).remote(1);
+        assert_eq!(asked.get().unwrap(), (1, head.node.id.0));
+    });
+}
