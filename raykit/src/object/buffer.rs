@@ -16,7 +16,7 @@ pub(crate) struct Buffer(Bytes);
 
 impl Buffer {
     /// An empty buffer with room for about `bytes`.
-    pub(super) fn for_about(bytes: usize) -> Buffer {
+    pub(crate) fn for_about(bytes: usize) -> Buffer {
         if bytes < kept::BUFFER_BYTES_MIN {
             return Buffer(AlignedVec::with_capacity(bytes));
         }
@@ -28,6 +28,18 @@ impl Buffer {
             fresh
         };
         Buffer(kept::take(bytes).unwrap_or_else(fresh))
+    }
+
+    /// Moves the bytes to where there is room for `bytes` in all; `false` where there is none.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let mut larger = Buffer::for_about(bytes);
+        if larger.capacity() < bytes.max(self.len()) {
+            return false;
+        }
+        larger.extend_from_slice(self);
+        *self = larger;
+        true
     }
 }
 

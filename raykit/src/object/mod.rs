@@ -24,7 +24,7 @@
 //! ```
 
 pub mod schema;
-mod buffer;
+pub(crate) mod buffer;
 pub(crate) mod error;
 pub(crate) mod raw;
 pub(crate) mod reference;
