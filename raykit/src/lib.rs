@@ -38,7 +38,7 @@
 //! floor 6   kit                ready-made things: pools, groups, supervisors, queues
 //! floor 5   api                the porch: the words a user says
 //! floor 4   node               the stairwell: the only place where rooms meet
-//! floor 3   task               a call written down
+//! floor 3   task proto net     a call written down · the cluster's brain · its road
 //! floor 2   actor              state with a mailbox: what may run when
 //! floor 1   object    sched    what travels · who works
 //! floor 0   base               ids, amounts, limits: words that all share
@@ -49,6 +49,11 @@
 //! door, `node/run`'s `settle`, into the slot where `api/get` reads it. A value that is made and
 //! used here is never encoded.
 
+#![cfg_attr(
+    not(feature = "cluster"),
+    allow(dead_code, reason = "without it nobody joins a cluster")
+)]
+
 extern crate self as raykit;
 
 mod base;
@@ -56,19 +61,23 @@ mod object;
 mod sched;
 mod actor;
 mod task;
-#[expect(dead_code, reason = "the hands that move this brain are still to come")]
 mod proto;
+#[cfg(feature = "cluster")]
+#[allow(dead_code, unused_imports, reason = "the node does not drive the road yet")]
+mod net;
 mod node;
 mod api;
 mod kit;
 
 pub use actor::supervise::{Decision, Restart};
 pub use api::actor::{Actor, ActorRef, Handle, WeakHandle, actor, actor_in};
-pub use api::cluster::{Context, Stats, context, explain, stats};
+pub use api::cluster::{Context, NodeInfo, Stats, context, explain, join_token, nodes, stats};
 pub use api::get::{Gather, Getting, Timed, get, get_timeout, put};
 pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
+#[cfg(feature = "cluster")]
+pub use api::worker::{NodeArgs, worker};
 pub use base::{ActorId, NodeId, ObjectId, TaskId};
 pub use kit::gathered::{Gathered, Gathering};
 pub use kit::group::ActorGroup;

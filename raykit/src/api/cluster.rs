@@ -2,11 +2,12 @@
 //! waits for.
 
 use super::actor::{Handle, WeakHandle};
+use crate::base::quantity::Resources;
 use crate::base::{ActorId, NodeId, TaskId};
 use crate::node::task::Task;
 use crate::node::{current, graph};
 use crate::object::ObjectRef;
-use crate::object::error::Result;
+use crate::object::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -184,4 +185,90 @@ pub fn stats() -> Result<Stats> {
 pub fn explain<T>(reference: &ObjectRef<T>) -> String {
     let node = current::node().ok();
     graph::explain(node.as_ref(), &reference.0)
+}
+
+/// A node of the cluster, as [`nodes`] lists it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct NodeInfo {
+    /// Its id; never given to another node.
+    pub id: NodeId,
+    /// What it is called: its host's name, unless it was given one.
+    pub name: String,
+    /// Where it is reached.
+    pub addresses: Vec<String>,
+    /// Whether it is a program's own node, and not there for others.
+    pub is_driver: bool,
+    /// CPUs in all.
+    pub num_cpus: f64,
+    /// GPUs in all.
+    pub num_gpus: f64,
+    /// Bytes of memory that tasks can reserve.
+    pub memory: u64,
+    /// Further resources, by name.
+    pub resources: Vec<(String, f64)>,
+    /// What it can be known by.
+    pub labels: Vec<(String, String)>,
+}
+
+/// The nodes of the cluster that the node in force belongs to, as far as it has heard; the node
+/// itself where it belongs to none.
+///
+/// # Errors
+///
+/// [`ErrorKind::NotRunning`](crate::ErrorKind::NotRunning) where no node is in force.
+///
+/// ```
+/// let _ray = raykit::Config::new().num_cpus(2).init()?;
+/// let nodes = raykit::nodes()?;
+/// assert_eq!((nodes.len(), nodes[0].num_cpus), (1, 2.0));
+/// # Ok::<(), raykit::Error>(())
+/// ```
+pub fn nodes() -> Result<Vec<NodeInfo>> {
+    let node = current::node()?;
+    let info = |id, name: &str, total: &Resources| NodeInfo {
+        id,
+        name: name.to_owned(),
+        addresses: Vec::new(),
+        is_driver: false,
+        num_cpus: total.cpu.as_f64(),
+        num_gpus: total.gpu.as_f64(),
+        memory: total.memory,
+        resources: total.named.iter().map(|(name, n)| (name.to_string(), n.as_f64())).collect(),
+        labels: Vec::new(),
+    };
+    let Some(cluster) = node.cluster.get() else {
+        let name = node.config.name.as_deref().unwrap_or("node");
+        return Ok(vec![info(node.id, name, node.pool.budget().total())]);
+    };
+    let mut all: Vec<NodeInfo> = cluster
+        .members()
+        .into_iter()
+        .map(|member| NodeInfo {
+            addresses: member.addresses,
+            is_driver: member.driver,
+            labels: member.labels,
+            ..info(member.node, &member.name, &member.total)
+        })
+        .collect();
+    all.sort_by_key(|node| node.id);
+    Ok(all)
+}
+
+/// A token with which other processes join the cluster of this head, good for `ttl`; without that,
+/// until it is revoked.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`](crate::ErrorKind::Refused) where the node in force is no head.
+pub fn join_token(ttl: Option<std::time::Duration>) -> Result<String> {
+    let node = current::node()?;
+    let road = node.cluster.get().and_then(|cluster| cluster.road().cloned());
+    match road {
+        Some(road) => road.issue(false, ttl, None),
+        None => {
+            let text = "the node in force is in no cluster";
+            Err(Error::new(crate::ErrorKind::Refused, text))
+        }
+    }
 }

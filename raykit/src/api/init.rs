@@ -1,12 +1,14 @@
 //! Starting and ending: `init`, `Config`, and the guards that close a node when they go.
 
-use crate::node::start::Settings;
+use super::tokens;
+use crate::node::settings::{Hidden, Part, Settings};
 use crate::node::{Node as Core, current};
 use crate::object::error::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +52,9 @@ pub fn init() -> Result<Guard> {
 /// | [`grace`](Self::grace) | `RAYKIT_GRACE_MS` | 5 s |
 /// | [`always_encode`](Self::always_encode) | `RAYKIT_ALWAYS_ENCODE` | no |
 /// | [`timeline`](Self::timeline) | `RAYKIT_TIMELINE` | none |
+/// | [`address`](Self::address) | `RAYKIT_ADDRESS` | none: a node by itself |
+/// | [`token`](Self::token) | `RAYKIT_TOKEN` | that of the user's head on this host |
+/// | [`token_file`](Self::token_file) | `RAYKIT_TOKEN_FILE` | the same |
 ///
 /// ```
 /// let _ray = raykit::Config::new().num_cpus(2).resource("disk", 1.0).init()?;
@@ -68,6 +73,20 @@ pub struct Config {
     grace: Option<Duration>,
     always_encode: Option<bool>,
     timeline: Option<PathBuf>,
+    part: Option<Said>,
+    token: Option<Hidden>,
+    token_file: Option<PathBuf>,
+    keep: Option<PathBuf>,
+    name: Option<String>,
+    labels: Vec<(String, String)>,
+    worker: bool,
+}
+
+/// What the code says of a cluster.
+#[derive(Clone, Debug)]
+enum Said {
+    Head(SocketAddr),
+    Join(String),
 }
 
 impl Config {
@@ -139,8 +158,85 @@ impl Config {
         self
     }
 
+    /// Makes the node the head of a new cluster, which others join at this address. One that does
+    /// not begin with `127.` can be reached by other machines; nobody comes in without a token.
+    pub fn head(mut self, listen: SocketAddr) -> Config {
+        self.part = Some(Said::Head(listen));
+        self
+    }
+
+    /// Joins the cluster whose head is there: a host and a port.
+    pub fn address(mut self, head: impl Into<String>) -> Config {
+        self.part = Some(Said::Join(head.into()));
+        self
+    }
+
+    /// The token to join with. Without one that of the user's own head on this host is taken, if
+    /// there is one.
+    pub fn token(mut self, token: impl Into<String>) -> Config {
+        self.token = Some(Hidden::new(token.into()));
+        self
+    }
+
+    /// The file with the token to join with, which nobody else may read.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Config {
+        self.token_file = Some(path.into());
+        self
+    }
+
+    /// Where a head keeps its keys and tokens, so that those are good for the next one too. Without
+    /// a folder they end with the head.
+    pub fn keep(mut self, folder: impl Into<PathBuf>) -> Config {
+        self.keep = Some(folder.into());
+        self
+    }
+
+    /// What other nodes call this one; the host's name unless said otherwise.
+    pub fn name(mut self, name: impl Into<String>) -> Config {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Something that other nodes can know this one by.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Config {
+        self.labels.push((key.into(), value.into()));
+        self
+    }
+
+    /// The node is there for others' tasks, and not for a program of its own.
+    pub(crate) fn worker(mut self) -> Config {
+        self.worker = true;
+        self
+    }
+
+    /// The part in a cluster that the code says, or the environment.
+    fn part(&self) -> Result<Part> {
+        let said = match &self.part {
+            Some(said) => Some(said.clone()),
+            None => variable("RAYKIT_ADDRESS").map(Said::Join),
+        };
+        match said {
+            None => Ok(Part::Alone),
+            Some(Said::Head(listen)) => Ok(Part::Head { listen, keep: self.keep.clone() }),
+            Some(Said::Join(address)) => {
+                let token = match (&self.token, &self.token_file) {
+                    (Some(token), _) => token.clone(),
+                    (None, Some(file)) => tokens::read(file)?,
+                    (None, None) => match (variable("RAYKIT_TOKEN"), variable("RAYKIT_TOKEN_FILE"))
+                    {
+                        (Some(token), _) => Hidden::new(token),
+                        (None, Some(file)) => tokens::read(Path::new(&file))?,
+                        (None, None) => tokens::of_this_host(&address)?,
+                    },
+                };
+                Ok(Part::Member { address, token })
+            }
+        }
+    }
+
     fn settings(self) -> Result<Settings> {
         let standard = Settings::standard();
+        let part = self.part()?;
         Ok(Settings {
             num_cpus: decide(self.num_cpus, "RAYKIT_NUM_CPUS", standard.num_cpus)?,
             num_gpus: decide(self.num_gpus, "RAYKIT_NUM_GPUS", standard.num_gpus)?,
@@ -165,6 +261,10 @@ impl Config {
                 None => switch("RAYKIT_ALWAYS_ENCODE")?,
             },
             timeline: self.timeline.or_else(|| variable("RAYKIT_TIMELINE").map(PathBuf::from)),
+            driver: matches!(part, Part::Member { .. }) && !self.worker,
+            part,
+            name: self.name,
+            labels: self.labels,
         })
     }
 

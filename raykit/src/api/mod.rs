@@ -17,7 +17,10 @@
 
 pub(crate) mod call;
 pub(crate) mod actor;
+mod tokens;
 pub(crate) mod init;
+#[cfg(feature = "cluster")]
+pub(crate) mod worker;
 pub(crate) mod get;
 pub(crate) mod wait;
 pub(crate) mod stream;

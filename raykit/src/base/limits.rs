@@ -154,3 +154,88 @@ pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of arguments up to which a queued task is given to another node that has nothing to do.
 pub(crate) const LEAVING_BYTES_MAX: usize = 1 << 20;
+
+/// Of the road between nodes.
+#[cfg(feature = "cluster")]
+pub(crate) mod net {
+    /// One packet between two nodes. What is larger goes as bulk, beside the packets.
+    pub(crate) const FRAME_BYTES_MAX: usize = 16 << 20;
+
+    /// Packets for one peer that it has not made room for; beyond this it is given up. A peer that
+    /// reads at all is never so far behind.
+    pub(crate) const OUTBOX_BYTES_MAX: usize = 256 << 20;
+
+    /// A message of a handshake, and a small file.
+    pub(crate) const CONTROL_BYTES_MAX: usize = 1 << 20;
+
+    /// What is said about the bulk bytes that are asked for.
+    pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 10;
+
+    /// Bulk bytes of one request; a longer answer is a lie.
+    pub(crate) const BULK_BYTES_MAX: u64 = 1 << 40;
+
+    /// Memory taken for bulk bytes on the word of the peer alone; more is taken as they arrive.
+    pub(crate) const BULK_TRUST_BYTES: usize = 64 << 20;
+
+    /// Streams that one peer may have open at once.
+    pub(crate) const STREAMS_MAX: u32 = 128;
+
+    /// Bytes that a stream or a link may carry ahead of its reader: a fast link's bandwidth times
+    /// its delay, with room to spare.
+    pub(crate) const WINDOW_BYTES: u32 = 64 << 20;
+
+    /// Buffers of a socket; the system may grant less.
+    pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+    /// Connections whose handshake is not done, of all strangers together.
+    pub(crate) const HANDSHAKES_MAX: usize = 256;
+
+    /// From this many on a stranger has to show first that its address is its own.
+    pub(crate) const HANDSHAKES_TRUSTED: usize = 32;
+
+    /// Of them those from one address.
+    pub(crate) const HANDSHAKES_PER_ADDRESS: usize = 64;
+
+    /// Bytes kept of connections that nobody has looked at: of one, and of all.
+    pub(crate) const INCOMING_BYTES: u64 = 64 << 10;
+    pub(crate) const INCOMING_BYTES_ALL: u64 = 8 << 20;
+
+    /// For a handshake, its messages included, and for one address that is dialled.
+    pub(crate) const HANDSHAKE_MS: u64 = 5_000;
+
+    /// A silent link is asked for a sign of life so often, and is lost after so long without one.
+    pub(crate) const KEEP_ALIVE_MS: u64 = 2_500;
+    pub(crate) const IDLE_MS_MAX: u64 = 15_000;
+
+    /// Sockets that have not shown yet whose they are, at the door for signs of life.
+    pub(crate) const PULSES_UNPROVEN_MAX: usize = 64;
+
+    /// Refused attempts to join from one address within `JOIN_LOCK_MS`, before it is locked out for
+    /// as long.
+    pub(crate) const JOIN_FAILURES_MAX: u32 = 10;
+    pub(crate) const JOIN_LOCK_MS: u64 = 60_000;
+
+    /// Addresses whose failures are remembered.
+    pub(crate) const JOIN_ADDRESSES_MAX: usize = 4_096;
+
+    /// Tokens that a head keeps in its list.
+    pub(crate) const TOKENS_MAX: usize = 4_096;
+
+    /// How long a node's certificate holds: short, since it cannot be called back.
+    pub(crate) const CERTIFICATE_HOURS: u64 = 24;
+
+    /// How long the cluster's own holds.
+    pub(crate) const AUTHORITY_DAYS: u64 = 3_650;
+
+    /// How far a clock may be behind the head's.
+    pub(crate) const CLOCK_SKEW_S_MAX: u64 = 300;
+
+    /// Pause before a certificate is asked for again.
+    pub(crate) const RENEW_AGAIN_MS: u64 = 60_000;
+}
+
+/// How long a node tries to join, and then to reach the head.
+pub(crate) const JOIN_WAIT_MS: u64 = 10_000;
+
+/// What a node says of itself and of its program when it joins.
+pub(crate) const REGISTRY_BYTES_MAX: usize = 900 << 10;

@@ -4,6 +4,7 @@
 use super::Node;
 use super::task::Task;
 use crate::base::quantity::Resources;
+use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
@@ -11,13 +12,16 @@ use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
+use crate::object::value::{Payload, Value};
 use crate::proto::event::Wish;
 use crate::proto::wire::{Bytes, LeaseId, Member};
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 /// A node's part in its cluster.
 pub(crate) struct Cluster {
@@ -33,6 +37,23 @@ pub(crate) struct Cluster {
     pub(super) away: Mutex<HashMap<TaskId, Away>>,
     pub(super) members: Mutex<Vec<Member>>,
     lost: OnceLock<Error>,
+    road: OnceLock<Arc<dyn OnRoad>>,
+    /// Told when there is no cluster any more.
+    on_lost: Mutex<Option<OnLost>>,
+}
+
+type OnLost = Box<dyn FnOnce(&Error) + Send>;
+
+/// The road that a node is on, as the rest of the node sees it.
+pub(crate) trait OnRoad: Send + Sync {
+    /// Where the node can be reached.
+    fn address(&self) -> SocketAddr;
+
+    /// Says goodbye to all.
+    fn close(&self, grace: Duration);
+
+    /// The head's: a token to join with.
+    fn issue(&self, driver: bool, ttl: Option<Duration>, uses: Option<u32>) -> Result<String>;
 }
 
 /// A task that is not here.
@@ -94,7 +115,7 @@ pub(super) enum Fetch {
 }
 
 impl Cluster {
-    pub(super) fn new(me: NodeId) -> Arc<Cluster> {
+    pub(super) fn new(me: NodeId, members: Vec<Member>) -> Arc<Cluster> {
         Arc::new(Cluster {
             me,
             posts: Mutex::new(Vec::new()),
@@ -102,8 +123,10 @@ impl Cluster {
             wanted: AtomicBool::new(false),
             foreign: Mutex::new(HashMap::new()),
             away: Mutex::new(HashMap::new()),
-            members: Mutex::new(Vec::new()),
+            members: Mutex::new(members),
             lost: OnceLock::new(),
+            road: OnceLock::new(),
+            on_lost: Mutex::new(None),
         })
     }
 
@@ -113,7 +136,7 @@ impl Cluster {
         self.ring();
     }
 
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         if let Some(ring) = self.bell.get() {
             ring();
         }
@@ -129,14 +152,45 @@ impl Cluster {
         std::mem::take(&mut *self.posts.lock())
     }
 
+    pub(super) fn be_on(&self, road: Arc<dyn OnRoad>) {
+        let _ = self.road.set(road);
+    }
+
+    /// The nodes that belong to it, as far as this one has heard.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.members.lock().clone()
+    }
+
+    pub(crate) fn road(&self) -> Option<&Arc<dyn OnRoad>> {
+        self.road.get()
+    }
+
+    /// This node goes: says so, and leaves the road.
+    pub(super) fn leave(&self, grace: Duration) {
+        self.post(Post::Leave("the node was closed".to_owned()));
+        self.road.get().into_iter().for_each(|road| road.close(grace));
+    }
+
     /// Why there is no cluster any more.
     pub(crate) fn lost(&self) -> Option<Error> {
         self.lost.get().cloned()
     }
 
+    /// Has `told` called when there is no cluster any more.
+    pub(crate) fn when_lost(&self, told: impl FnOnce(&Error) + Send + 'static) {
+        *self.on_lost.lock() = Some(Box::new(told));
+        if let Some(error) = self.lost() {
+            let told = self.on_lost.lock().take();
+            told.into_iter().for_each(|told| told(&error));
+        }
+    }
+
     pub(super) fn lose(&self, why: &str) -> Error {
         let error = Error::new(ErrorKind::ClusterLost, why);
-        self.lost.get_or_init(|| error).clone()
+        let error = self.lost.get_or_init(|| error).clone();
+        let told = self.on_lost.lock().take();
+        told.into_iter().for_each(|told| told(&error));
+        error
     }
 
     /// A worker has nothing to do.
@@ -229,4 +283,41 @@ impl Drop for Foreign {
 pub(super) fn owner_died(object: ObjectId, why: &str) -> Error {
     let text = format!("{object} was {}'s, and {} is gone: {why}", object.node, object.node);
     Error::new(ErrorKind::OwnerDied, text)
+}
+
+/// Gives an object its outcome, if it has none.
+pub(super) fn seal(reference: &RawRef, outcome: Result<Value>) {
+    quietly(|| {
+        reference.seal(outcome.map(Payload::new));
+    });
+}
+
+impl Node {
+    /// Whatever waits for other nodes ends in this error.
+    pub(super) fn end_away(
+        self: &Arc<Node>,
+        cluster: &Cluster,
+        more: Vec<Arc<Task>>,
+        error: &Error,
+    ) {
+        let away: Vec<Away> = cluster.away.lock().drain().map(|(_, away)| away).collect();
+        for task in away.into_iter().map(|away| away.task).chain(more) {
+            let error = error.clone().in_task(task.name(), task.id());
+            self.after_attempt(task, Err(error));
+        }
+        let foreign: Vec<ObjectId> = cluster.foreign.lock().keys().copied().collect();
+        for object in foreign {
+            if let Some(reference) = cluster.held(object) {
+                seal(&reference, Err(error.clone()));
+            }
+        }
+    }
+
+    /// Leaves the cluster.
+    pub(super) fn leave_cluster(self: &Arc<Node>) {
+        let Some(cluster) = self.cluster.get() else { return };
+        cluster.leave(self.config.grace);
+        let error = cluster.lose("the node was closed");
+        self.end_away(cluster, Vec::new(), &error);
+    }
 }

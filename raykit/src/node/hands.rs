@@ -137,12 +137,10 @@ impl Hands {
         self.act(road);
     }
 
-    /// The head's: a node may come in.
-    pub(super) fn admit(&mut self, member: Member, road: &mut dyn Road) -> Welcome {
+    /// The head's: a node may come in. What follows is done when the hands are rung.
+    pub(super) fn admit(&mut self, member: Member) -> Welcome {
         let now = self.now();
-        let welcome = self.machine.admit(now, member);
-        self.act(road);
-        welcome
+        self.machine.admit(now, member)
     }
 
     /// Reads what was posted, and sees what there is to do.
@@ -157,6 +155,7 @@ impl Hands {
             }
         }
         self.look(road);
+        self.act(road);
     }
 
     /// Tells the brain what this node has to do and to give.
@@ -278,7 +277,12 @@ impl Hands {
             Action::Send(to, packet) => road.send(to, packet),
             Action::Connect(to, addresses) => road.connect(to, &addresses),
             Action::Disconnect(from) => road.disconnect(from),
-            Action::Joined(member) => self.cluster.members.lock().push(member),
+            Action::Joined(member) => {
+                let mut members = self.cluster.members.lock();
+                if members.iter().all(|known| known.node != member.node) {
+                    members.push(member);
+                }
+            }
             Action::Gone { node, why } => self.gone(node, &why),
             Action::Alone { why } => self.alone(&why),
             other => {

@@ -44,11 +44,14 @@ mod turn;
 pub(crate) mod checkpoint;
 mod mailbox;
 pub(crate) mod actors;
-mod cluster;
+pub(crate) mod cluster;
 mod pack;
 mod arrive;
 mod hands;
 mod outcomes;
+#[cfg(feature = "cluster")]
+pub(crate) mod road;
+pub(crate) mod settings;
 pub(crate) mod start;
 #[cfg(test)]
 mod tests;
@@ -66,7 +69,7 @@ use std::time::{Duration, Instant};
 /// One node.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
-    pub(crate) config: start::Settings,
+    pub(crate) config: settings::Settings,
     pub(crate) pool: Pool,
     pub(crate) ledger: &'static Ledger,
     pub(crate) graph: graph::Graph,

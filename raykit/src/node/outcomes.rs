@@ -3,7 +3,7 @@
 
 use super::Node;
 use super::arrive::Place;
-use super::cluster::{Away, Fetch, owner_died};
+use super::cluster::{Away, Fetch, owner_died, seal};
 use super::hands::{Arriving, Hands, Road};
 use super::task::Task;
 use crate::base::quiet::quietly;
@@ -12,19 +12,12 @@ use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::RawRef;
-use crate::object::value::{Payload, Value};
+use crate::object::value::Value;
 use crate::proto::event::Event;
 use crate::proto::wire::{LeaseId, Outcome};
 use crate::task::call::{Results, Returns};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Gives an object its outcome, if it has none.
-fn seal(reference: &RawRef, outcome: Result<Value>) {
-    quietly(|| {
-        reference.seal(outcome.map(Payload::new));
-    });
-}
 
 impl Hands {
     pub(super) fn fill(&mut self, object: ObjectId, outcome: Outcome, road: &mut dyn Road) {
@@ -138,22 +131,13 @@ impl Hands {
     pub(super) fn alone(&mut self, why: &str) {
         let error = self.cluster.lose(why);
         tracing::error!(%error, "the node has lost its cluster");
-        let away: Vec<Away> = self.cluster.away.lock().drain().map(|(_, away)| away).collect();
-        let arriving = self.arriving.drain().map(|(_, arriving)| arriving.task);
-        let tasks: Vec<Arc<Task>> =
-            away.into_iter().map(|away| away.task).chain(arriving).collect();
+        let arriving: Vec<_> = self.arriving.drain().map(|(_, arriving)| arriving.task).collect();
         let taken: Vec<Arc<Task>> = self.taken.drain().map(|(_, task)| task).collect();
         if let Some(node) = self.node.upgrade() {
-            for task in tasks {
-                node.settle_away(&task, Err(error.clone().in_task(task.name(), task.id())));
-            }
-            taken.iter().for_each(|task| drop(node.cancel(task)));
-        }
-        let foreign: Vec<ObjectId> = self.cluster.foreign.lock().keys().copied().collect();
-        for object in foreign {
-            if let Some(reference) = self.cluster.held(object) {
-                seal(&reference, Err(error.clone()));
-            }
+            node.end_away(&self.cluster, arriving, &error);
+            taken.iter().for_each(|task| {
+                node.cancel(task);
+            });
         }
         let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports));
         self.parked.clear();

@@ -1,8 +1,8 @@
 //! A node is built in order and closed in reverse order, each step named here.
 
+use super::settings::{Part, Settings};
 use super::{Counters, Node, actors, current, future, graph, run, timeline, timer};
 use crate::base::NodeId;
-use crate::base::limits::{ASYNC_TASKS_MAX, GRACE_MS, PENDING_TASKS_MAX, THREADS_MAX};
 use crate::base::quantity::{Amount, Resources};
 use crate::base::shards::Sharded;
 use crate::object::error::{Error, ErrorKind, Result};
@@ -10,83 +10,9 @@ use crate::object::ledger::Ledger;
 use crate::sched::{Pool, PoolConfig};
 use crate::task::registry;
 use parking_lot::{Condvar, Mutex};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
-
-/// The settings of a node, all of them decided.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Settings {
-    pub(crate) num_cpus: usize,
-    pub(crate) num_gpus: f64,
-    pub(crate) memory: u64,
-    pub(crate) resources: Vec<(String, f64)>,
-    pub(crate) always_encode: bool,
-    pub(crate) max_pending: usize,
-    pub(crate) async_tasks_max: usize,
-    pub(crate) threads_max: usize,
-    pub(crate) grace: Duration,
-    pub(crate) timeline: Option<PathBuf>,
-}
-
-impl Settings {
-    /// What a node has that is told nothing: all cores, no GPU, the memory of the machine.
-    pub(crate) fn standard() -> Settings {
-        Settings {
-            num_cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            num_gpus: 0.0,
-            memory: machine_memory(),
-            resources: Vec::new(),
-            always_encode: false,
-            max_pending: PENDING_TASKS_MAX,
-            async_tasks_max: ASYNC_TASKS_MAX,
-            threads_max: THREADS_MAX,
-            grace: Duration::from_millis(GRACE_MS),
-            timeline: None,
-        }
-    }
-
-    fn resources(&self) -> Result<Resources> {
-        let amount = |name: &str, value: f64| {
-            Amount::from_f64(value).ok_or_else(|| {
-                Error::new(ErrorKind::Config, format!("{name} = {value} is not an amount"))
-            })
-        };
-        let mut named = Vec::new();
-        for (name, value) in &self.resources {
-            named.push((name.clone().into(), amount(name, *value)?));
-        }
-        let cpu = amount("num_cpus", self.num_cpus as f64)?;
-        Ok(Resources { cpu, gpu: amount("num_gpus", self.num_gpus)?, memory: self.memory, named })
-    }
-
-    fn check(&self) -> Result<()> {
-        let table = [
-            ("num_cpus", self.num_cpus, 1, 4096),
-            ("threads_max", self.threads_max, 2, 1 << 16),
-            ("max_pending", self.max_pending, 1, usize::MAX),
-            ("async_tasks_max", self.async_tasks_max, 1, usize::MAX),
-        ];
-        for (name, value, least, most) in table {
-            if !(least..=most).contains(&value) {
-                let text = format!("{name} = {value}: it must be from {least} to {most}");
-                return Err(Error::new(ErrorKind::Config, text));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Bytes of memory of this machine, where it tells; else no bound.
-fn machine_memory() -> u64 {
-    let told = std::fs::read_to_string("/proc/meminfo").ok();
-    let total = told.as_deref().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    total.map_or(u64::MAX, |kib| kib.saturating_mul(1024))
-}
+use std::time::Instant;
 
 impl Node {
     /// Builds a node:
@@ -100,7 +26,11 @@ impl Node {
         let resources = config.resources()?;
         run::note_panics();
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let id = NodeId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let entry = entry(&config, &resources)?;
+        let id = match &entry {
+            Some(entry) => id_of(entry),
+            None => NodeId(NEXT.fetch_add(1, Ordering::Relaxed)),
+        };
         let node = Arc::new_cyclic(|this: &Weak<Node>| {
             let this = Weak::clone(this);
             let of_threads = Weak::clone(&this);
@@ -147,7 +77,13 @@ impl Node {
         });
         current::announce(&node);
         match node.pool.open() {
-            Ok(()) => Ok(node),
+            Ok(()) => match join(&node, entry) {
+                Ok(()) => Ok(node),
+                Err(error) => {
+                    node.close()?;
+                    Err(error)
+                }
+            },
             Err(error) => {
                 node.close()?;
                 Err(error.into())
@@ -172,6 +108,7 @@ impl Node {
             return Ok(());
         }
         self.actors.retire(self, self.config.grace);
+        self.leave_cluster();
         self.closed.store(true, Ordering::Release);
         self.room_made.notify_all();
         self.timer.close();
@@ -190,5 +127,45 @@ impl Node {
             stuck.join(", ")
         );
         Err(Error::new(ErrorKind::ShutDown, text))
+    }
+}
+
+#[cfg(feature = "cluster")]
+use super::road::Entry;
+
+/// What joining would have given, where nothing can be joined.
+#[cfg(not(feature = "cluster"))]
+enum Entry {}
+
+/// The entry into the cluster that the settings name, if they name one.
+fn entry(config: &Settings, total: &Resources) -> Result<Option<Entry>> {
+    if config.part == Part::Alone {
+        return Ok(None);
+    }
+    #[cfg(feature = "cluster")]
+    return super::road::enter(config, total).map(Some);
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = total;
+        let text = "raykit was built without its feature `cluster`";
+        Err(Error::new(ErrorKind::Config, text))
+    }
+}
+
+fn id_of(entry: &Entry) -> NodeId {
+    #[cfg(feature = "cluster")]
+    return entry.node;
+    #[cfg(not(feature = "cluster"))]
+    match *entry {}
+}
+
+fn join(node: &Arc<Node>, entry: Option<Entry>) -> Result<()> {
+    let Some(entry) = entry else { return Ok(()) };
+    #[cfg(feature = "cluster")]
+    return super::road::begin(node, entry);
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = node;
+        match entry {}
     }
 }

@@ -9,7 +9,7 @@
 
 use super::cluster::{Cluster, Fetch, Post};
 use super::hands::{Hands, Road};
-use super::start::Settings;
+use super::settings::Settings;
 use super::{Node, current};
 use crate::ObjectRef;
 use crate::base::NodeId;
@@ -99,7 +99,8 @@ fn run(mut hands: Hands, mut road: Channels, words: &Receiver<Word>, all: &Clust
                 }
             }
             Ok(Word::Admit(member, back)) => {
-                let _ = back.send(hands.admit(member, &mut road));
+                let _ = back.send(hands.admit(member));
+                hands.rung(&mut road);
             }
             Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => hands.overdue(&mut road),
@@ -123,7 +124,7 @@ impl World {
 
     fn join(&mut self, cpus: usize) -> Joined {
         let node = Node::start(settings(cpus)).expect("a node starts");
-        let cluster = Cluster::new(node.id);
+        let cluster = Cluster::new(node.id, Vec::new());
         let member = Member {
             node: node.id,
             name: format!("{}", node.id),
@@ -163,7 +164,7 @@ impl Joined {
     /// Ends without a word, as a process that is killed.
     fn vanish(&mut self) {
         let line = self.lines.lock().remove(&self.node.id);
-        line.map(|line| line.send(Word::End));
+        let _ = line.map(|line| line.send(Word::End).is_ok());
         self.thread.take().map(std::thread::JoinHandle::join);
         for (_, line) in self.lines.lock().iter() {
             let _ = line.send(Word::Event(Event::Down { peer: self.node.id, sure: true }));
@@ -175,7 +176,7 @@ impl Joined {
 impl Drop for Joined {
     fn drop(&mut self) {
         let line = self.lines.lock().remove(&self.node.id);
-        line.map(|line| line.send(Word::End));
+        let _ = line.map(|line| line.send(Word::End).is_ok());
         self.thread.take().map(std::thread::JoinHandle::join);
         self.node.close().ok();
     }

@@ -29,6 +29,18 @@ impl Buffer {
         };
         Buffer(kept::take(bytes).unwrap_or_else(fresh))
     }
+
+    /// Moves the bytes to where there is room for `bytes` in all; `false` where there is none.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let mut larger = Buffer::for_about(bytes);
+        if larger.capacity() < bytes.max(self.len()) {
+            return false;
+        }
+        larger.extend_from_slice(self);
+        *self = larger;
+        true
+    }
 }
 
 impl Drop for Buffer {

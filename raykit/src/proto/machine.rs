@@ -84,10 +84,6 @@ impl Machine {
         self.cx.timers.next()
     }
 
-    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
-        self.peers.members().values()
-    }
-
     /// Whether another node has room for what is queued here.
     pub(crate) fn is_asked(&self) -> bool {
         self.work.is_asked()
@@ -188,7 +184,7 @@ impl Machine {
 }
 
 /// What tests and the simulator look at.
-#[cfg(any(test, feature = "sim"))]
+#[cfg(feature = "sim")]
 impl Machine {
     /// Tasks lent and taken; whether no reference is left.
     pub(crate) fn counts(&self) -> (usize, usize, bool) {

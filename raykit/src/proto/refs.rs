@@ -77,6 +77,7 @@ impl Refs {
     }
 
     /// Whether nothing is left here, and nobody waits for anything.
+    #[cfg(feature = "sim")]
     pub(super) fn is_empty(&self) -> bool {
         self.own.is_empty() && self.foreign.is_empty() && self.passed.is_empty()
     }
@@ -338,7 +339,7 @@ impl Refs {
     }
 
     /// What this node holds of others' objects, and others of its own: object, holder, count.
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(feature = "sim")]
     pub(super) fn holds(&self) -> Vec<(ObjectId, NodeId, u64)> {
         let own = self.own.iter().flat_map(|(object, own)| {
             own.holders.iter().map(|(holder, held)| (*object, *holder, held.count))

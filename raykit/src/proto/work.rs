@@ -71,7 +71,7 @@ impl Work {
     }
 
     /// Tasks that are offered or lent, and those that run here for others.
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(feature = "sim")]
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.lent.len(), self.taken.len())
     }

@@ -1,0 +1,52 @@
+//! Where tokens lie: a head leaves one for the user's other processes on its host.
+
+use crate::node::settings::Hidden;
+use crate::object::error::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+/// The token in a file that nobody else may read.
+pub(super) fn read(path: &Path) -> Result<Hidden> {
+    #[cfg(feature = "cluster")]
+    return crate::node::road::read_token(path).map(Hidden::new);
+    #[cfg(not(feature = "cluster"))]
+    Err(Error::new(ErrorKind::Config, format!("{}: no cluster can be joined", path.display())))
+}
+
+/// The user's folder for what ends with a session: only the user can enter it.
+fn folder() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder).join("raykit"),
+        None => std::env::temp_dir().join(format!("raykit-{}", user())),
+    }
+}
+
+/// A name that tells users apart.
+fn user() -> String {
+    #[cfg(target_os = "linux")]
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status")
+        && let Some(line) = status.lines().find(|line| line.starts_with("Uid:"))
+        && let Some(id) = line.split_whitespace().nth(1)
+    {
+        return id.to_owned();
+    }
+    std::env::var("USER").unwrap_or_else(|_| "user".to_owned())
+}
+
+/// Where the head that listens on this port leaves its token.
+pub(super) fn place(port: &str) -> PathBuf {
+    folder().join(format!("head-{port}.token"))
+}
+
+/// The token of the user's own head on this host.
+pub(super) fn of_this_host(address: &str) -> Result<Hidden> {
+    let port = address.rsplit(':').next().unwrap_or(address);
+    let path = place(port);
+    if path.exists() {
+        return read(&path);
+    }
+    let text = format!(
+        "joining `{address}` takes a token: write the one that the head shows into a file that only \
+         you can read and name it by `--token-file` or RAYKIT_TOKEN_FILE, or give it by RAYKIT_TOKEN"
+    );
+    Err(Error::new(ErrorKind::Refused, text))
+}

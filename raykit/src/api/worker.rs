@@ -1,0 +1,330 @@
+//! A program as a node: `worker`, and its flags.
+
+use super::init::{Config, Guard};
+use super::tokens;
+use crate::node::current;
+use crate::node::road::write_token;
+use crate::object::error::{Error, ErrorKind, Result};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The port of a head that says nothing else.
+const PORT: u16 = 7000;
+/// How long the token that a head shows is good.
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// What a node is told on the command line. To be used as clap's `Args`: flattened into a command
+/// of one's own, or parsed by [`worker`].
+#[derive(Clone, Debug, Default)]
+pub struct NodeArgs {
+    head: bool,
+    listen: Option<SocketAddr>,
+    join: Option<String>,
+    token_file: Option<PathBuf>,
+    keep: Option<PathBuf>,
+    num_cpus: Option<usize>,
+    num_gpus: Option<f64>,
+    memory: Option<u64>,
+    resources: Vec<(String, f64)>,
+    labels: Vec<(String, String)>,
+    name: Option<String>,
+}
+
+fn pair<T: std::str::FromStr>(text: &str) -> std::result::Result<(String, T), String> {
+    let parts = text.split_once('=').and_then(|(key, value)| Some((key, value.parse().ok()?)));
+    parts.map(|(key, value)| (key.to_owned(), value)).ok_or_else(|| "write `name=value`".to_owned())
+}
+
+fn resource(text: &str) -> std::result::Result<(String, f64), String> {
+    pair(text)
+}
+
+fn label(text: &str) -> std::result::Result<(String, String), String> {
+    pair(text)
+}
+
+fn flags() -> [Arg; 11] {
+    [
+        Arg::new("head")
+            .long("head")
+            .action(ArgAction::SetTrue)
+            .conflicts_with("join")
+            .help("Found a cluster that others join"),
+        Arg::new("listen")
+            .long("listen")
+            .value_name("ADDRESS")
+            .requires("head")
+            .value_parser(value_parser!(SocketAddr))
+            .help("Where the head is reached [default: 127.0.0.1:7000, this host alone]"),
+        Arg::new("join")
+            .long("join")
+            .value_name("HOST:PORT")
+            .help("Join the cluster whose head is there"),
+        Arg::new("token-file")
+            .long("token-file")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("The token to join with; else RAYKIT_TOKEN, or the user's own head on this host"),
+        Arg::new("keep")
+            .long("keep")
+            .value_name("FOLDER")
+            .requires("head")
+            .value_parser(value_parser!(PathBuf))
+            .help("Where a head keeps its keys, so that tokens outlive it"),
+        Arg::new("num-cpus")
+            .long("num-cpus")
+            .value_name("N")
+            .value_parser(value_parser!(usize))
+            .help("CPUs to give [default: all]"),
+        Arg::new("num-gpus")
+            .long("num-gpus")
+            .value_name("N")
+            .value_parser(value_parser!(f64))
+            .help("GPUs to give [default: 0]"),
+        Arg::new("memory")
+            .long("memory")
+            .value_name("BYTES")
+            .value_parser(value_parser!(u64))
+            .help("Memory that tasks may reserve [default: all]"),
+        Arg::new("resources")
+            .long("resources")
+            .value_name("NAME=AMOUNT")
+            .value_delimiter(',')
+            .value_parser(resource)
+            .help("Further resources to give"),
+        Arg::new("labels")
+            .long("labels")
+            .value_name("KEY=VALUE")
+            .value_delimiter(',')
+            .value_parser(label)
+            .help("What others can know the node by"),
+        Arg::new("name").long("name").value_name("NAME").help("What others call the node"),
+    ]
+}
+
+impl clap::FromArgMatches for NodeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        let mut args = NodeArgs::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(
+        &mut self,
+        matches: &ArgMatches,
+    ) -> std::result::Result<(), clap::Error> {
+        let list = |name| matches.get_many(name).into_iter().flatten().cloned().collect();
+        *self = NodeArgs {
+            head: matches.get_flag("head"),
+            listen: matches.get_one("listen").copied(),
+            join: matches.get_one("join").cloned(),
+            token_file: matches.get_one("token-file").cloned(),
+            keep: matches.get_one("keep").cloned(),
+            num_cpus: matches.get_one("num-cpus").copied(),
+            num_gpus: matches.get_one("num-gpus").copied(),
+            memory: matches.get_one("memory").copied(),
+            resources: list("resources"),
+            labels: matches.get_many("labels").into_iter().flatten().cloned().collect(),
+            name: matches.get_one("name").cloned(),
+        };
+        Ok(())
+    }
+}
+
+impl clap::Args for NodeArgs {
+    fn augment_args(command: Command) -> Command {
+        command.args(flags())
+    }
+    fn augment_args_for_update(command: Command) -> Command {
+        command.args(flags())
+    }
+}
+
+impl NodeArgs {
+    /// The settings that the flags say.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] where neither a head nor an address to join is given.
+    pub fn config(self) -> Result<Config> {
+        let mut config = Config::new();
+        let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], PORT)));
+        config = match (self.head, self.join) {
+            (true, _) => config.head(listen),
+            (false, Some(head)) => config.address(head),
+            (false, None) => match std::env::var("RAYKIT_ADDRESS") {
+                Ok(head) if !head.is_empty() => config.address(head),
+                _ => {
+                    let text = "say `--head`, or `--join HOST:PORT`";
+                    return Err(Error::new(ErrorKind::Config, text));
+                }
+            },
+        };
+        if let Some(file) = self.token_file {
+            config = config.token_file(file);
+        }
+        if let Some(folder) = self.keep {
+            config = config.keep(folder);
+        }
+        if let Some(n) = self.num_cpus {
+            config = config.num_cpus(n);
+        }
+        if let Some(n) = self.num_gpus {
+            config = config.num_gpus(n);
+        }
+        if let Some(bytes) = self.memory {
+            config = config.memory(bytes);
+        }
+        for (name, amount) in self.resources {
+            config = config.resource(name, amount);
+        }
+        for (key, value) in self.labels {
+            config = config.label(key, value);
+        }
+        if let Some(name) = self.name {
+            config = config.name(name);
+        }
+        Ok(config)
+    }
+
+    /// Is a node until it is told to go (SIGTERM, SIGINT) or has no cluster any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`worker`].
+    pub fn run(self) -> Result<()> {
+        let head = self.head;
+        let guard = self.config()?.worker().init()?;
+        let ends = match head {
+            true => show(&guard)?,
+            false => End::default(),
+        };
+        let why = wait();
+        drop(ends);
+        let closed = guard.shutdown();
+        match why {
+            Why::Told => closed,
+            Why::Lost(error) => Err(error),
+        }
+    }
+}
+
+/// Is a node of a cluster, for a program that has no `main` of its own: reads [`NodeArgs`] from the
+/// command line, and returns when the node has ended.
+///
+/// ```no_run
+/// // src/bin/worker.rs of a crate with remote functions: `use my_crate as _;` links them in.
+/// fn main() -> raykit::Result<()> {
+///     raykit::worker()
+/// }
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when the head does not let it in, [`ErrorKind::Io`] when the head cannot
+/// be reached, [`ErrorKind::ClusterLost`] when it had a cluster and has none any more.
+pub fn worker() -> Result<()> {
+    use clap::{Args as _, FromArgMatches as _};
+    let name = std::env::current_exe().ok();
+    let name = name.as_deref().and_then(|path| path.file_name()).map(|name| name.to_owned());
+    let name = name.and_then(|name| name.into_string().ok()).unwrap_or_else(|| "worker".into());
+    let command = NodeArgs::augment_args(Command::new("worker").bin_name(name))
+        .about("A node of a raykit cluster: the head, or one that joins it");
+    let matches = command.get_matches();
+    let args = NodeArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    args.run()
+}
+
+/// Removes the token that a head has left for the user's other processes.
+#[derive(Default)]
+struct End(Option<PathBuf>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Says how others can join this head.
+fn show(_: &Guard) -> Result<End> {
+    let node = current::node()?;
+    let road = node.cluster.get().and_then(|cluster| cluster.road().cloned());
+    let road = road.ok_or_else(|| Error::new(ErrorKind::NotRunning, "the head is not there"))?;
+    let address = road.address();
+    let token = road.issue(false, Some(TOKEN_TTL), None)?;
+    let place = tokens::place(&address.port().to_string());
+    write_token(&place, &token)?;
+    println!("the head {} listens at {address}", node.id);
+    if address.ip().is_loopback() {
+        println!("join it from this host:  --join {address}");
+    } else {
+        println!("join it with:  RAYKIT_TOKEN={token}  --join {address}");
+        println!("(from this host and user without the token; it is good for 24 hours)");
+    }
+    Ok(End(Some(place)))
+}
+
+/// Why a node ends.
+enum Why {
+    Told,
+    Lost(Error),
+}
+
+/// Waits until the node is told to go, or has lost its cluster. Told a second time the process ends
+/// at once.
+fn wait() -> Why {
+    let (tell, told) = mpsc::channel();
+    if let Ok(node) = current::node()
+        && let Some(cluster) = node.cluster.get()
+    {
+        let tell = tell.clone();
+        cluster.when_lost(move |error| drop(tell.send(Why::Lost(error.clone()))));
+    }
+    let signals = std::thread::Builder::new().name("raykit-signals".to_owned());
+    let listening = signals.spawn(move || listen(&tell));
+    if let Err(error) = listening {
+        tracing::warn!(%error, "signals end the process at once");
+    }
+    told.recv().unwrap_or(Why::Told)
+}
+
+fn listen(tell: &mpsc::Sender<Why>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    runtime.block_on(async {
+        signal().await;
+        let _ = tell.send(Why::Told);
+        signal().await;
+        std::process::exit(1);
+    });
+}
+
+/// Waits for a signal to go.
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut end), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return std::future::pending().await;
+        };
+        let mut ended = Box::pin(end.recv());
+        let mut interrupted = Box::pin(interrupt.recv());
+        std::future::poll_fn(|cx| {
+            let ended = ended.as_mut().poll(cx).is_ready();
+            match ended || interrupted.as_mut().poll(cx).is_ready() {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
+    }
+    #[cfg(not(unix))]
+    let _ = tokio::signal::ctrl_c().await;
+}

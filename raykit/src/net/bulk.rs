@@ -1,0 +1,81 @@
+//! Bulk bytes: a stream for each request, below the packets in rank.
+//!
+//! The answer is one byte (whether there is such a thing), eight for the number of bytes, and the
+//! bytes.
+
+use super::road::{Bulk, Done};
+use super::streams::{BULK_RANK, Kind, ask, failed, lost};
+use crate::base::NodeId;
+use crate::base::limits::net::{BULK_BYTES_MAX, BULK_TRUST_BYTES};
+use crate::object::buffer::Buffer;
+use crate::object::{Error, Result};
+use bytes::Bytes;
+use quinn::{Connection, SendStream};
+
+const MISSING: u8 = 0;
+const FOUND: u8 = 1;
+
+/// How much more than what has arrived there is room for.
+const GROWTH: usize = 4;
+
+/// Asks for the bytes, and gives them to `done`.
+pub(super) async fn fetch(connection: Connection, peer: NodeId, request: Vec<u8>, done: Done) {
+    let fetched = fetched(&connection, &request).await;
+    done.call(fetched.map_err(|error| {
+        Error::new(error.kind(), format!("bytes from {peer}: {}", error.message()))
+    }));
+}
+
+async fn fetched(connection: &Connection, request: &[u8]) -> Result<Buffer> {
+    let mut answer = ask(connection, Kind::Fetch, request).await?;
+    let mut head = [0; 9];
+    answer.read_exact(&mut head).await.map_err(lost)?;
+    let [status, total @ ..] = head;
+    let total = u64::from_le_bytes(total);
+    match status {
+        FOUND if total <= BULK_BYTES_MAX => {}
+        FOUND => return Err(failed("there are more than can be")),
+        MISSING => return Err(failed("the peer has no such thing")),
+        _ => return Err(failed("the answer cannot be read")),
+    }
+    let total = usize::try_from(total).map_err(lost)?;
+    let mut buffer = Buffer::for_about(total.min(BULK_TRUST_BYTES));
+    let mut pieces: [Bytes; 32] = Default::default();
+    while let Some(count) = answer.read_chunks(&mut pieces).await.map_err(lost)? {
+        for piece in pieces.iter_mut().take(count).map(std::mem::take) {
+            let wanted = buffer.len() + piece.len();
+            if wanted > total {
+                return Err(failed("there are more than were promised"));
+            }
+            let room = wanted.max(buffer.len().saturating_mul(GROWTH)).min(total);
+            if wanted > buffer.capacity() && !buffer.grow(room) {
+                return Err(failed("there is no memory for them"));
+            }
+            buffer.extend_from_slice(&piece);
+        }
+    }
+    match buffer.len() == total {
+        true => Ok(buffer),
+        false => Err(failed("they were cut short")),
+    }
+}
+
+/// Sends what was asked for, or that it is not here.
+pub(super) async fn send(mut stream: SendStream, found: Option<Box<dyn Bulk>>) -> Result<()> {
+    stream.set_priority(BULK_RANK).map_err(lost)?;
+    let status = if found.is_some() { FOUND } else { MISSING };
+    let bytes = found.map(|bulk| Bytes::from_owner(Sending(bulk))).unwrap_or_default();
+    let total = (bytes.len() as u64).to_le_bytes();
+    stream.write_all(&[&[status], &total[..]].concat()).await.map_err(lost)?;
+    stream.write_chunk(bytes).await.map_err(lost)?;
+    stream.finish().map_err(lost)
+}
+
+/// What is being sent, kept until the last byte has arrived.
+struct Sending(Box<dyn Bulk>);
+
+impl AsRef<[u8]> for Sending {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}

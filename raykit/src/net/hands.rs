@@ -1,0 +1,108 @@
+//! `Hands`: what all tasks on the road's thread share. The driver and its road are behind one lock,
+//! which only that thread takes and nobody holds across a wait.
+
+use super::authority::Authority;
+use super::endpoint::Doors;
+use super::failures::Failures;
+use super::name::Role;
+use super::road::{Bulk, Driver, Order, Road};
+use super::tls::Wallet;
+use crate::base::NodeId;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Notify;
+
+pub(super) struct Hands {
+    core: Mutex<Core>,
+    /// The deadline may have changed.
+    pub(super) rearm: Notify,
+    /// There are orders.
+    pub(super) ordered: Notify,
+    pub(super) wallet: Arc<Wallet>,
+    pub(super) authority: Option<Arc<Mutex<Authority>>>,
+    pub(super) doors: Doors,
+    /// Tells this process from an earlier one of the same id.
+    pub(super) incarnation: u64,
+    /// Where the socket for signs of life listens; 0 where there is none.
+    pub(super) pulse_port: u16,
+    /// Who has failed to join of late.
+    pub(super) failures: Mutex<Failures>,
+}
+
+struct Core {
+    driver: Box<dyn Driver>,
+    road: Road,
+    /// The deadline that the clock is set to.
+    armed: Option<Instant>,
+}
+
+impl Hands {
+    pub(super) fn new(
+        driver: Box<dyn Driver>,
+        wallet: Arc<Wallet>,
+        authority: Option<Arc<Mutex<Authority>>>,
+        doors: Doors,
+        incarnation: u64,
+        pulse_port: u16,
+    ) -> Hands {
+        let road = Road::new(wallet.identity().name.node);
+        Hands {
+            core: Mutex::new(Core { driver, road, armed: None }),
+            rearm: Notify::new(),
+            ordered: Notify::new(),
+            wallet,
+            authority,
+            doors,
+            incarnation,
+            pulse_port,
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Lets the driver act, and sees to what it wants done afterwards.
+    pub(super) fn drive<R>(&self, act: impl FnOnce(&mut dyn Driver, &mut Road) -> R) -> R {
+        let mut core = self.core.lock();
+        let Core { driver, road, armed } = &mut *core;
+        let result = act(&mut **driver, road);
+        let deadline = driver.deadline();
+        if deadline != *armed {
+            *armed = deadline;
+            self.rearm.notify_one();
+        }
+        if !road.orders.is_empty() {
+            self.ordered.notify_one();
+        }
+        result
+    }
+
+    /// Looks at the table, or changes it, without the driver.
+    pub(super) fn road<R>(&self, act: impl FnOnce(&mut Road) -> R) -> R {
+        act(&mut self.core.lock().road)
+    }
+
+    pub(super) fn admit(&self, role: Role, asks: &[u8]) -> Result<(NodeId, Vec<u8>), String> {
+        self.drive(|driver, _| driver.admit(role, asks))
+    }
+
+    pub(super) fn serve(&self, peer: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
+        self.drive(|driver, _| driver.serve(peer, request))
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.core.lock().armed
+    }
+
+    /// Calls `overdue` if the deadline has passed.
+    pub(super) fn tick(&self, now: Instant) {
+        self.drive(|driver, road| {
+            if driver.deadline().is_some_and(|at| at <= now) {
+                driver.overdue(road);
+            }
+        });
+    }
+
+    pub(super) fn orders(&self) -> Vec<Order> {
+        std::mem::take(&mut self.core.lock().road.orders)
+    }
+}

@@ -1,0 +1,567 @@
+//! Two ends of the road in one process, over loopback.
+
+use super::endpoint::{self, Doors, Pace};
+use super::link::Hello;
+use super::road::{Code, closed_with};
+use super::tls::{self, Wallet};
+use super::*;
+use crate::base::NodeId;
+use crate::base::limits::net::{
+    FRAME_BYTES_MAX, JOIN_FAILURES_MAX, REQUEST_BYTES_MAX, STREAMS_MAX,
+};
+use crate::object::buffer::Buffer;
+use parking_lot::Mutex;
+use quinn::{Connection, RecvStream, SendStream};
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// A folder of a test's own, gone after it.
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("raykit-net-{name}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a folder");
+        Folder { path }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+type Act = Box<dyn FnOnce(&mut Road) + Send>;
+type Admits = Box<dyn FnMut(Role, &[u8]) -> Result<(NodeId, Vec<u8>), String> + Send>;
+
+/// A driver that tells what happens, and does what it is told.
+struct Puppet {
+    happened: mpsc::Sender<Happening>,
+    acts: Arc<Mutex<Vec<Act>>>,
+    admits: Admits,
+    things: Arc<HashMap<Vec<u8>, Vec<u8>>>,
+    /// Sends each packet back.
+    echoes: bool,
+}
+
+struct Thing(Arc<HashMap<Vec<u8>, Vec<u8>>>, Vec<u8>);
+
+impl Bulk for Thing {
+    fn bytes(&self) -> &[u8] {
+        &self.0[&self.1]
+    }
+}
+
+impl Driver for Puppet {
+    fn admit(&mut self, role: Role, asks: &[u8]) -> Result<(NodeId, Vec<u8>), String> {
+        (self.admits)(role, asks)
+    }
+    fn happened(&mut self, what: Happening, road: &mut Road) {
+        if let (true, Happening::Arrived(peer, packet)) = (self.echoes, &what) {
+            return road.send(*peer, packet.clone());
+        }
+        let _ = self.happened.send(what);
+    }
+    fn rung(&mut self, road: &mut Road) {
+        let acts = std::mem::take(&mut *self.acts.lock());
+        acts.into_iter().for_each(|act| act(road));
+    }
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+    fn overdue(&mut self, _: &mut Road) {}
+    fn serve(&mut self, _: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
+        let known = self.things.contains_key(request);
+        known.then(|| Box::new(Thing(Arc::clone(&self.things), request.to_vec())) as _)
+    }
+}
+
+/// One end of the road.
+struct End {
+    net: Net,
+    id: NodeId,
+    happens: mpsc::Receiver<Happening>,
+    acts: Arc<Mutex<Vec<Act>>>,
+}
+
+#[derive(Default)]
+struct Setting {
+    pace: Option<Pace>,
+    things: HashMap<Vec<u8>, Vec<u8>>,
+    admits: Option<Admits>,
+    echoes: bool,
+}
+
+impl End {
+    fn new(identity: Identity, authority: Option<Authority>, setting: Setting) -> End {
+        let (happened, happens) = mpsc::channel();
+        let acts = Arc::<Mutex<Vec<Act>>>::default();
+        let puppet = Puppet {
+            happened,
+            acts: Arc::clone(&acts),
+            admits: setting.admits.unwrap_or_else(|| {
+                let mut next = 1;
+                Box::new(move |_, asks| {
+                    next += 1;
+                    Ok((NodeId(next), [b"you said ", asks].concat()))
+                })
+            }),
+            things: Arc::new(setting.things),
+            echoes: setting.echoes,
+        };
+        let id = identity.name().node;
+        let listen = ["127.0.0.1:0".parse().unwrap()];
+        let pace = setting.pace.unwrap_or_default();
+        let net = Net::start_at(identity, authority, &listen, puppet, pace).unwrap();
+        End { net, id, happens, acts }
+    }
+
+    fn head(setting: Setting) -> End {
+        let authority = Authority::create().unwrap();
+        End::new(authority.own(NodeId(1)).unwrap(), Some(authority), setting)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.net.local_addresses()[0]
+    }
+
+    fn act(&self, act: impl FnOnce(&mut Road) + Send + 'static) {
+        self.acts.lock().push(Box::new(act));
+        self.net.bell().ring();
+    }
+
+    /// Runs `look` on the road's thread.
+    fn look<R: Send + 'static>(&self, look: impl FnOnce(&mut Road) -> R + Send + 'static) -> R {
+        let (tell, told) = mpsc::channel();
+        self.act(move |road| drop(tell.send(look(road))));
+        told.recv_timeout(LONG).expect("an answer")
+    }
+
+    fn connect(&self, other: &End) {
+        let (peer, address) = (other.id, other.address());
+        self.act(move |road| road.connect(peer, &[address]));
+    }
+
+    fn send(&self, peer: NodeId, packet: &[u8]) {
+        let packet = packet.to_vec();
+        self.act(move |road| road.send(peer, packet));
+    }
+
+    fn next(&self) -> Happening {
+        self.happens.recv_timeout(LONG).expect("something happens")
+    }
+
+    /// Skips hints.
+    fn next_but_suspect(&self) -> Happening {
+        loop {
+            match self.next() {
+                Happening::Suspect(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn fetch(&self, peer: NodeId, request: &[u8]) -> crate::Result<Buffer> {
+        let (tell, told) = mpsc::channel();
+        let request = request.to_vec();
+        self.act(move |road| road.fetch(peer, request, move |got| drop(tell.send(got))));
+        told.recv_timeout(LONG).expect("an answer")
+    }
+
+    fn issue(&self, ttl: Option<Duration>, uses: Option<u32>) -> Token {
+        self.net.with_authority(|a| a.issue(Role::Node, ttl, uses)).unwrap().unwrap()
+    }
+
+    fn join(&self, token: &Token) -> crate::Result<Joined> {
+        join(&self.address().to_string(), token, b"hello".to_vec(), LONG)
+    }
+
+    /// A node of this head's cluster.
+    fn node(&self, setting: Setting) -> End {
+        let token = self.issue(None, None);
+        End::new(self.join(&token).unwrap().identity, None, setting)
+    }
+}
+
+/// A head and a node, with a link between them that the node has dialled.
+fn pair(head: Setting, node: Setting) -> (End, End) {
+    let head = End::head(head);
+    let node = head.node(node);
+    node.connect(&head);
+    assert_eq!(node.next(), Happening::Up(head.id));
+    assert_eq!(head.next(), Happening::Up(node.id));
+    (head, node)
+}
+
+/// So short that a silent death is found out within a test.
+fn brisk() -> Option<Pace> {
+    Some(Pace { keep_alive: Duration::from_millis(100), idle: Duration::from_millis(600) })
+}
+
+fn down(peer: NodeId, sure: bool) -> Happening {
+    Happening::Down { peer, sure }
+}
+
+#[test]
+fn who_has_a_token_joins() {
+    let head = End::head(Setting::default());
+    let token = Token::parse(&head.issue(Some(LONG), Some(2)).reveal()).unwrap();
+    let joined = head.join(&token).unwrap();
+    let name = joined.identity.name();
+    assert_eq!((name.node, name.role), (NodeId(2), Role::Node));
+    assert_eq!(Some(name.cluster), head.net.with_authority(|a| a.cluster()));
+    assert_eq!((joined.reply.as_slice(), joined.head), (&b"you said hello"[..], NodeId(1)));
+    assert_eq!(joined.address, head.address());
+    assert_eq!(head.join(&token).unwrap().identity.name().node, NodeId(3));
+    let error = head.join(&token).err().expect("it is used up");
+    assert_eq!(error.message(), "the head refuses: the token was refused");
+}
+
+#[test]
+fn a_bad_token_is_refused_in_the_same_words() {
+    let head = End::head(Setting::default());
+    let other = Authority::create().unwrap().issue(Role::Node, None, None).unwrap();
+    let revoked = head.issue(None, None);
+    head.net.with_authority(|a| a.revoke(revoked.id())).unwrap().unwrap();
+    let good = head.issue(None, None);
+    let unknown = Token { pin: good.pin, ..other.clone() };
+    let forged = Token { seed: other.seed.clone(), ..good.clone() };
+    let expired = head.issue(Some(Duration::ZERO), None);
+    for token in [revoked, unknown, forged, expired] {
+        let error = head.join(&token).err().expect("a refusal");
+        assert_eq!(error.message(), "the head refuses: the token was refused");
+    }
+    let error = head.join(&other).err().expect("a refusal");
+    assert_eq!(error.message(), "the head's key is not the one in the token");
+    head.join(&good).unwrap();
+}
+
+#[test]
+fn who_fails_again_and_again_is_locked_out() {
+    let head = End::head(Setting::default());
+    let (good, bad) = (head.issue(None, None), head.issue(Some(Duration::ZERO), None));
+    for _ in 0..JOIN_FAILURES_MAX {
+        assert!(head.join(&bad).is_err());
+    }
+    let error = head.join(&good).err().expect("locked out");
+    assert_eq!(error.message(), "the head refuses: the token was refused");
+}
+
+#[test]
+fn the_driver_has_the_last_word() {
+    let admits: Admits = Box::new(|_, _| Err("this build is another one".into()));
+    let head = End::head(Setting { admits: Some(admits), ..Setting::default() });
+    let token = head.issue(None, Some(1));
+    for _ in 0..2 {
+        let error = head.join(&token).err().expect("a refusal");
+        assert_eq!(error.message(), "the head refuses: this build is another one");
+    }
+}
+
+#[test]
+fn a_join_says_what_is_wrong_with_the_address() {
+    let head = End::head(Setting::default());
+    let token = head.issue(None, None);
+    let try_at = |address: &str, time| join(address, &token, Vec::new(), time).err().expect("none");
+    let unknown = try_at("no.such.host.invalid:7000", LONG);
+    assert!(unknown.message().contains("cannot be found"), "{unknown}");
+    // A socket that nobody reads.
+    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = try_at(&deaf.local_addr().unwrap().to_string(), Duration::from_millis(50));
+    assert!(silent.is_timeout() && silent.message().contains("nobody answers"), "{silent}");
+    let node = head.node(Setting::default());
+    let not_head = try_at(&node.address().to_string(), LONG);
+    assert!(not_head.message().contains("is not a head"), "{not_head}");
+}
+
+#[test]
+fn packets_arrive_in_order_both_ways() {
+    const PACKETS: u32 = 100_000;
+    let (head, node) = pair(Setting::default(), Setting::default());
+    let send = |from: &End, to: NodeId| {
+        from.act(move |road| {
+            (0..PACKETS).for_each(|number| road.send(to, number.to_le_bytes().to_vec()));
+        });
+    };
+    send(&head, node.id);
+    send(&node, head.id);
+    for (end, peer) in [(&head, node.id), (&node, head.id)] {
+        for number in 0..PACKETS {
+            assert_eq!(end.next(), Happening::Arrived(peer, number.to_le_bytes().to_vec()));
+        }
+    }
+    assert_eq!(head.look(|road| road.role(NodeId(2))), Some(Role::Node));
+    let large = vec![7; FRAME_BYTES_MAX];
+    head.send(node.id, &large);
+    head.send(node.id, b"");
+    assert_eq!(node.next(), Happening::Arrived(head.id, large));
+    assert_eq!(node.next(), Happening::Arrived(head.id, Vec::new()));
+    let peer = node.id;
+    assert_eq!(head.look(move |road| road.queued_bytes(peer)), 0);
+}
+
+#[test]
+fn two_that_dial_at_once_have_one_link() {
+    let head = End::head(Setting::default());
+    let (one, other) = (head.node(Setting::default()), head.node(Setting::default()));
+    for round in 0..20u32 {
+        one.connect(&other);
+        other.connect(&one);
+        assert_eq!(one.next(), Happening::Up(other.id), "round {round}");
+        assert_eq!(other.next(), Happening::Up(one.id), "round {round}");
+        one.send(other.id, &round.to_le_bytes());
+        other.send(one.id, &round.to_le_bytes());
+        let packet = round.to_le_bytes().to_vec();
+        assert_eq!(one.next(), Happening::Arrived(other.id, packet.clone()));
+        assert_eq!(other.next(), Happening::Arrived(one.id, packet));
+        let peer = other.id;
+        one.act(move |road| road.disconnect(peer));
+        assert_eq!(other.next(), down(one.id, true), "round {round}");
+    }
+}
+
+#[test]
+fn a_dial_that_reaches_nobody_is_told() {
+    let head = End::head(Setting::default());
+    let (one, other) = (head.node(Setting::default()), head.node(Setting::default()));
+    // Another node answers there.
+    let (peer, address) = (NodeId(99), other.address());
+    one.act(move |road| road.connect(peer, &[address]));
+    assert_eq!(one.next(), down(peer, false));
+    one.act(move |road| road.connect(peer, &[]));
+    assert_eq!(one.next(), down(peer, false));
+}
+
+#[test]
+fn who_closes_says_goodbye_after_its_last_packet() {
+    let (head, node) = pair(Setting::default(), Setting::default());
+    let (head_id, node_id) = (head.id, node.id);
+    node.look(move |road| road.send(head_id, b"last".to_vec()));
+    let End { net, .. } = node;
+    net.close(LONG);
+    assert_eq!(head.next(), Happening::Arrived(node_id, b"last".to_vec()));
+    assert_eq!(head.next(), down(node_id, true));
+}
+
+#[test]
+fn who_falls_silent_is_suspected_and_then_lost() {
+    let brisk = || Setting { pace: brisk(), ..Setting::default() };
+    let (head, node) = pair(brisk(), brisk());
+    // A sign that the socket for signs of life is held: the head has taken the nonce.
+    let (peer, other) = (node.id, head.id);
+    let proven =
+        move |road: &mut Road| road.links().any(|(id, link)| *id == peer && link.nonce.is_none());
+    while !head.look(proven) {}
+    drop(node);
+    assert_eq!(head.next(), Happening::Suspect(peer));
+    assert_eq!(head.next(), down(peer, false));
+
+    let node = head.node(brisk());
+    node.connect(&head);
+    assert_eq!(node.next(), Happening::Up(other));
+    drop(head);
+    assert_eq!(node.next_but_suspect(), down(other, false));
+}
+
+#[test]
+fn a_process_that_comes_again_takes_its_place() {
+    let head = End::head(Setting::default());
+    let token = head.issue(None, None);
+    let identity = head.join(&token).unwrap().identity;
+    let first = End::new(identity.clone(), None, Setting::default());
+    first.connect(&head);
+    assert_eq!(head.next(), Happening::Up(first.id));
+    assert_eq!(first.next(), Happening::Up(head.id));
+    drop(first);
+    let second = End::new(identity, None, Setting::default());
+    second.connect(&head);
+    assert_eq!(head.next_but_suspect(), down(second.id, true));
+    assert_eq!(head.next(), Happening::Up(second.id));
+    assert_eq!(second.next(), Happening::Up(head.id));
+}
+
+#[test]
+fn who_is_banned_stays_out() {
+    let (head, node) = pair(Setting::default(), Setting::default());
+    let peer = node.id;
+    head.act(move |road| road.ban(peer));
+    assert_eq!(node.next(), down(head.id, true));
+    node.connect(&head);
+    assert_eq!(node.next(), down(head.id, false));
+}
+
+#[test]
+fn bulk_bytes_are_fetched_whole_or_not_at_all() {
+    let large: Vec<u8> = (0..64 << 20).map(|at: u32| ((at * 31) >> 7) as u8).collect();
+    let things = HashMap::from([(b"large".to_vec(), large.clone()), (b"empty".to_vec(), vec![])]);
+    let (head, node) = pair(Setting { things, ..Setting::default() }, Setting::default());
+    let fetched = node.fetch(head.id, b"large").unwrap();
+    assert!(fetched[..] == large[..]);
+    assert_eq!(fetched.as_ptr().addr() % 64, 0);
+    assert_eq!(node.fetch(head.id, b"empty").unwrap().len(), 0);
+    let missing = node.fetch(head.id, b"none").err().expect("there is none");
+    assert_eq!(missing.message(), "bytes from n1: the peer has no such thing");
+    let nobody = node.fetch(NodeId(9), b"large").err().expect("there is no link");
+    assert_eq!(nobody.message(), "there is no link to n9");
+    let long = node.fetch(head.id, &vec![0; REQUEST_BYTES_MAX + 1]).err().expect("too long");
+    assert!(long.message().contains("too long"));
+}
+
+/// Somebody with a certificate who speaks the protocol by hand.
+struct Stranger {
+    runtime: tokio::runtime::Runtime,
+    doors: Doors,
+}
+
+impl Stranger {
+    fn new(identity: Identity) -> Stranger {
+        // It goes on speaking while the test waits for the other side.
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build().unwrap();
+        let within = runtime.enter();
+        let wallet = Wallet::new(identity).unwrap();
+        let doors = Doors::open(&wallet, false, &[], Pace::default()).unwrap();
+        drop(within);
+        Stranger { runtime, doors }
+    }
+
+    fn call(&self, address: SocketAddr) -> Result<Connection, quinn::ConnectionError> {
+        let within = self.runtime.enter();
+        let connecting = self.doors.dial(address).unwrap();
+        drop(within);
+        self.runtime.block_on(connecting)
+    }
+
+    fn greet(&self, connection: &Connection, hello: Hello) -> (SendStream, RecvStream) {
+        self.runtime.block_on(async {
+            let (mut send, receive) = connection.open_bi().await.unwrap();
+            send.write_all(&hello.encode()).await.unwrap();
+            (send, receive)
+        })
+    }
+
+    fn reason(&self, connection: &Connection) -> quinn::ConnectionError {
+        self.runtime.block_on(connection.closed())
+    }
+}
+
+fn hello(node: NodeId) -> Hello {
+    Hello { node, incarnation: 7, link: 0, nonce: [0; 16], pulse_port: 0 }
+}
+
+#[test]
+fn a_certificate_of_another_cluster_opens_nothing() {
+    let head = End::head(Setting::default());
+    let stranger = Stranger::new(Authority::create().unwrap().own(NodeId(5)).unwrap());
+    assert!(stranger.call(head.address()).is_err(), "neither trusts the other");
+    // Nor does one that shows no certificate get into the protocol of links.
+    let token = head.issue(None, None);
+    let (mut tls, _) = tls::joining(token.pin).unwrap();
+    tls.alpn_protocols = vec![tls::ALPN_LINK.to_vec()];
+    let config = endpoint::client(tls, true, Pace::default());
+    stranger.runtime.block_on(async {
+        let door = endpoint::Door::anywhere(head.address()).unwrap();
+        let connecting = door.endpoint.connect_with(config, head.address(), tls::server_name());
+        let connection = connecting.unwrap().await.unwrap();
+        let reason = connection.closed().await;
+        assert!(closed_with(&reason, Code::Unwelcome), "{reason}");
+    });
+    assert!(head.happens.try_recv().is_err());
+}
+
+#[test]
+fn an_id_that_is_not_the_certificates_is_turned_away() {
+    let head = End::head(Setting::default());
+    let token = head.issue(None, None);
+    let identity = head.join(&token).unwrap().identity;
+    let own = identity.name().node;
+    let stranger = Stranger::new(identity);
+    for wrong in [NodeId(1), NodeId(77)] {
+        let connection = stranger.call(head.address()).unwrap();
+        let _streams = stranger.greet(&connection, hello(wrong));
+        let reason = stranger.reason(&connection);
+        assert!(closed_with(&reason, Code::Unwelcome), "{reason}");
+    }
+    let connection = stranger.call(head.address()).unwrap();
+    let _streams = stranger.greet(&connection, hello(own));
+    assert_eq!(head.next(), Happening::Up(own));
+}
+
+#[test]
+fn a_frame_that_is_too_long_ends_the_link() {
+    let head = End::head(Setting::default());
+    let identity = head.join(&head.issue(None, None)).unwrap().identity;
+    let own = identity.name().node;
+    let stranger = Stranger::new(identity);
+    let connection = stranger.call(head.address()).unwrap();
+    let (mut send, _receive) = stranger.greet(&connection, hello(own));
+    assert_eq!(head.next(), Happening::Up(own));
+    let mut bytes = b"\x02\0\0\0ok".to_vec();
+    bytes.extend((FRAME_BYTES_MAX as u32 + 1).to_le_bytes());
+    stranger.runtime.block_on(send.write_all(&bytes)).unwrap();
+    assert_eq!(head.next(), Happening::Arrived(own, b"ok".to_vec()));
+    assert_eq!(head.next(), down(own, false));
+    let reason = stranger.reason(&connection);
+    assert!(closed_with(&reason, Code::Protocol), "{reason}");
+}
+
+#[test]
+fn a_flood_of_streams_is_stopped_and_the_rest_goes_on() {
+    let (head, node) = pair(Setting::default(), Setting::default());
+    let identity = head.join(&head.issue(None, None)).unwrap().identity;
+    let own = identity.name().node;
+    let stranger = Stranger::new(identity);
+    let connection = stranger.call(head.address()).unwrap();
+    let (mut send, mut receive) = stranger.greet(&connection, hello(own));
+    assert_eq!(head.next(), Happening::Up(own));
+    stranger.runtime.block_on(async {
+        receive.read_exact(&mut [0; 40]).await.unwrap();
+        let mut open = Vec::new();
+        // One is the link's own. On each the beginning of a request, which never ends.
+        for _ in 1..STREAMS_MAX {
+            let (mut send, receive) = connection.open_bi().await.unwrap();
+            send.write_all(&[1, 255, 0, 0, 0]).await.unwrap();
+            open.push((send, receive));
+        }
+        let mut next = std::pin::pin!(connection.open_bi());
+        let once = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(next.as_mut().poll(context).is_pending())
+        });
+        assert!(once.await, "there is no room for another");
+        send.write_all(b"\x05\0\0\0still").await.unwrap();
+    });
+    assert_eq!(head.next(), Happening::Arrived(own, b"still".to_vec()));
+    node.send(head.id, b"mine too");
+    assert_eq!(head.next(), Happening::Arrived(node.id, b"mine too".to_vec()));
+}
+
+#[test]
+fn what_is_fetched_from_one_that_closes_is_told_as_lost() {
+    let things = HashMap::from([(b"large".to_vec(), vec![1; 64 << 20])]);
+    let (head, node) = pair(Setting { things, ..Setting::default() }, Setting::default());
+    let (tell, told) = mpsc::channel();
+    let peer = head.id;
+    node.look(move |road| {
+        road.fetch(peer, b"large".to_vec(), move |got| tell.send(got.is_ok()).unwrap_or(()));
+        road.disconnect(peer);
+    });
+    // Whether it made it is a matter of time; that it is told is not.
+    told.recv_timeout(LONG).expect("an answer");
+    let (tell, told) = mpsc::channel();
+    node.act(move |road| road.fetch(peer, vec![], move |got| tell.send(got.is_ok()).unwrap_or(())));
+    drop(node);
+    assert!(!told.recv_timeout(LONG).expect("an answer"));
+}

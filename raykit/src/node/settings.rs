@@ -1,0 +1,127 @@
+//! The settings of a node, all of them decided.
+
+use crate::base::limits::{ASYNC_TASKS_MAX, GRACE_MS, PENDING_TASKS_MAX, THREADS_MAX};
+use crate::base::quantity::{Amount, Resources};
+use crate::object::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of a node, all of them decided.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) num_cpus: usize,
+    pub(crate) num_gpus: f64,
+    pub(crate) memory: u64,
+    pub(crate) resources: Vec<(String, f64)>,
+    pub(crate) always_encode: bool,
+    pub(crate) max_pending: usize,
+    pub(crate) async_tasks_max: usize,
+    pub(crate) threads_max: usize,
+    pub(crate) grace: Duration,
+    pub(crate) timeline: Option<PathBuf>,
+    pub(crate) part: Part,
+    /// What others call the node.
+    pub(crate) name: Option<String>,
+    pub(crate) labels: Vec<(String, String)>,
+    /// It only submits, and is not waited for.
+    pub(crate) driver: bool,
+}
+
+/// A node's part in a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    Alone,
+    /// The one that others join. `keep`: the folder of its keys.
+    Head {
+        listen: SocketAddr,
+        keep: Option<PathBuf>,
+    },
+    Member {
+        address: String,
+        token: Hidden,
+    },
+}
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Hidden(String);
+
+impl Hidden {
+    pub(crate) fn new(text: String) -> Hidden {
+        Hidden(text)
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl Settings {
+    /// What a node has that is told nothing: all cores, no GPU, the memory of the machine.
+    pub(crate) fn standard() -> Settings {
+        Settings {
+            num_cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            num_gpus: 0.0,
+            memory: machine_memory(),
+            resources: Vec::new(),
+            always_encode: false,
+            max_pending: PENDING_TASKS_MAX,
+            async_tasks_max: ASYNC_TASKS_MAX,
+            threads_max: THREADS_MAX,
+            grace: Duration::from_millis(GRACE_MS),
+            timeline: None,
+            part: Part::Alone,
+            name: None,
+            labels: Vec::new(),
+            driver: false,
+        }
+    }
+
+    pub(super) fn resources(&self) -> Result<Resources> {
+        let amount = |name: &str, value: f64| {
+            Amount::from_f64(value).ok_or_else(|| {
+                Error::new(ErrorKind::Config, format!("{name} = {value} is not an amount"))
+            })
+        };
+        let mut named = Vec::new();
+        for (name, value) in &self.resources {
+            named.push((name.clone().into(), amount(name, *value)?));
+        }
+        let cpu = amount("num_cpus", self.num_cpus as f64)?;
+        Ok(Resources { cpu, gpu: amount("num_gpus", self.num_gpus)?, memory: self.memory, named })
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let table = [
+            ("num_cpus", self.num_cpus, usize::from(self.part == Part::Alone), 4096),
+            ("threads_max", self.threads_max, 2, 1 << 16),
+            ("max_pending", self.max_pending, 1, usize::MAX),
+            ("async_tasks_max", self.async_tasks_max, 1, usize::MAX),
+        ];
+        for (name, value, least, most) in table {
+            if !(least..=most).contains(&value) {
+                let text = format!("{name} = {value}: it must be from {least} to {most}");
+                return Err(Error::new(ErrorKind::Config, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of memory of this machine, where it tells; else no bound.
+fn machine_memory() -> u64 {
+    let told = std::fs::read_to_string("/proc/meminfo").ok();
+    let total = told.as_deref().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    total.map_or(u64::MAX, |kib| kib.saturating_mul(1024))
+}
