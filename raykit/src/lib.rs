@@ -38,7 +38,7 @@
 //! floor 6   kit                ready-made things: pools, groups, supervisors, queues
 //! floor 5   api                the porch: the words a user says
 //! floor 4   node               the stairwell: the only place where rooms meet
-//! floor 3   task      net       a call written down · the road between nodes
+//! floor 3   task      net      a call written down · the road between nodes
 //! floor 2   actor              state with a mailbox: what may run when
 //! floor 1   object    sched    what travels · who works
 //! floor 0   base               ids, amounts, limits: words that all share
