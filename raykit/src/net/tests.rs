@@ -8,7 +8,8 @@ use super::tls::{self, Wallet};
 use super::*;
 use crate::base::NodeId;
 use crate::base::limits::net::{
-    FRAME_BYTES_MAX, JOIN_FAILURES_MAX, REQUEST_BYTES_MAX, STREAMS_MAX,
+    FRAME_BYTES_MAX, HANDSHAKES_PER_ADDRESS, HANDSHAKES_TRUSTED, JOIN_FAILURES_MAX,
+    REQUEST_BYTES_MAX, STREAMS_MAX,
 };
 use crate::object::buffer::Buffer;
 use parking_lot::Mutex;
@@ -618,4 +619,22 @@ fn a_driver_that_panics_costs_one_link_and_nothing_else() {
     other.send(head.id, b"still here");
     assert_eq!(head.next_but_suspect(), Happening::Arrived(other.id, b"still here".to_vec()));
     assert_eq!(head.look(|road| road.role(NodeId(3))), Some(Role::Node));
+}
+
+#[test]
+fn who_only_fills_the_hall_is_turned_away_in_the_end() {
+    let head = End::head(Setting::default());
+    let token = head.issue(None, None);
+    let stranger = Stranger::new(head.join(&token).unwrap().identity);
+    let call = || stranger.call(head.address());
+    // None of them greets. From some number on, addresses have to be shown to be real.
+    let waiting: Vec<_> = (0..HANDSHAKES_TRUSTED + 4).map(|_| call().unwrap()).collect();
+    head.join(&token).unwrap();
+    let more: Vec<_> = (0..).map(|_| call()).take_while(Result::is_ok).collect();
+    assert!(waiting.len() + more.len() >= HANDSHAKES_PER_ADDRESS - 1, "{}", more.len());
+    // Once they have left there is room again.
+    for connection in waiting.into_iter().chain(more.into_iter().flatten()) {
+        connection.close(Code::Goodbye.into(), b"");
+    }
+    while head.join(&token).is_err() {}
 }
