@@ -638,3 +638,31 @@ fn who_only_fills_the_hall_is_turned_away_in_the_end() {
     }
     while head.join(&token).is_err() {}
 }
+
+#[test]
+fn a_process_that_is_killed_is_suspected() {
+    const CALLED: &str = "RAYKIT_TEST_NET_HEAD";
+    if let Ok(head) = std::env::var(CALLED) {
+        // This is the other process: it joins, and lives until it is killed.
+        let (address, token) = head.split_once(' ').unwrap();
+        let joined = join(address, &Token::parse(token).unwrap(), vec![], LONG).unwrap();
+        let (peer, address) = (joined.head, joined.address);
+        let node = End::new(joined.identity, None, Setting::default());
+        node.act(move |road| road.connect(peer, &[address]));
+        while !matches!(node.next(), Happening::Down { .. }) {}
+        return;
+    }
+    let head = End::head(Setting::default());
+    let token = head.issue(None, Some(1)).reveal();
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "net::tests::a_process_that_is_killed_is_suspected"])
+        .env(CALLED, format!("{} {token}", head.address()))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let up = head.next();
+    while !head.look(|road| road.links().all(|(_, link)| link.nonce.is_none())) {}
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!((up, head.next()), (Happening::Up(NodeId(2)), Happening::Suspect(NodeId(2))));
+}
