@@ -174,8 +174,9 @@ pub(crate) mod net {
     /// Bulk bytes of one request; a longer answer is a lie.
     pub(crate) const BULK_BYTES_MAX: u64 = 1 << 40;
 
-    /// Memory taken for bulk bytes on the word of the peer alone; more is taken as they arrive.
-    pub(crate) const BULK_TRUST_BYTES: usize = 64 << 20;
+    /// Room made for bulk bytes on the word of the peer alone; more is made as they arrive. The
+    /// system gives memory for it only where it is touched.
+    pub(crate) const BULK_TRUST_BYTES: usize = 1 << 30;
 
     /// Streams that one peer may have open at once.
     pub(crate) const STREAMS_MAX: u32 = 128;
@@ -232,6 +233,9 @@ pub(crate) mod net {
 
     /// Pause before a certificate is asked for again.
     pub(crate) const RENEW_AGAIN_MS: u64 = 60_000;
+
+    /// Pause after a panic on the road's thread, before what panicked begins again.
+    pub(crate) const PANIC_PAUSE_MS: u64 = 100;
 }
 
 /// How long a node tries to join, and then to reach the head.

@@ -31,8 +31,8 @@ async fn answered(hands: &Hands, connection: &Connection) -> Result<()> {
     let (mut send, mut receive) = connection.accept_bi().await.map_err(super::streams::lost)?;
     let message = read(&mut receive).await?;
     write(&mut send, &decide(hands, connection, &message).encode()).await?;
-    // Closing at once would overtake the answer.
-    let _ = send.stopped().await;
+    // Closing at once would overtake the answer. Who does not say that it has it is not waited for.
+    let _ = timeout(Duration::from_millis(HANDSHAKE_MS / 2), send.stopped()).await;
     Ok(())
 }
 

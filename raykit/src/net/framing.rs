@@ -12,9 +12,14 @@ const COPY_BYTES_MAX: usize = 16 << 10;
 /// Pieces that small packets are gathered into.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// How long the frame of `packet` is.
+pub(super) fn frame_bytes(packet: &[u8]) -> usize {
+    LENGTH_BYTES + packet.len()
+}
+
 /// The frames of `packets`, in pieces to be written one after the other.
 pub(super) fn pack(packets: Vec<Vec<u8>>) -> Vec<Bytes> {
-    let total: usize = packets.iter().map(|packet| packet.len() + LENGTH_BYTES).sum();
+    let total: usize = packets.iter().map(|packet| frame_bytes(packet)).sum();
     let mut pieces = Vec::new();
     let mut open = Vec::with_capacity(total.min(PIECE_BYTES));
     for packet in packets {

@@ -17,6 +17,8 @@ pub(super) struct Hands {
     core: Mutex<Core>,
     /// The deadline may have changed.
     pub(super) rearm: Notify,
+    /// There is a link to the head, where there was none.
+    pub(super) headed: Notify,
     /// There are orders.
     pub(super) ordered: Notify,
     pub(super) wallet: Arc<Wallet>,
@@ -50,6 +52,7 @@ impl Hands {
         Hands {
             core: Mutex::new(Core { driver, road, armed: None }),
             rearm: Notify::new(),
+            headed: Notify::new(),
             ordered: Notify::new(),
             wallet,
             authority,

@@ -1,7 +1,7 @@
 //! The joiner's side of joining: with a token and the head's address, to an identity.
 
 use super::ask::{Answer, Ask, proof, read, write};
-use super::endpoint::{Door, Pace, client, is_loopback};
+use super::endpoint::{Door, Pace, client, farewell, is_loopback};
 use super::identity::{Identity, Key, Said, pin};
 use super::road::Code;
 use super::streams::lost;
@@ -32,17 +32,12 @@ pub(crate) struct Joined {
 ///
 /// If the address cannot be found, nobody answers in time, the head is not the token's, or it
 /// refuses.
-pub(crate) fn join(
-    address: &str,
-    token: &Token,
-    asks: Vec<u8>,
-    timeout: Duration,
-) -> Result<Joined> {
+pub(crate) fn join(address: &str, token: &Token, asks: Vec<u8>, limit: Duration) -> Result<Joined> {
     let (address, token) = (address.to_owned(), token.clone());
     // A thread of its own, since the caller may be inside a runtime already.
     let thread = std::thread::Builder::new().name("raykit-join".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let joined = runtime.block_on(joined(&address, &token, asks, timeout));
+        let joined = runtime.block_on(joined(&address, &token, asks, limit));
         // A look-up that hangs is not waited for.
         runtime.shutdown_background();
         joined
@@ -87,6 +82,7 @@ async fn ask_in(address: SocketAddr, token: &Token, asks: &[u8]) -> Result<Joine
     let head = tls::peer(&connection)?;
     let joined = asked(&connection, token, asks, address, &head).await;
     connection.close(Code::Goodbye.into(), b"");
+    farewell().await;
     joined
 }
 

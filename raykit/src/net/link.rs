@@ -96,6 +96,7 @@ pub(super) struct Ready {
     receive: RecvStream,
     outbox: Arc<Outbox>,
     peer: NodeId,
+    role: Role,
     id: u64,
     /// Where to show a sign of life, and what opens the door.
     pulse: Option<(SocketAddr, [u8; 16])>,
@@ -159,7 +160,8 @@ async fn accepted(hands: &Arc<Hands>, connection: &Connection) -> Result<Option<
     let (peer, id) = (name.node, own.link);
     // Written even where that fails: the reader finds out, and says `Down` after this `Up`.
     let _ = send.write_all(&own.encode()).await;
-    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, id, pulse }))
+    let role = name.role;
+    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, pulse }))
 }
 
 /// Decides about a connection from a peer, and tells the driver what comes of it.
@@ -300,19 +302,25 @@ async fn greeted(
     }
     let (hands, connection) = (Arc::clone(hands), connection.clone());
     let (id, pulse) = (hello.link, pulse_of(&connection, name.role, &hello));
-    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, id, pulse }))
+    let role = name.role;
+    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, pulse }))
 }
 
 impl Ready {
     /// Carries packets until the link ends.
     pub(super) async fn run(self) {
-        let Ready { hands, connection, send, receive, outbox, peer, id, pulse } = self;
+        let Ready { hands, connection, send, receive, outbox, peer, role, id, pulse } = self;
+        if role == Role::Head {
+            hands.headed.notify_one();
+        }
         tokio::spawn(write(Arc::clone(&outbox), send, connection.clone()));
         tokio::spawn(answer_all(Arc::clone(&hands), peer, connection.clone()));
         let pulse = pulse.map(|(address, nonce)| {
             tokio::spawn(pulse::hold(Arc::clone(&hands), address, nonce, peer, id))
         });
-        let end = read(&hands, peer, id, receive).await;
+        // On its own, so that a panic of the driver's does not leave a link that nobody reads.
+        let reading = tokio::spawn(read(Arc::clone(&hands), peer, id, receive));
+        let end = reading.await.unwrap_or(End::Panicked);
         hands.drive(|driver, road| {
             if road.down(peer, id) {
                 driver.happened(Happening::Down { peer, sure: end == End::Goodbye }, road);
@@ -324,6 +332,7 @@ impl Ready {
         match end {
             End::Goodbye => connection.close(Code::Goodbye.into(), b""),
             End::Broken => connection.close(Code::Protocol.into(), b"the frames are broken"),
+            End::Panicked => connection.close(Code::Fault.into(), b""),
             // The writer may still have a goodbye to say.
             End::Lost => {}
         }
@@ -336,9 +345,10 @@ enum End {
     Goodbye,
     Broken,
     Lost,
+    Panicked,
 }
 
-async fn read(hands: &Hands, peer: NodeId, id: u64, mut receive: RecvStream) -> End {
+async fn read(hands: Arc<Hands>, peer: NodeId, id: u64, mut receive: RecvStream) -> End {
     let mut splitter = Splitter::default();
     let mut pieces: [Bytes; 32] = Default::default();
     let mut packets = Vec::new();
@@ -383,14 +393,14 @@ fn end_of(error: &ConnectionError) -> End {
 async fn write(outbox: Arc<Outbox>, mut send: SendStream, connection: Connection) {
     let _ = send.set_priority(PACKETS_RANK);
     while let Some(packets) = outbox.take().await {
-        let bytes = packets.iter().map(Vec::len).sum();
         for piece in pack(packets) {
+            let bytes = piece.len();
             if send.write_chunk(piece).await.is_err() {
                 // The reader sees the same end, and tells of it.
                 return;
             }
+            outbox.written(bytes);
         }
-        outbox.written(bytes);
     }
     if send.finish().is_ok() {
         let _ = timeout(HANDSHAKE, send.stopped()).await;

@@ -58,9 +58,8 @@ mod tests;
 
 pub(crate) use authority::Authority;
 pub(crate) use identity::Identity;
-pub(crate) use join::{Joined, join};
-pub(crate) use name::{ClusterId, Name, Role};
-pub(crate) use register::TokenInfo;
+pub(crate) use join::join;
+pub(crate) use name::Role;
 pub(crate) use road::{Bulk, Driver, Happening, Road};
-pub(crate) use thread::{Bell, Net};
-pub(crate) use token::{Token, TokenId};
+pub(crate) use thread::Net;
+pub(crate) use token::Token;

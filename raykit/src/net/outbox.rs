@@ -1,5 +1,6 @@
 //! `Outbox`: packets for one peer, from whoever decides to the one who writes.
 
+use super::framing::frame_bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -14,7 +15,8 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct State {
     packets: Vec<Vec<u8>>,
-    /// Of `packets`, and of what the writer has taken and the link has not made room for.
+    /// Of the frames of `packets`, and of those that the writer has taken and the link has not made
+    /// room for.
     bytes: usize,
     closed: bool,
 }
@@ -23,11 +25,12 @@ impl Outbox {
     /// The bytes that wait now, with `packet`.
     pub(super) fn push(&self, packet: Vec<u8>) -> usize {
         let mut state = self.state.lock();
-        state.bytes += packet.len();
-        let first = state.packets.is_empty();
-        if !state.closed {
-            state.packets.push(packet);
+        if state.closed {
+            return state.bytes;
         }
+        let first = state.packets.is_empty();
+        state.bytes += frame_bytes(&packet);
+        state.packets.push(packet);
         let bytes = state.bytes;
         drop(state);
         if first {
@@ -62,7 +65,7 @@ impl Outbox {
         }
     }
 
-    /// The link has made room for so many bytes of packets.
+    /// The link has made room for so many bytes of frames.
     pub(super) fn written(&self, bytes: usize) {
         self.state.lock().bytes -= bytes;
     }

@@ -12,6 +12,7 @@ use quinn::Connection;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::timeout;
 
 /// Sees to it that the certificate of this process never ends.
 pub(super) async fn keep(hands: Arc<Hands>) {
@@ -21,7 +22,8 @@ pub(super) async fn keep(hands: Arc<Hands>) {
         tokio::time::sleep(pause).await;
         if let Err(error) = renew(&hands).await {
             tracing::warn!(%error, "the certificate was not renewed");
-            tokio::time::sleep(Duration::from_millis(RENEW_AGAIN_MS)).await;
+            let again = Duration::from_millis(RENEW_AGAIN_MS);
+            let _ = timeout(again, hands.headed.notified()).await;
         }
     }
 }

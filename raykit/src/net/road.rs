@@ -51,7 +51,8 @@ pub(crate) enum Happening {
         /// The process is gone, or has said goodbye.
         sure: bool,
     },
-    /// The peer's process seems to have died; the link does not know yet.
+    /// The peer's process seems to have died; the link does not know yet. A hint: it may come just
+    /// before a goodbye too.
     Suspect(NodeId),
     /// A packet, in the order of the peer's `send`s.
     Arrived(NodeId, Vec<u8>),
@@ -137,6 +138,8 @@ pub(crate) struct Road {
     banned: HashSet<NodeId>,
     tickets: u64,
     closing: bool,
+    /// Connections on which a goodbye is under way.
+    leaving: Vec<quinn::Connection>,
     pub(super) orders: Vec<Order>,
 }
 
@@ -150,6 +153,7 @@ impl Road {
             banned: HashSet::new(),
             tickets: 0,
             closing: false,
+            leaving: Vec::new(),
             orders: Vec::new(),
         }
     }
@@ -186,8 +190,14 @@ impl Road {
     pub(crate) fn disconnect(&mut self, peer: NodeId) {
         self.dials.remove(&peer);
         if let Some(link) = self.links.remove(&peer) {
-            link.outbox.close();
+            self.leave(link);
         }
+    }
+
+    fn leave(&mut self, link: Link) {
+        link.outbox.close();
+        self.leaving.retain(|connection| connection.close_reason().is_none());
+        self.leaving.push(link.connection);
     }
 
     /// Disconnects the peer, and keeps it out from now on.
@@ -327,13 +337,15 @@ impl Road {
         Some(link.id)
     }
 
-    /// No link comes up from now on, and those that are up say goodbye.
-    pub(super) fn close(&mut self) {
+    /// No link comes up from now on, and those that are up say goodbye: on these connections, which
+    /// are closed when it has arrived.
+    pub(super) fn close(&mut self) -> Vec<quinn::Connection> {
         self.closing = true;
         self.dials.clear();
-        for (_, link) in self.links.drain() {
-            link.outbox.close();
+        for link in std::mem::take(&mut self.links).into_values() {
+            self.leave(link);
         }
+        std::mem::take(&mut self.leaving)
     }
 }
 
@@ -349,6 +361,8 @@ pub(super) enum Code {
     Protocol = 3,
     /// Who the other side is, or says it is, is not welcome.
     Unwelcome = 4,
+    /// This side has failed.
+    Fault = 5,
 }
 
 impl From<Code> for quinn::VarInt {

@@ -1,13 +1,16 @@
 //! Two ends of the road in one process, over loopback.
 
 use super::endpoint::{self, Doors, Pace};
+use super::identity::Key;
+use super::join::Joined;
 use super::link::Hello;
 use super::road::{Code, closed_with};
 use super::tls::{self, Wallet};
 use super::*;
 use crate::base::NodeId;
 use crate::base::limits::net::{
-    FRAME_BYTES_MAX, JOIN_FAILURES_MAX, REQUEST_BYTES_MAX, STREAMS_MAX,
+    FRAME_BYTES_MAX, HANDSHAKES_PER_ADDRESS, HANDSHAKES_TRUSTED, JOIN_FAILURES_MAX,
+    REQUEST_BYTES_MAX, STREAMS_MAX,
 };
 use crate::object::buffer::Buffer;
 use parking_lot::Mutex;
@@ -44,6 +47,9 @@ impl Drop for Folder {
 
 const LONG: Duration = Duration::from_secs(60);
 
+/// A packet that the driver panics at.
+const PANIC: &[u8] = b"panic";
+
 type Act = Box<dyn FnOnce(&mut Road) + Send>;
 type Admits = Box<dyn FnMut(Role, &[u8]) -> Result<(NodeId, Vec<u8>), String> + Send>;
 
@@ -70,6 +76,7 @@ impl Driver for Puppet {
         (self.admits)(role, asks)
     }
     fn happened(&mut self, what: Happening, road: &mut Road) {
+        assert!(!matches!(&what, Happening::Arrived(_, packet) if packet == PANIC));
         if let (true, Happening::Arrived(peer, packet)) = (self.echoes, &what) {
             return road.send(*peer, packet.clone());
         }
@@ -276,7 +283,7 @@ fn a_join_says_what_is_wrong_with_the_address() {
     let head = End::head(Setting::default());
     let token = head.issue(None, None);
     let try_at = |address: &str, time| join(address, &token, Vec::new(), time).err().expect("none");
-    let unknown = try_at("no.such.host.invalid:7000", LONG);
+    let unknown = try_at("a host without a port", LONG);
     assert!(unknown.message().contains("cannot be found"), "{unknown}");
     // A socket that nobody reads.
     let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -352,8 +359,8 @@ fn who_closes_says_goodbye_after_its_last_packet() {
     node.look(move |road| road.send(head_id, b"last".to_vec()));
     let End { net, .. } = node;
     net.close(LONG);
-    assert_eq!(head.next(), Happening::Arrived(node_id, b"last".to_vec()));
-    assert_eq!(head.next(), down(node_id, true));
+    assert_eq!(head.next_but_suspect(), Happening::Arrived(node_id, b"last".to_vec()));
+    assert_eq!(head.next_but_suspect(), down(node_id, true));
 }
 
 #[test]
@@ -398,9 +405,9 @@ fn who_is_banned_stays_out() {
     let (head, node) = pair(Setting::default(), Setting::default());
     let peer = node.id;
     head.act(move |road| road.ban(peer));
-    assert_eq!(node.next(), down(head.id, true));
+    assert_eq!(node.next_but_suspect(), down(head.id, true));
     node.connect(&head);
-    assert_eq!(node.next(), down(head.id, false));
+    assert_eq!(node.next_but_suspect(), down(head.id, false));
 }
 
 #[test]
@@ -561,7 +568,102 @@ fn what_is_fetched_from_one_that_closes_is_told_as_lost() {
     // Whether it made it is a matter of time; that it is told is not.
     told.recv_timeout(LONG).expect("an answer");
     let (tell, told) = mpsc::channel();
-    node.act(move |road| road.fetch(peer, vec![], move |got| tell.send(got.is_ok()).unwrap_or(())));
+    node.look(move |road| {
+        road.fetch(peer, vec![], move |got| tell.send(got.is_ok()).unwrap_or(()))
+    });
     drop(node);
     assert!(!told.recv_timeout(LONG).expect("an answer"));
+}
+
+#[test]
+fn a_certificate_is_renewed_while_the_link_is_up() {
+    let head = End::head(Setting::default());
+    let key = Key::generate().unwrap();
+    // It holds for another minute, which is less than a third of its time.
+    let minute = Duration::from_secs(60);
+    let certify = |a: &mut Authority| {
+        let signed = a.certify(key.public().unwrap(), Role::Node, NodeId(2), minute);
+        Identity::new(key.clone(), signed.unwrap(), a.certificate().clone())
+    };
+    let identity = head.net.with_authority(certify).unwrap().unwrap();
+    let until = identity.valid.until;
+    let node = End::new(identity, None, Setting::default());
+    node.connect(&head);
+    assert_eq!(node.next(), Happening::Up(head.id));
+    while node.net.identity().valid.until == until {
+        std::thread::yield_now();
+    }
+    assert!(node.net.identity().renew_at() > std::time::SystemTime::now());
+    node.send(head.id, b"still the same link");
+    assert_eq!(head.next(), Happening::Up(node.id));
+    let packet = b"still the same link".to_vec();
+    assert_eq!(head.next(), Happening::Arrived(node.id, packet));
+}
+
+#[test]
+fn a_driver_that_panics_costs_one_link_and_nothing_else() {
+    let (head, node) = pair(Setting::default(), Setting::default());
+    let other = head.node(Setting::default());
+    other.connect(&head);
+    assert_eq!(head.next(), Happening::Up(other.id));
+    assert_eq!(other.next(), Happening::Up(head.id));
+    node.send(head.id, PANIC);
+    assert_eq!(node.next_but_suspect(), down(head.id, false));
+    assert_eq!(head.next_but_suspect(), down(node.id, false));
+    let (tell, told) = mpsc::channel::<()>();
+    head.act(move |_| {
+        drop(tell);
+        panic!("on the bell")
+    });
+    // What is asked for now does not share the turn of what panics.
+    assert!(told.recv().is_err());
+    other.send(head.id, b"still here");
+    assert_eq!(head.next_but_suspect(), Happening::Arrived(other.id, b"still here".to_vec()));
+    assert_eq!(head.look(|road| road.role(NodeId(3))), Some(Role::Node));
+}
+
+#[test]
+fn who_only_fills_the_hall_is_turned_away_in_the_end() {
+    let head = End::head(Setting::default());
+    let token = head.issue(None, None);
+    let stranger = Stranger::new(head.join(&token).unwrap().identity);
+    let call = || stranger.call(head.address());
+    // None of them greets. From some number on, addresses have to be shown to be real.
+    let waiting: Vec<_> = (0..HANDSHAKES_TRUSTED + 4).map(|_| call().unwrap()).collect();
+    head.join(&token).unwrap();
+    let more: Vec<_> = (0..).map(|_| call()).take_while(Result::is_ok).collect();
+    assert!(waiting.len() + more.len() >= HANDSHAKES_PER_ADDRESS - 1, "{}", more.len());
+    // Once they have left there is room again.
+    for connection in waiting.into_iter().chain(more.into_iter().flatten()) {
+        connection.close(Code::Goodbye.into(), b"");
+    }
+    while head.join(&token).is_err() {}
+}
+
+#[test]
+fn a_process_that_is_killed_is_suspected() {
+    const CALLED: &str = "RAYKIT_TEST_NET_HEAD";
+    if let Ok(head) = std::env::var(CALLED) {
+        // This is the other process: it joins, and lives until it is killed.
+        let (address, token) = head.split_once(' ').unwrap();
+        let joined = join(address, &Token::parse(token).unwrap(), vec![], LONG).unwrap();
+        let (peer, address) = (joined.head, joined.address);
+        let node = End::new(joined.identity, None, Setting::default());
+        node.act(move |road| road.connect(peer, &[address]));
+        while !matches!(node.next(), Happening::Down { .. }) {}
+        return;
+    }
+    let head = End::head(Setting::default());
+    let token = head.issue(None, Some(1)).reveal();
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "net::tests::a_process_that_is_killed_is_suspected"])
+        .env(CALLED, format!("{} {token}", head.address()))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let up = head.next();
+    while !head.look(|road| road.links().all(|(_, link)| link.nonce.is_none())) {}
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!((up, head.next()), (Happening::Up(NodeId(2)), Happening::Suspect(NodeId(2))));
 }

@@ -3,15 +3,16 @@
 use super::accept::{self, Hall};
 use super::authority::Authority;
 use super::bulk;
-use super::endpoint::{Doors, Pace};
+use super::endpoint::{Doors, Pace, farewell};
 use super::hands::Hands;
 use super::identity::Identity;
 use super::link;
 use super::pulse;
 use super::renew;
-use super::road::{Driver, Order, no_link};
+use super::road::{Code, Driver, Order, no_link};
 use super::secret::random;
 use super::tls::Wallet;
+use crate::base::limits::net::PANIC_PAUSE_MS;
 use crate::object::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ impl Bell {
 pub(crate) struct Net {
     addresses: Vec<SocketAddr>,
     bell: Bell,
+    wallet: Arc<Wallet>,
     authority: Option<Arc<Mutex<Authority>>>,
     stop: Arc<Stop>,
     thread: Option<JoinHandle<()>>,
@@ -73,8 +75,9 @@ impl Net {
         let name = format!("raykit-{}-net", identity.name.node);
         let authority = authority.map(|authority| Arc::new(Mutex::new(authority)));
         let (bell, stop) = (Bell(Arc::new(Notify::new())), Arc::new(Stop::default()));
+        let wallet = Wallet::new(identity)?;
         let start = Start {
-            identity,
+            wallet: Arc::clone(&wallet),
             authority: authority.clone(),
             listen: listen.to_vec(),
             driver: Box::new(driver),
@@ -95,7 +98,7 @@ impl Net {
         })?;
         let panicked = |_| Error::new(ErrorKind::Panic, "the road's thread panicked");
         let addresses = tells.recv().map_err(panicked)??;
-        Ok(Net { addresses, bell, authority, stop, thread: Some(thread) })
+        Ok(Net { addresses, bell, wallet, authority, stop, thread: Some(thread) })
     }
 
     /// Where it listens, in the order of `listen`.
@@ -105,6 +108,11 @@ impl Net {
 
     pub(crate) fn bell(&self) -> Bell {
         self.bell.clone()
+    }
+
+    /// Who this process is, with the certificate that is in force now.
+    pub(crate) fn identity(&self) -> Identity {
+        self.wallet.identity()
     }
 
     /// Lets `act` at the authority; `None` where this is not the head.
@@ -136,7 +144,7 @@ impl Drop for Net {
 
 /// What the thread begins with.
 struct Start {
-    identity: Identity,
+    wallet: Arc<Wallet>,
     authority: Option<Arc<Mutex<Authority>>>,
     listen: Vec<SocketAddr>,
     driver: Box<dyn Driver>,
@@ -147,15 +155,14 @@ impl Start {
     fn runtime(self) -> Result<(Runtime, Arc<Hands>, Vec<SocketAddr>)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let within = runtime.enter();
-        let wallet = Wallet::new(self.identity)?;
         let head = self.authority.is_some();
-        let doors = Doors::open(&wallet, head, &self.listen, self.pace)?;
+        let doors = Doors::open(&self.wallet, head, &self.listen, self.pace)?;
         let addresses: Vec<SocketAddr> = doors.all().iter().map(|door| door.address).collect();
         let listener = if head { pulse_listener(&addresses) } else { None };
         let port = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let hands = Arc::new(Hands::new(
             self.driver,
-            wallet,
+            self.wallet,
             self.authority,
             doors,
             u64::from_le_bytes(random()?),
@@ -166,8 +173,11 @@ impl Start {
         }
         let hall = Arc::<Hall>::default();
         for door in hands.doors.all() {
-            let keeper = accept::keep(Arc::clone(&hands), door.endpoint.clone(), Arc::clone(&hall));
-            runtime.spawn(keeper);
+            let (hands, endpoint, hall) =
+                (Arc::clone(&hands), door.endpoint.clone(), Arc::clone(&hall));
+            runtime.spawn(again("the door", move || {
+                accept::keep(Arc::clone(&hands), endpoint.clone(), Arc::clone(&hall))
+            }));
         }
         drop(within);
         Ok((runtime, hands, addresses))
@@ -187,19 +197,46 @@ fn pulse_listener(addresses: &[SocketAddr]) -> Option<TcpListener> {
 
 /// Runs until it is told to stop.
 fn run(runtime: &Runtime, hands: &Arc<Hands>, bell: Bell, stop: &Stop) {
-    runtime.spawn(obey(Arc::clone(hands)));
-    runtime.spawn(listen_to(Arc::clone(hands), bell));
-    runtime.spawn(keep_time(Arc::clone(hands)));
-    runtime.spawn(renew::keep(Arc::clone(hands)));
+    let shared = || Arc::clone(hands);
+    let own = shared();
+    runtime.spawn(again("the orders", move || obey(Arc::clone(&own))));
+    let own = shared();
+    runtime.spawn(again("the bell", move || listen_to(Arc::clone(&own), bell.clone())));
+    let own = shared();
+    runtime.spawn(again("the clock", move || keep_time(Arc::clone(&own))));
+    let own = shared();
+    runtime.spawn(again("the certificate", move || renew::keep(Arc::clone(&own))));
     runtime.block_on(async {
         stop.asked.notified().await;
         let grace = stop.grace.lock().unwrap_or_default();
         if grace > Duration::ZERO {
-            hands.road(|road| road.close());
+            let leaving = hands.road(|road| road.close());
             hands.doors.shut();
-            let _ = timeout(grace, hands.doors.idle()).await;
+            let _ = timeout(grace, async {
+                for connection in &leaving {
+                    connection.closed().await;
+                }
+            })
+            .await;
+            leaving.iter().for_each(|connection| connection.close(Code::Goodbye.into(), b""));
+            farewell().await;
         }
     });
+}
+
+/// Runs a task of the road's, and runs it again should it panic: one fault, of the driver's or of
+/// this room's, does not make the node deaf.
+async fn again<F>(what: &'static str, task: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(task()).await
+        && error.is_panic()
+    {
+        tracing::error!(what, "a task of the road panicked, and begins again");
+        // One that panics at once would keep all others from running.
+        tokio::time::sleep(Duration::from_millis(PANIC_PAUSE_MS)).await;
+    }
 }
 
 /// Does what the driver ordered.
