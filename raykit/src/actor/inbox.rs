@@ -8,6 +8,7 @@
 //! 3. A group that is full holds back its own calls and exclusive ones, but not those of other
 //!    groups: between groups there is no order.
 
+use crate::base::NodeId;
 use std::collections::{HashMap, VecDeque};
 
 /// Who makes a call: what the order of calls is kept for.
@@ -19,6 +20,8 @@ pub(crate) enum Caller {
     Task(u64, u32),
     /// An actor, whichever of its methods.
     Actor(u64),
+    /// One of another node, by a number of that node.
+    Far(NodeId, u64),
 }
 
 /// How a call needs the actor's state.

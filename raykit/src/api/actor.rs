@@ -7,10 +7,10 @@ use crate::base::ActorId;
 use crate::node::actors::{self, Claim};
 use crate::node::address::Address;
 use crate::node::cell::{ActorType, Cell, Options as Given};
-use crate::node::checkpoint::KEEP;
-use crate::node::{current, submit};
+use crate::node::far::{self, Order};
+use crate::node::{checkpoint, current, submit};
 use crate::object::error::{Error, ErrorKind, Result};
-use crate::object::raw::{Holder, RawRef};
+use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::{Object, ObjectRef};
 use crate::task::arg::{Input, Inputs};
 use crate::task::call::Tuple;
@@ -90,18 +90,30 @@ pub mod handle {
     use super::*;
 
     pub fn id<A>(actor: &ActorRef<A>) -> Option<ActorId> {
+        if let Some(far) = far::peek(&actor.0) {
+            return Some(far::actor_of(far.object()));
+        }
         present(actor, |cell| cell.id)
     }
 
     pub fn kill<A>(actor: &ActorRef<A>) -> bool {
+        if let Some(sent) = sent(actor, Order::Kill) {
+            return sent;
+        }
         present(actor, |cell| cell.end(cell.died("was killed"))).unwrap_or(false)
     }
 
     pub fn kill_and_restart<A>(actor: &ActorRef<A>) -> bool {
+        if let Some(sent) = sent(actor, Order::KillAndRestart) {
+            return sent;
+        }
         present(actor, Cell::kill_and_restart).unwrap_or(false)
     }
 
     pub fn ready<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
+        if far::peek(&actor.0).is_some() {
+            return ObjectRef::new(far::order(&actor.0, Order::Ready));
+        }
         match with_cell(actor, |cell| cell.ready(|| submit::open(cell.id.node))) {
             Ok(ready) => ObjectRef::new(ready),
             Err(error) => failed(error),
@@ -109,10 +121,16 @@ pub mod handle {
     }
 
     pub fn stop<A>(actor: &ActorRef<A>) -> bool {
+        if let Some(sent) = sent(actor, Order::Stop) {
+            return sent;
+        }
         present(actor, Cell::stop).unwrap_or(false)
     }
 
     pub fn ended<A>(actor: &ActorRef<A>) -> ObjectRef<String> {
+        if far::peek(&actor.0).is_some() {
+            return ObjectRef::new(far::order(&actor.0, Order::Ended));
+        }
         if let Some(ended) = present(actor, |cell| cell.ended(|| submit::open(cell.id.node))) {
             return ObjectRef::new(ended);
         }
@@ -122,19 +140,27 @@ pub mod handle {
     }
 
     pub fn checkpoint<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
-        let unkept = |cell: &Arc<Cell>| cell.checkpoint.is_none().then(|| cell.label());
-        match with_cell(actor, unkept) {
-            Ok(Some(label)) => {
-                let text = format!(
-                    "the state of {label} is not kept: its struct has no option `checkpoint_every`"
-                );
-                failed(Error::new(ErrorKind::Config, text))
-            }
-            _ => call(actor, &KEEP, None, []),
+        if far::peek(&actor.0).is_some() {
+            return ObjectRef::new(far::order(&actor.0, Order::Checkpoint));
+        }
+        match with_cell(actor, checkpoint::of) {
+            Ok(kept) => ObjectRef::new(kept),
+            Err(error) => failed(error),
         }
     }
 
+    /// Has something done to an actor of another node, if it is one: whether it could be told.
+    fn sent<A>(actor: &ActorRef<A>, order: Order) -> Option<bool> {
+        far::peek(&actor.0)?;
+        let alive = actor.0.stage() != Stage::Failed;
+        drop(far::order(&actor.0, order));
+        Some(alive)
+    }
+
     pub fn is_alive<A>(actor: &ActorRef<A>) -> bool {
+        if far::peek(&actor.0).is_some() {
+            return actor.0.stage() != Stage::Failed;
+        }
         present(actor, |cell| !cell.is_ended()).unwrap_or(false)
     }
 
@@ -354,6 +380,10 @@ pub fn call<T, const N: usize, A>(
     inputs: [Input; N],
 ) -> ObjectRef<T> {
     let inputs = Inputs::new(inputs);
+    if far::peek(&actor.0).is_some() {
+        let task = far::call(&actor.0, method, options.map(Box::new), inputs, |_| ());
+        return ObjectRef::new(RawRef(task as Arc<dyn Holder>));
+    }
     match with_cell(actor, |cell| actors::call(cell, method, options.map(Box::new), inputs, |_| ()))
     {
         Ok(task) => ObjectRef::new(RawRef(task as Arc<dyn Holder>)),
@@ -369,7 +399,11 @@ pub fn call_many<T: Tuple, const N: usize, A>(
     inputs: [Input; N],
 ) -> T::Refs {
     let mut references = Vec::new();
-    let made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
+    let mut made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
+    if far::peek(&actor.0).is_some() {
+        far::call(&actor.0, method, options.map(Box::new), Inputs::new(inputs), &mut made);
+        return T::into_refs(references);
+    }
     let called = with_cell(actor, |cell| {
         actors::call(cell, method, options.map(Box::new), Inputs::new(inputs), made)
     });

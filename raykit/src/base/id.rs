@@ -38,6 +38,14 @@ impl TaskId {
 }
 
 impl ObjectId {
+    /// The index of what is no result but an actor's handles.
+    pub(crate) const ACTOR: u32 = u32::MAX;
+
+    /// Whether it stands for an actor.
+    pub(crate) fn is_actor(self) -> bool {
+        self.index == ObjectId::ACTOR
+    }
+
     /// The task that makes this object; for what `put` stored, a task id that no task has.
     pub(crate) fn task(self) -> TaskId {
         TaskId { node: self.node, sequence: self.sequence }

@@ -251,10 +251,6 @@ impl Road {
         self.links.get(&peer).is_some_and(|link| link.id == id)
     }
 
-    pub(super) fn has_link(&self, peer: NodeId) -> bool {
-        self.links.contains_key(&peer)
-    }
-
     pub(super) fn links(&self) -> impl Iterator<Item = (&NodeId, &Link)> {
         self.links.iter()
     }

@@ -35,10 +35,6 @@ impl Token {
         self.id
     }
 
-    pub(crate) fn role(&self) -> Role {
-        self.role
-    }
-
     /// The token as it is handed on; whoever sees it may join.
     pub(crate) fn reveal(&self) -> String {
         let TokenId(id) = self.id;

@@ -7,8 +7,7 @@ use super::life::Charge;
 use super::task::{Mailbox, Task};
 use super::{Node, current, submit};
 use crate::actor::options::ActorOptions;
-use crate::base::TaskId;
-use crate::base::id::next_sequence;
+use crate::base::{ObjectId, TaskId};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
@@ -195,10 +194,11 @@ pub(crate) fn create(
     if let Some(after) = after {
         inputs = inputs.and_after(after);
     }
-    let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
     let claim = Arc::new_cyclic(|claim: &Weak<Claim>| {
         let claim = Weak::clone(claim) as Weak<dyn Holder>;
         let cell = Cell::new(node, kind, options, legacy, claim);
+        let task = TaskId { node: node.id, sequence: cell.id.sequence };
+        let id = task.result(ObjectId::ACTOR);
         Claim { slot: Slot::new(id, node.ledger), cell }
     });
     let cell = Arc::clone(&claim.cell);

@@ -1,15 +1,20 @@
 //! Tasks that leave, come back, and arrive from elsewhere.
 
 use super::Node;
+use super::actors::Claim;
 use super::cluster::{Away, Cluster, Post};
-use super::pack::{self, Called};
+use super::far::Order;
+use super::pack::{self, Called, To, Wanted};
 use super::submit::NewTask;
-use super::task::{State, Task};
+use super::task::{Mailbox, State, Task};
+use super::{checkpoint, submit};
+use crate::actor::inbox::Caller;
 use crate::base::ObjectId;
 use crate::base::limits::LEAVING_BYTES_MAX;
-use crate::object::error::Error;
+use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
+use crate::object::value::Value;
 use crate::proto::event::Wish;
 use crate::proto::wire::LeaseId;
 use crate::sched::LaneId;
@@ -82,9 +87,19 @@ impl Node {
         cluster: &Arc<Cluster>,
         task: &Arc<Task>,
     ) -> Option<LeaseId> {
+        self.send_to(cluster, task, None)
+    }
+
+    /// The same, for an actor of another node.
+    pub(super) fn send_to(
+        self: &Arc<Node>,
+        cluster: &Arc<Cluster>,
+        task: &Arc<Task>,
+        to: To,
+    ) -> Option<LeaseId> {
         let attempt = task.claim_at(task.ticket())?;
         let lease = LeaseId { task: task.id(), attempt };
-        let packed = cluster.lost().map_or_else(|| pack::call(self, task), Err);
+        let packed = cluster.lost().map_or_else(|| pack::call(self, task, &to), Err);
         let written = packed.and_then(|(spec, refs)| {
             let want = task.options().request()?;
             Ok(Away { lease, task: Arc::clone(task), want, spec, refs })
@@ -134,14 +149,53 @@ impl Node {
         }
     }
 
-    /// Runs a call of another node. Its results are posted when they are there.
+    /// Does what another node wants done. The task, if it is one.
     pub(super) fn arrive(
+        self: &Arc<Node>,
+        cluster: &Arc<Cluster>,
+        lease: LeaseId,
+        wanted: Wanted,
+    ) -> Option<Arc<Task>> {
+        match wanted {
+            Wanted::Call(called) => Some(self.arrive_call(cluster, lease, *called)),
+            Wanted::Order(actor, order) => {
+                let done = self.obey(&actor, order);
+                Results::watch(cluster, lease, vec![done]);
+                None
+            }
+        }
+    }
+
+    /// Does something to an actor. What is there when that is done.
+    fn obey(self: &Arc<Node>, actor: &RawRef, order: Order) -> RawRef {
+        let Some(claim) = actor.peek::<Claim>() else {
+            return submit::failed(Error::new(ErrorKind::ActorNotFound, "it is no actor"));
+        };
+        let (cell, open) = (claim.cell(), || submit::open(self.id));
+        let told = |said: bool| submit::value(self.id, Value::new(said));
+        match order {
+            Order::Ready => cell.ready(open),
+            Order::Ended => cell.ended(open),
+            Order::Kill => told(cell.end(cell.died("was killed"))),
+            Order::KillAndRestart => told(cell.kill_and_restart()),
+            Order::Stop => told(cell.stop()),
+            Order::Checkpoint => checkpoint::of(cell),
+        }
+    }
+
+    /// Runs a call of another node. Its results are posted when they are there.
+    fn arrive_call(
         self: &Arc<Node>,
         cluster: &Arc<Cluster>,
         lease: LeaseId,
         called: Called,
     ) -> Arc<Task> {
-        let Called { function, options, inputs, deadline, attempt } = called;
+        let Called { function, options, inputs, deadline, attempt, method } = called;
+        let (actor, caller) = match method {
+            Some((actor, caller)) => (Some(actor), caller),
+            None => (None, Caller::Far(lease.task.node, lease.task.sequence)),
+        };
+        let cell = actor.as_ref().and_then(|actor| actor.peek::<Claim>()).map(Claim::cell);
         let waits = inputs.references().any(|reference| !reference.is_ready());
         let referring = inputs.references().next().is_some();
         let priority = options.priority;
@@ -155,9 +209,9 @@ impl Node {
             lane,
             state: if referring { State::Waiting } else { State::Queued },
             node: waits.then(|| Arc::clone(self)),
-            mailbox: None,
+            mailbox: cell.map(|cell| Arc::clone(cell) as Arc<dyn Mailbox>),
             deadline,
-            arrived: true,
+            arrived: Some(caller),
         };
         let task = new.make(function, Some(Box::new(options)), inputs);
         task.attempt.store(attempt, Ordering::Relaxed);
@@ -167,7 +221,14 @@ impl Node {
         if let Some(deadline) = deadline {
             self.timer.expire(self, &task, deadline, None);
         }
-        if waits {
+        if cell.is_some() {
+            self.send(&task, waits);
+        } else if actor.is_some() {
+            let error = Error::new(ErrorKind::ActorNotFound, "it is no actor of this node");
+            if task.give_up() {
+                self.finish_unrun(&task, error);
+            }
+        } else if waits {
             self.await_arguments(&task);
         } else if referring {
             self.ready(Arc::clone(&task), None);

@@ -1,21 +1,23 @@
 //! An actor's state is kept for its next life: after so many changes, or on request.
 
-use super::Node;
 use super::cell::Cell;
 use super::run::caught;
 use super::task::Task;
+use super::{Node, actors, submit};
 use crate::actor::inbox::Need;
 use crate::actor::state::{Life, State};
 use crate::base::quiet::quietly;
-use crate::object::Result;
+use crate::object::raw::{Holder, RawRef};
 use crate::object::value::Value;
+use crate::object::{Error, ErrorKind, Result};
+use crate::task::arg::Inputs;
 use crate::task::call::{Results, Returns};
 use crate::task::function::{Body, Function};
 use crate::task::options::Options;
 use std::sync::Arc;
 
 /// The method behind `handle.checkpoint()`: nothing but a place in the order of calls.
-pub(crate) static KEEP: Function = Function {
+static KEEP: Function = Function {
     name: "checkpoint",
     krate: "raykit",
     major: "0",
@@ -109,4 +111,17 @@ impl Cell {
         let kept = own.or_else(|| legacy?.0.inherit())?;
         Some(caught(|| (checkpoint.load)(kept)))
     }
+}
+
+/// Has the actor's state kept, when the calls before this have ended.
+pub(crate) fn of(cell: &Arc<Cell>) -> RawRef {
+    if cell.checkpoint.is_none() {
+        let text = format!(
+            "the state of {} is not kept: its struct has no option `checkpoint_every`",
+            cell.label()
+        );
+        return submit::failed(Error::new(ErrorKind::Config, text));
+    }
+    let task = actors::call(cell, &KEEP, None, Inputs::None, |_| ());
+    RawRef(task as Arc<dyn Holder>)
 }

@@ -80,6 +80,8 @@ pub(super) enum Post {
         lease: LeaseId,
         wish: Wish,
     },
+    /// A call of an actor of another node.
+    Call(LeaseId),
     Withdraw(LeaseId),
     /// A task of another node has run here.
     Ran {
@@ -249,6 +251,14 @@ impl Foreign {
     ) -> Foreign {
         let generation = AtomicU64::new(generation);
         Foreign { slot: Slot::new(object, ledger), object, generation, cluster }
+    }
+
+    pub(crate) fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
     }
 
     /// One more reference has arrived.

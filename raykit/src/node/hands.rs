@@ -179,6 +179,10 @@ impl Hands {
                 Some(offer) => Event::Offer(offer),
                 None => return,
             },
+            Post::Call(lease) => match self.actor_call(lease) {
+                Some(offer) => Event::Call(offer),
+                None => return,
+            },
             Post::Withdraw(lease) => {
                 self.cluster.away.lock().remove(&lease.task);
                 Event::Withdraw(lease)
@@ -208,6 +212,16 @@ impl Hands {
         };
         let refs = refs.iter().map(|reference| self.claim(reference)).collect();
         Some(Offer { lease, want, wish, spec, refs })
+    }
+
+    /// A call for the node of its actor.
+    fn actor_call(&mut self, lease: LeaseId) -> Option<Offer> {
+        let home = {
+            let away = self.cluster.away.lock();
+            let task = &away.get(&lease.task).filter(|away| away.lease == lease)?.task;
+            task.mailbox.as_ref()?.actor().node
+        };
+        self.offer(lease, Wish::At { node: home, soft: false })
     }
 
     /// Claims an object for the brain. The name that other nodes know it by.
@@ -310,12 +324,14 @@ impl Hands {
                 let refs: Option<Vec<_>> =
                     refs.iter().map(|object| self.fresh.get(object).cloned()).collect();
                 let broken = || Error::new(ErrorKind::Encoding, "a reference has not come");
-                let called =
-                    refs.ok_or_else(broken).and_then(|refs| pack::read_call(&spec, &refs, &want));
+                let called = refs
+                    .ok_or_else(broken)
+                    .and_then(|refs| pack::read_call(&spec, &refs, &want, lease.task.node));
                 match called {
                     Ok(called) => {
-                        let task = node.arrive(&self.cluster, lease, called);
-                        self.taken.insert(lease, task);
+                        if let Some(task) = node.arrive(&self.cluster, lease, called) {
+                            self.taken.insert(lease, task);
+                        }
                     }
                     Err(error) => {
                         let why = told::write(&error).map(|sealed| Arc::from(sealed.bytes()));
@@ -378,6 +394,9 @@ impl Hands {
 
     /// Has the hands told when an object is there that others wait for.
     fn watch(&self, object: ObjectId) {
+        if object.is_actor() {
+            return; // it is there, and has no value
+        }
         if let Some(reference) = self.claims.get(&object) {
             super::arrive::watch(&self.cluster, object, reference.clone());
         }

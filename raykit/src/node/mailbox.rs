@@ -55,7 +55,7 @@ impl Cell {
 }
 
 /// Who makes a call here and now.
-fn caller() -> Caller {
+pub(super) fn caller() -> Caller {
     current::with_tasks(|tasks| match tasks.last() {
         None => Caller::Thread(current::thread_number()),
         Some(task) => match &task.mailbox {
@@ -126,7 +126,10 @@ impl Mailbox for Cell {
             core.inbox.push(mail);
         } else {
             let number = task.id().sequence;
-            let caller = if ordered { caller() } else { Caller::Task(number, 0) };
+            let caller = match ordered {
+                true => task.far_caller().unwrap_or_else(caller),
+                false => Caller::Task(number, 0),
+            };
             core.inbox.push_from(caller, mail, (!ready).then_some(number));
         }
         let turn = core.wants_turn(self.turns_max);

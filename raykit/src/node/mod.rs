@@ -44,6 +44,7 @@ mod turn;
 pub(crate) mod checkpoint;
 mod mailbox;
 pub(crate) mod actors;
+pub(crate) mod far;
 pub(crate) mod cluster;
 mod pack;
 mod arrive;

@@ -162,6 +162,10 @@ fn finish(node: &Arc<Node>, arriving: Arriving) {
 /// What a node had is lost: another attempt, if the task may have one.
 fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
     let attempt = task.attempt.load(Ordering::Relaxed);
+    if task.mailbox.is_some() {
+        let text = format!("the actor was on {by}, which is gone: {why}");
+        return node.settle_away(task, Err(task.error(ErrorKind::ActorDied, text)));
+    }
     if task.options().max_retries > attempt && !task.is_settled() {
         task.attempt.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(task = %task.id(), name = task.name(), node = %by, why, "tries again elsewhere");

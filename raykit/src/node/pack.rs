@@ -1,8 +1,12 @@
 //! Calls, values and errors as bytes for another node, and back.
 
 use super::cluster::Packed;
+use super::far::Order;
+use super::mailbox::caller;
 use super::task::Task;
 use super::{Node, submit};
+use crate::actor::inbox::Caller;
+use crate::base::NodeId;
 use crate::base::limits::INLINE_BYTES_MAX;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
@@ -15,7 +19,7 @@ use crate::object::value::Value;
 use crate::proto::wire::{Bytes, Reader, Wire, record};
 use crate::task::arg::{Given, Input, Inputs};
 use crate::task::function::Function;
-use crate::task::options::{Options, RetryOn};
+use crate::task::options::{Options, RetryOn, WhenFull};
 use crate::task::registry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,9 +34,64 @@ struct Spec {
     /// Milliseconds that it has left.
     left: Option<u64>,
     attempt: u32,
+    target: Target,
     inputs: Vec<Part>,
 }
-record!(Spec { function, schema, name, priority, left, attempt, inputs });
+record!(Spec { function, schema, name, priority, left, attempt, target, inputs });
+
+/// Whom a call is for. Actors are told by their places in the list of references.
+enum Target {
+    /// No actor.
+    Task,
+    Method {
+        actor: u32,
+        caller: u64,
+        manner: Manner,
+    },
+    Order {
+        actor: u32,
+        order: u8,
+    },
+}
+
+/// How a method is called, as far as its actor's node has to know.
+struct Manner {
+    ordered: bool,
+    waits_for_room: bool,
+    max_retries: u32,
+    /// Every failure is tried again.
+    retries_all: bool,
+}
+record!(Manner { ordered, waits_for_room, max_retries, retries_all });
+
+impl Wire for Target {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Target::Task => out.push(0),
+            Target::Method { actor, caller, manner } => {
+                out.push(1);
+                (*actor, *caller).put(out);
+                manner.put(out);
+            }
+            Target::Order { actor, order } => {
+                out.push(2);
+                (*actor, *order).put(out);
+            }
+        }
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match u8::take(from)? {
+            0 => Target::Task,
+            1 => Target::Method {
+                actor: Wire::take(from)?,
+                caller: Wire::take(from)?,
+                manner: Wire::take(from)?,
+            },
+            2 => Target::Order { actor: Wire::take(from)?, order: Wire::take(from)? },
+            _ => return None,
+        })
+    }
+}
 
 /// An argument. References are told by their places in a list beside the bytes.
 enum Part {
@@ -63,8 +122,11 @@ impl Wire for Part {
     }
 }
 
+/// An actor of another node, and what is to be done to it if it is no method.
+pub(super) type To = Option<(RawRef, Option<Order>)>;
+
 /// The call that `task` is, and the references in it.
-pub(super) fn call(node: &Node, task: &Task) -> Result<(Bytes, Vec<RawRef>)> {
+pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawRef>)> {
     let mut refs: Vec<RawRef> = Vec::new();
     let mut place = |reference: &RawRef| {
         let known = refs.iter().position(|known| known.is(reference));
@@ -93,6 +155,23 @@ pub(super) fn call(node: &Node, task: &Task) -> Result<(Bytes, Vec<RawRef>)> {
     // Values of the user's may be dropped here.
     quietly(|| drop(inputs));
     let options = task.options();
+    let target = match to {
+        None => Target::Task,
+        Some((actor, Some(order))) => Target::Order {
+            actor: place(actor),
+            order: Order::ALL.iter().position(|one| one == order).unwrap_or_default() as u8,
+        },
+        Some((actor, None)) => Target::Method {
+            actor: place(actor),
+            caller: caller_number(),
+            manner: Manner {
+                ordered: options.ordered,
+                waits_for_room: options.when_full == WhenFull::Wait,
+                max_retries: options.max_retries,
+                retries_all: matches!(options.retry_on, RetryOn::All),
+            },
+        },
+    };
     let left = task.deadline().map(|at| at.saturating_duration_since(Instant::now()));
     let spec = Spec {
         function: registry::number(task.function),
@@ -101,6 +180,7 @@ pub(super) fn call(node: &Node, task: &Task) -> Result<(Bytes, Vec<RawRef>)> {
         priority: options.priority.map(|priority| priority as u32),
         left: left.map(|left| left.as_millis() as u64),
         attempt: task.attempt.load(std::sync::atomic::Ordering::Relaxed),
+        target,
         inputs: parts,
     };
     let mut out = Vec::with_capacity(128);
@@ -115,12 +195,30 @@ pub(super) struct Called {
     pub(super) inputs: Inputs,
     pub(super) deadline: Option<Instant>,
     pub(super) attempt: u32,
+    /// The actor that it is for, and who has called it.
+    pub(super) method: Option<(RawRef, Caller)>,
+}
+
+/// What another node wants done.
+pub(super) enum Wanted {
+    Call(Box<Called>),
+    Order(RawRef, Order),
 }
 
 /// Reads what `call` has written, with its references.
-pub(super) fn read_call(bytes: &[u8], refs: &[RawRef], want: &Resources) -> Result<Called> {
+pub(super) fn read_call(
+    bytes: &[u8],
+    refs: &[RawRef],
+    want: &Resources,
+    from: NodeId,
+) -> Result<Wanted> {
     let broken = || Error::new(ErrorKind::Encoding, "the call of another node cannot be read");
     let spec = Spec::take(&mut Reader::new(bytes)).ok_or_else(broken)?;
+    let at = |at: u32| refs.get(at as usize).cloned().ok_or_else(broken);
+    if let Target::Order { actor, order } = spec.target {
+        let order = Order::ALL.get(usize::from(order)).copied().ok_or_else(broken)?;
+        return Ok(Wanted::Order(at(actor)?, order));
+    }
     let function = registry::numbered(spec.function).ok_or_else(|| {
         let text = "the function is not in the program of the node that was to run it; if it is in a \
                     crate that the program's binary never names, the linker leaves it out: write \
@@ -134,7 +232,6 @@ pub(super) fn read_call(bytes: &[u8], refs: &[RawRef], want: &Resources) -> Resu
         );
         return Err(Error::new(ErrorKind::UnknownFunction, text));
     }
-    let at = |at: u32| refs.get(at as usize).cloned().ok_or_else(broken);
     let mut inputs = Vec::with_capacity(spec.inputs.len());
     for part in spec.inputs {
         inputs.push(Input(match part {
@@ -160,7 +257,18 @@ pub(super) fn read_call(bytes: &[u8], refs: &[RawRef], want: &Resources) -> Resu
         0 => Inputs::None,
         _ => Inputs::Many(inputs.into()),
     };
-    Ok(Called { function, options, inputs, deadline, attempt: spec.attempt })
+    let mut method = None;
+    if let Target::Method { actor, caller, manner } = spec.target {
+        method = Some((at(actor)?, Caller::Far(from, caller)));
+        options.ordered = manner.ordered;
+        options.when_full = if manner.waits_for_room { WhenFull::Wait } else { WhenFull::Fail };
+        options.max_retries = manner.max_retries;
+        options.retry_on =
+            if manner.retries_all { RetryOn::All } else { function.defaults.retry_on };
+        options.own_retries = true;
+    }
+    let attempt = spec.attempt;
+    Ok(Wanted::Call(Box::new(Called { function, options, inputs, deadline, attempt, method })))
 }
 
 /// What became of an object, for another node.
@@ -181,4 +289,12 @@ pub(super) fn failure(error: &Error) -> Packed {
     let written = super::run::caught(|| told::write(error)).or_else(|why| told::write(&why));
     let empty = || told::write(&Error::new(ErrorKind::Encoding, "an error cannot be written"));
     Packed::Failed(Arc::new(written.or_else(|_| empty()).expect("a text can be written")))
+}
+
+/// Who calls here and now, as a number of this node.
+fn caller_number() -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    caller().hash(&mut hasher);
+    hasher.finish()
 }

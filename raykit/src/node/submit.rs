@@ -3,6 +3,7 @@
 
 use super::task::{Extra, Mailbox, Part, Parts, State, Task};
 use super::{Node, current};
+use crate::actor::inbox::Caller;
 use crate::base::id::next_sequence;
 use crate::base::limits::{STREAM_BYTES_AHEAD, STREAM_ITEMS_AHEAD};
 use crate::base::quiet::quietly;
@@ -56,6 +57,13 @@ pub(crate) fn failed(error: Error) -> RawRef {
     RawRef(Arc::new(slot) as Arc<dyn Holder>)
 }
 
+/// A reference to an object of that node which is there.
+pub(crate) fn value(node: NodeId, value: Value) -> RawRef {
+    let reference = open(node);
+    reference.seal(Ok(Payload::new(value)));
+    reference
+}
+
 /// The place of an object that is there, and is nothing.
 pub(crate) fn sealed() -> Slot {
     let id = TaskId { node: NodeId(0), sequence: next_sequence() }.result(0);
@@ -90,7 +98,7 @@ pub(crate) fn refused(
         node: None,
         mailbox: None,
         deadline: None,
-        arrived: false,
+        arrived: None,
     };
     let task = call.make(function, options, Inputs::None);
     made(&task);
@@ -107,8 +115,8 @@ pub(super) struct NewTask {
     pub(super) node: Option<Arc<Node>>,
     pub(super) mailbox: Option<Arc<dyn Mailbox>>,
     pub(super) deadline: Option<Instant>,
-    /// It belongs to another node.
-    pub(super) arrived: bool,
+    /// It belongs to another node: who has called it there.
+    pub(super) arrived: Option<Caller>,
 }
 
 impl NewTask {
@@ -122,7 +130,7 @@ impl NewTask {
         let id = TaskId { node: node.id, sequence: next_sequence() };
         node.counters.submitted.add(1);
         let (ledger, mailbox) = (node.ledger, Some(mailbox));
-        NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None, arrived: false }
+        NewTask { id, ledger, lane, state, node: None, mailbox, deadline: None, arrived: None }
     }
 
     pub(super) fn make(
@@ -150,7 +158,8 @@ impl NewTask {
         });
         if function.returns <= 1 {
             let (deadline, arrived) = (self.deadline, self.arrived);
-            let any = options.is_some() || pipe.is_some() || deadline.is_some();
+            let any =
+                options.is_some() || pipe.is_some() || deadline.is_some() || arrived.is_some();
             let extra = any.then(|| {
                 let parts = Default::default();
                 Box::new(Extra { options, parts, pipe, deadline, arrived })
@@ -244,7 +253,7 @@ impl Node {
             node: waits.then(|| Arc::clone(self)),
             mailbox,
             deadline,
-            arrived: false,
+            arrived: None,
         };
         let task = call.make(function, options, inputs);
         made(&task);
@@ -274,7 +283,11 @@ impl Node {
     }
 
     /// Sends a call to its actor, in the order in which its caller makes it.
-    fn send(self: &Arc<Node>, task: &Arc<Task>, waits: bool) {
+    pub(super) fn send(self: &Arc<Node>, task: &Arc<Task>, waits: bool) {
+        if task.mailbox.as_ref().is_some_and(|actor| actor.is_far()) {
+            self.post(task, true);
+            return;
+        }
         if !waits && task.state() == State::Waiting {
             // Once it is posted a worker may begin it, so it has to be ready before.
             match failed_argument(task) {

@@ -12,6 +12,7 @@
 //! task that waits for it. The entry that stays in the queue finds it claimed and does nothing.
 
 use super::Node;
+use crate::actor::inbox::Caller;
 use crate::actor::state::State as ActorState;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
@@ -115,6 +116,11 @@ pub(crate) trait Mailbox: Send + Sync {
     /// What is not done then goes on by itself.
     fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>);
 
+    /// Whether the actor is on another node.
+    fn is_far(&self) -> bool {
+        false
+    }
+
     /// Whether all its calls run on one thread.
     fn is_pinned(&self) -> bool;
 
@@ -143,7 +149,7 @@ pub(crate) struct Extra {
     /// When its time is up, its own or that of the call which it is a part of.
     pub(crate) deadline: Option<Instant>,
     /// It belongs to another node, and runs here.
-    pub(crate) arrived: bool,
+    pub(crate) arrived: Option<Caller>,
     /// The items of a stream.
     pub(crate) pipe: Option<Arc<Pipe<Counted>>>,
 }
@@ -237,7 +243,12 @@ impl Task {
 
     /// Whether it belongs to another node, and runs here.
     pub(crate) fn has_arrived(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.arrived)
+        self.extra.as_ref().is_some_and(|extra| extra.arrived.is_some())
+    }
+
+    /// Who has made the call, if it came from another node.
+    pub(crate) fn far_caller(&self) -> Option<Caller> {
+        self.extra.as_ref().and_then(|extra| extra.arrived)
     }
 
     pub(crate) fn name(&self) -> &str {

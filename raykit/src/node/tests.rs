@@ -345,3 +345,109 @@ fn a_head_alone_runs_all_by_itself() {
         assert_eq!(asked.get().unwrap(), (1, head.node.id.0));
     });
 }
+
+#[raykit::remote(max_restarts = 1)]
+struct Tally {
+    notes: Vec<i64>,
+}
+
+#[raykit::remote]
+impl Tally {
+    pub fn new() -> Self {
+        Tally { notes: Vec::new() }
+    }
+    pub fn note(&mut self, x: i64) -> (i64, u32) {
+        self.notes.push(x);
+        (self.notes.len() as i64, current::node().expect("a node").id.0)
+    }
+    pub fn notes(&self) -> Vec<i64> {
+        self.notes.clone()
+    }
+    pub fn panics(&mut self) {
+        panic!("as asked");
+    }
+    pub async fn later(&self, x: ObjectRef<i64>) -> crate::Result<i64> {
+        Ok(x.await? + self.notes.len() as i64)
+    }
+}
+
+#[raykit::remote]
+fn makes_tally() -> TallyHandle {
+    Tally::remote()
+}
+
+#[raykit::remote]
+fn notes_many(tally: TallyHandle, from: i64, count: i64) -> crate::Result<i64> {
+    let noted: Vec<_> = (from..from + count).map(|x| tally.note(x)).collect();
+    crate::get(&noted).map(|noted| noted.len() as i64)
+}
+
+#[test]
+fn actors_are_called_from_other_nodes_in_order() {
+    let mut world = World::new();
+    let (head, other) = (world.join(2), world.join(2));
+    here(&head, || {
+        // One here, called from there, and the other way round.
+        let own = Tally::remote();
+        let noted = notes_many::options().strategy(at(&other)).remote(&own, 0, 500);
+        assert_eq!(noted.get().unwrap(), 500);
+        assert_eq!(own.notes().get().unwrap(), (0..500).collect::<Vec<_>>());
+        let far = makes_tally::options().strategy(at(&other)).remote().get().unwrap();
+        let noted: Vec<_> = (0..500).map(|x| far.note(x)).collect();
+        let noted = crate::get(&noted).unwrap();
+        assert_eq!(noted.last(), Some(&(500, other.node.id.0)));
+        assert_eq!(far.notes().get().unwrap(), (0..500).collect::<Vec<_>>());
+        let x = crate::put(7).unwrap();
+        assert_eq!(far.later(&x).get().unwrap(), 507);
+        // What is not ready holds back those behind it.
+        let slow = slowly::remote(7);
+        let last = [far.later(&slow), far.later(&slow)];
+        assert_eq!(crate::get(&last).unwrap(), [507, 507]);
+        assert_eq!(far.id().unwrap().node, other.node.id);
+        assert!(far.is_alive() && far.ready().get().is_ok());
+        // A crash, a new life, and the end.
+        assert!(far.panics().get().unwrap_err().is_panic());
+        assert_eq!(far.note(1).get().unwrap().0, 1);
+        let ended = far.ended();
+        assert!(far.kill());
+        assert!(ended.get().unwrap().contains("killed"));
+        assert!(far.note(2).get().unwrap_err().is_actor_died());
+    });
+    nothing_left(&[&head, &other]);
+}
+
+/// with the last handle of all nodes an actor ends.
+#[test]
+fn the_last_handle_anywhere_ends_an_actor() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    let far = here(&head, || makes_tally::options().strategy(at(&other)).remote().get().unwrap());
+    let alive = || here(&other, || crate::stats().unwrap().actors);
+    here(&head, || assert_eq!(far.note(1).get().unwrap().0, 1));
+    assert_eq!(alive(), 1);
+    here(&head, || drop(far));
+    let until = Instant::now() + Duration::from_secs(20);
+    while alive() > 0 {
+        assert!(Instant::now() < until, "the actor is still there");
+        std::thread::yield_now();
+    }
+    nothing_left(&[&head, &other]);
+}
+
+/// A1, A4: an actor goes with its node, and whoever calls it is told.
+#[test]
+fn an_actor_goes_with_its_node() {
+    let mut world = World::new();
+    let (head, mut other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let far = makes_tally::options().strategy(at(&other)).remote().get().unwrap();
+        assert_eq!(far.note(1).get().unwrap().0, 1);
+        other.vanish();
+        let error = far.note(2).get().unwrap_err();
+        assert!(error.is_actor_died(), "{error}");
+        let late = far.note(3).get().unwrap_err();
+        assert!(late.is_actor_died(), "{late}");
+        assert!(!far.is_alive());
+    });
+    nothing_left(&[&head]);
+}

@@ -46,6 +46,8 @@ pub(crate) enum Event {
     Load(Load),
     /// A task that is not, or cannot be, run here.
     Offer(Offer),
+    /// A call of an actor of another node, which goes there in the order of its caller's.
+    Call(Offer),
     /// A task that was offered is not wanted any more.
     Withdraw(LeaseId),
     /// What was to be run has run.

@@ -106,6 +106,7 @@ impl Machine {
                 work.place(cx, peers, refs);
             }
             Event::Offer(offer) => work.offer(cx, peers, refs, offer),
+            Event::Call(offer) => work.call(cx, peers, refs, offer),
             Event::Withdraw(lease) => work.withdraw(cx, refs, lease),
             Event::Ran { lease, results } => work.done(cx, refs, lease, results),
             Event::Refused { lease, why } => work.refuse(cx, lease, why),

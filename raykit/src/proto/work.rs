@@ -9,7 +9,7 @@
 //! one.
 
 use super::context::Context;
-use super::event::{Action, Offer};
+use super::event::{Action, Offer, Wish};
 use super::peers::Peers;
 use super::place::{self, Seat};
 use super::refs::Refs;
@@ -84,6 +84,25 @@ impl Work {
         self.waiting.push_back(lease);
         self.place(cx, peers, refs);
         self.watch_infeasible(cx, peers, lease);
+    }
+
+    /// A call that goes to one node and nowhere else, at once: those behind it must not overtake
+    /// it.
+    pub(super) fn call(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
+        let (lease, wish) = (offer.lease, offer.wish);
+        refs.pin(&offer.refs);
+        self.lent.insert(lease, Lent { offer, at: None });
+        match wish {
+            Wish::At { node, .. } if node != peers.me() && !peers.is_dead(node) => {
+                self.lend(cx, peers, refs, lease, node);
+            }
+            Wish::At { node, .. } => {
+                self.end(cx, refs, lease);
+                let why = "it was declared dead".to_owned();
+                cx.actions.push_back(Action::Lost { lease, by: node, why });
+            }
+            Wish::Anywhere | Wish::Spread => self.waiting.push_back(lease),
+        }
     }
 
     fn watch_infeasible(&self, cx: &mut Context, peers: &Peers, lease: LeaseId) {
