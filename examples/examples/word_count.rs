@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p raykit-examples --example word_count              # the sources of raykit
 //! cargo run --release -p raykit-examples --example word_count -- DIRECTORY
+//! cargo run --release -p raykit-examples --example word_count -- worker --help   # on several nodes
 //! ```
 
 use anyhow::Context as _;
@@ -48,6 +49,7 @@ fn merge(mut left: Counts, right: &Counts) -> Counts {
     left
 }
 
+#[raykit::main]
 fn main() -> anyhow::Result<()> {
     let [directory] = arguments(USAGE);
     let directory = directory.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/..").into());

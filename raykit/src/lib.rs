@@ -65,11 +65,7 @@ mod proto;
 #[cfg(feature = "cluster")]
 #[cfg_attr(
     not(test),
-    allow(
-        dead_code,
-        unused_imports,
-        reason = "lists of tokens and bans wait for who asks for them"
-    )
+    allow(dead_code, reason = "lists of tokens and bans wait for who asks for them")
 )]
 mod net;
 mod node;
@@ -95,6 +91,9 @@ pub use kit::shape::{Point, Shape};
 pub use kit::supervisor::{Failure, Supervisor};
 pub use kit::virtual_actors::VirtualActors;
 pub use object::{Error, ErrorKind, Object, ObjectRef, ObjectStream, Result, Serde, View};
+#[doc(inline)]
+#[doc = include_str!("../docs/main.md")]
+pub use raykit_macros::main;
 #[doc(inline)]
 #[doc = include_str!("../docs/object.md")]
 pub use raykit_macros::object;
@@ -155,6 +154,7 @@ pub mod __private {
     pub use crate::actor::threads::{AnyThread, Keeps, OneThread, Roams, Shares};
     pub use crate::api::actor::{call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
+    pub use crate::api::program::{be_node, is_node};
     pub use crate::api::stream::{call_stream, submit_stream};
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;

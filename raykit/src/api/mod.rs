@@ -21,6 +21,7 @@ mod tokens;
 pub(crate) mod init;
 #[cfg(feature = "cluster")]
 pub(crate) mod worker;
+pub(crate) mod program;
 pub(crate) mod get;
 pub(crate) mod wait;
 pub(crate) mod stream;

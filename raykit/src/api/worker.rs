@@ -6,6 +6,7 @@ use crate::node::current;
 use crate::node::road::write_token;
 use crate::object::error::{Error, ErrorKind, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -227,15 +228,20 @@ impl NodeArgs {
 /// [`ErrorKind::Refused`] when the head does not let it in, [`ErrorKind::Io`] when the head cannot
 /// be reached, [`ErrorKind::ClusterLost`] when it had a cluster and has none any more.
 pub fn worker() -> Result<()> {
+    parse("", std::env::args_os().collect()).run()
+}
+
+/// The flags in a command line. `under` is the word that came before them, if one did. Asked for
+/// help, or told nonsense, it says so and ends the process.
+pub(super) fn parse(under: &str, words: Vec<OsString>) -> NodeArgs {
     use clap::{Args as _, FromArgMatches as _};
-    let name = std::env::current_exe().ok();
-    let name = name.as_deref().and_then(|path| path.file_name()).map(|name| name.to_owned());
-    let name = name.and_then(|name| name.into_string().ok()).unwrap_or_else(|| "worker".into());
-    let command = NodeArgs::augment_args(Command::new("worker").bin_name(name))
+    let program = words.first().map(PathBuf::from);
+    let program = program.as_deref().and_then(|path| path.file_name()?.to_str());
+    let name = format!("{} {under}", program.unwrap_or("worker"));
+    let command = NodeArgs::augment_args(Command::new("worker").bin_name(name.trim_end()))
         .about("A node of a raykit cluster: the head, or one that joins it");
-    let matches = command.get_matches();
-    let args = NodeArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    args.run()
+    let matches = command.get_matches_from(words);
+    NodeArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Removes the token that a head has left for the user's other processes.
