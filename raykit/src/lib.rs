@@ -56,8 +56,10 @@ mod object;
 mod sched;
 mod actor;
 mod task;
-#[expect(dead_code, reason = "the hands that move this brain are still to come")]
+#[allow(dead_code, reason = "the hands that move this brain are still to come")]
 mod proto;
+#[cfg(any(test, feature = "sim"))]
+mod sim;
 mod node;
 mod api;
 mod kit;
@@ -129,6 +131,14 @@ pub mod _docs {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 mod readme {}
+
+/// What `raykit-sim` does, given its arguments.
+#[doc(hidden)]
+#[cfg(feature = "sim")]
+#[must_use]
+pub fn __sim(args: &[String]) -> std::process::ExitCode {
+    sim::command::main(args)
+}
 
 #[doc(hidden)]
 pub mod __private {

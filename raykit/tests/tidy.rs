@@ -5,16 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor. A file imports from lower floors and from its own room only.
-const FLOORS: [(&str, usize); 9] = [
+const FLOORS: [(&str, usize); 11] = [
     ("base", 0),
     ("object", 1),
     ("sched", 1),
     ("actor", 2),
     ("task", 3),
     ("proto", 3),
+    ("sim", 4),
     ("node", 4),
     ("api", 5),
     ("kit", 6),
+    ("bin", 7),
 ];
 
 /// Outside crates and the places that may name them. parking_lot's locks and tracing's events are

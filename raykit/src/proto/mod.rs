@@ -16,6 +16,7 @@
 //! # fn main() {}
 //! ```
 
+pub(crate) mod bugs;
 pub(crate) mod wire;
 pub(crate) mod event;
 mod timer;

@@ -13,11 +13,12 @@
 //! 4. Of an object that is there the outcome goes to each holder, after the reference. References
 //!    inside of it are kept as long as the outcome is.
 
+use super::bugs::{Bug, planted};
 use super::context::Context;
 use super::event::Action;
 use super::wire::{Frame, Outcome};
 use crate::base::{NodeId, ObjectId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of an object of this node that others know.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ struct Foreign {
     generation: u64,
     /// How many references the owner has counted for this node.
     counted: u64,
-    /// The owner knows, or is about to be told, that this node holds it.
+    /// The owner has itself given this node a reference, and so knows that it holds one.
     known: bool,
     /// The node's claim has come and has not been ended.
     claimed: bool,
@@ -63,6 +64,8 @@ pub(super) struct Refs {
     foreign: BTreeMap<ObjectId, Foreign>,
     passed: BTreeMap<u64, Passed>,
     next_token: u64,
+    /// Nodes that are gone: of their objects nothing has to be kept.
+    dead: BTreeSet<NodeId>,
 }
 
 impl Refs {
@@ -73,6 +76,7 @@ impl Refs {
             foreign: BTreeMap::new(),
             passed: BTreeMap::new(),
             next_token: 1,
+            dead: BTreeSet::new(),
         }
     }
 
@@ -118,7 +122,7 @@ impl Refs {
             }
             let gone = self.own.remove(&object);
             cx.actions.push_back(Action::Let(object));
-            let inner = gone.and_then(|own| own.outcome);
+            let inner = gone.and_then(|own| own.outcome).filter(|_| !planted(Bug::InnerUnpinned));
             for inner in inner.iter().flat_map(Outcome::refs) {
                 if inner.node == self.me {
                     if let Some(own) = self.own.get_mut(inner) {
@@ -136,24 +140,46 @@ impl Refs {
     fn settle_foreign(&mut self, cx: &mut Context, object: ObjectId) {
         if let Some(foreign) = self.foreign.get_mut(&object)
             && foreign.pins == 0
-            && std::mem::take(&mut foreign.claimed)
         {
-            cx.actions.push_back(Action::Let(object));
+            if std::mem::take(&mut foreign.claimed) {
+                cx.actions.push_back(Action::Let(object));
+            }
+            if self.dead.contains(&object.node) {
+                self.foreign.remove(&object);
+            }
         }
     }
 
     /// These references are about to be sent to that node, in a frame that comes before all that is
     /// put into `frames` from now on.
     pub(super) fn sends(&mut self, cx: &mut Context, to: NodeId, refs: &[ObjectId]) {
+        // All of this frame get their numbers before the outcomes that follow take theirs.
+        if !planted(Bug::TokensMixed) {
+            refs.iter().for_each(|object| self.passes(*object, to));
+        }
         for object in refs {
+            if planted(Bug::TokensMixed) {
+                self.passes(*object, to);
+            }
             if object.node == self.me {
                 self.counts(cx, *object, to);
-            } else if object.node != to {
-                let token = self.next_token;
-                self.next_token += 1;
-                self.passed.insert(token, Passed { object: *object, to });
-                self.pin(&[*object]);
             }
+        }
+    }
+
+    /// Keeps an object of a third node, a reference to which goes to `to`.
+    fn passes(&mut self, object: ObjectId, to: NodeId) {
+        if object.node == self.me || object.node == to {
+            return;
+        }
+        let token = self.next_token;
+        self.next_token += 1;
+        if self.dead.contains(&object.node) {
+            return; // nobody will say that he knows
+        }
+        self.passed.insert(token, Passed { object, to });
+        if !planted(Bug::SidewaysUnpinned) {
+            self.pin(&[object]);
         }
     }
 
@@ -202,15 +228,25 @@ impl Refs {
                 cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
                 continue;
             }
+            if self.dead.contains(&object.node) {
+                cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
+                cx.frames.push_back((from, Frame::Lent { token }));
+                token += 1;
+                continue;
+            }
             let foreign = self.foreign.entry(*object).or_default();
             foreign.generation += 1;
             let generation = foreign.generation;
-            let known = std::mem::replace(&mut foreign.known, true);
             cx.actions.push_back(Action::Hold { object: *object, generation });
             if object.node == from {
                 foreign.counted += 1;
+                foreign.known = true;
                 continue;
             }
+            // What was borrowed from one node is no reason to let another one go: the first may
+            // die before the owner has heard of it.
+            let known = foreign.known;
+            foreign.known |= planted(Bug::LentTooEarly);
             match known {
                 // The owner has this node on its list.
                 true => cx.frames.push_back((from, Frame::Lent { token })),
@@ -240,12 +276,16 @@ impl Refs {
             return;
         }
         self.counts(cx, object, by);
-        cx.frames.push_back((lender, Frame::Lent { token }));
+        if !planted(Bug::LostLent) {
+            cx.frames.push_back((lender, Frame::Lent { token }));
+        }
     }
 
     /// The owner, or the receiver, says that a reference which was passed on is known.
     pub(super) fn lent(&mut self, cx: &mut Context, token: u64) {
-        if let Some(passed) = self.passed.remove(&token) {
+        if let Some(passed) = self.passed.remove(&token)
+            && !planted(Bug::SidewaysUnpinned)
+        {
             self.unpin(cx, &[passed.object]);
         }
     }
@@ -254,9 +294,14 @@ impl Refs {
     pub(super) fn released(&mut self, cx: &mut Context, by: NodeId, object: ObjectId, count: u64) {
         let Some(own) = self.own.get_mut(&object) else { return };
         let Some(held) = own.holders.get_mut(&by) else { return };
+        let count = if planted(Bug::CountIgnored) { u64::MAX } else { count };
         held.count = held.count.saturating_sub(count);
         // It keeps no copy, and needs another if one is on its way.
-        held.told = false;
+        held.told = planted(Bug::ToldOnce);
+        if planted(Bug::EarlyFree) {
+            own.holders.clear();
+            return self.settle_own(cx, object);
+        }
         match held.count {
             0 => {
                 own.holders.remove(&by);
@@ -269,7 +314,8 @@ impl Refs {
     /// Nobody here has a reference any more, as far as that many have arrived.
     pub(super) fn dropped(&mut self, cx: &mut Context, object: ObjectId, generation: u64) {
         let Some(foreign) = self.foreign.get(&object) else { return };
-        if foreign.generation != generation || foreign.pins > 0 {
+        let stale = foreign.generation != generation && !planted(Bug::GenerationIgnored);
+        if stale || foreign.pins > 0 {
             return; // another one has arrived meanwhile
         }
         let count = foreign.counted;
@@ -279,7 +325,7 @@ impl Refs {
 
     /// An own object is there.
     pub(super) fn sealed(&mut self, cx: &mut Context, object: ObjectId, outcome: Outcome) {
-        let inner = outcome.refs().to_vec();
+        let inner = if planted(Bug::InnerUnpinned) { Vec::new() } else { outcome.refs().to_vec() };
         self.pin(&inner);
         match self.own.get_mut(&object) {
             Some(own) if own.outcome.is_none() => own.outcome = Some(outcome),
@@ -308,6 +354,9 @@ impl Refs {
     /// A node is gone: what it held is free, and what it owned is lost, which the node itself tells
     /// those that wait for it.
     pub(super) fn gone(&mut self, cx: &mut Context, node: NodeId) {
+        if !planted(Bug::DeadOwnerKept) {
+            self.dead.insert(node);
+        }
         let lost: Vec<u64> = (self.passed.iter())
             .filter(|(_, passed)| passed.to == node || passed.object.node == node)
             .map(|(token, _)| *token)
