@@ -7,6 +7,9 @@ use crate::base::{NodeId, ObjectId};
 use crate::proto::event::{Action, Event};
 use std::collections::BTreeMap;
 
+/// The one that says who is dead.
+pub(super) const HEAD: NodeId = NodeId(1);
+
 pub(super) type Nodes = BTreeMap<NodeId, Node>;
 
 /// Frames of one peer that nobody has acknowledged: as many as these small worlds could make.
@@ -89,8 +92,9 @@ pub(super) fn references(nodes: &Nodes, model: &mut Model) {
 /// That node holds an object whose owner has let it go.
 fn holds(nodes: &Nodes, model: &mut Model, holder: NodeId, object: ObjectId, rule: &str) {
     let (Some(owner), Some(node)) = (nodes.get(&object.node), nodes.get(&holder)) else { return };
-    let apart = owner.machine.is_dead(holder) || node.machine.is_dead(object.node);
-    if apart || model.excused.contains(&object) {
+    let dead = |by: &Node| by.machine.is_dead(holder) || by.machine.is_dead(object.node);
+    let head = nodes.get(&HEAD);
+    if dead(owner) || dead(node) || head.is_some_and(dead) || model.excused.contains(&object) {
         return;
     }
     if is_excused(owner, node, object) {

@@ -1,10 +1,10 @@
 //! One run: troubles, then good weather until all has ended, then nobody wants anything any more.
 
-use super::checks;
+use super::checks::{self, HEAD};
 use super::faults::Plan;
 use super::network::Network;
 use super::node::Happening;
-use super::world::{HEAD, World};
+use super::world::World;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
 use crate::proto::bugs::{Bug, plant};

@@ -71,7 +71,7 @@ pub(super) struct Node {
     pub(super) wake: Option<Moment>,
     /// It is about to take in what lies in the inbox.
     pub(super) due: bool,
-    /// Looks in a row at which it was dead for the head, had a link to it, and did not know.
+    /// Looks in a row at which it was dead for the head, could reach it, and did not know.
     pub(super) unaware: u32,
     /// The highest version of the list of members that was seen here.
     pub(super) version: u64,

@@ -1,9 +1,10 @@
 //! The world carries out the plan of troubles.
 
+use super::checks::HEAD;
 use super::faults::{Fault, Noticed};
 use super::host::Chore;
 use super::node::Happening;
-use super::world::{HEAD, World};
+use super::world::World;
 use crate::base::NodeId;
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! `World`: all nodes, the network between them, one clock, and one loop: `step`.
 
-use super::checks::{self, Nodes};
+use super::checks::{self, HEAD, Nodes};
 use super::clock::Clock;
 use super::host::{Chore, Host};
 use super::model::{Model, mix};
@@ -15,9 +15,8 @@ use crate::proto::wire::Member;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub(super) const HEAD: NodeId = NodeId(1);
 /// Looks after which a node that is dead for the head must have heard of it: some seconds.
-const UNAWARE_MAX: u32 = 16;
+const UNAWARE_MAX: u32 = 24;
 
 pub(super) struct World {
     pub(super) rng: Rng,
@@ -272,19 +271,17 @@ impl World {
         }
     }
 
-    /// Looks for processes that were declared dead, have a link to the head, and live on.
+    /// Looks for processes that were declared dead, can reach the head, and live on.
     pub(super) fn look_for_the_unaware(&mut self) {
         let Some(head) = self.nodes.get(&HEAD) else { return };
         let dead: Vec<NodeId> =
             self.nodes.keys().copied().filter(|id| head.machine.is_dead(*id)).collect();
         let asleep = head.held.is_some();
         for id in dead {
-            let linked = self.network.epoch(HEAD, id).is_some()
-                && !self.network.is_blocked(HEAD, id)
-                && !self.network.is_blocked(id, HEAD);
+            let open = !self.network.is_blocked(HEAD, id) && !self.network.is_blocked(id, HEAD);
             let Some(node) = self.nodes.get_mut(&id) else { continue };
             let awake = !asleep && node.held.is_none();
-            node.unaware = if linked && awake { node.unaware + 1 } else { 0 };
+            node.unaware = if open && awake { node.unaware + 1 } else { 0 };
             if node.unaware > UNAWARE_MAX {
                 self.model.fail(format!("I18: {id} is dead, and nobody tells it"));
             }
