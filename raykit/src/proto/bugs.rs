@@ -47,8 +47,8 @@ pub(crate) enum Bug {
     DeadOwnerKept,
     /// A node that comes in is not told who has died before.
     GoneUntold,
-    /// What is for a node of which nobody has heard yet stays where it is.
-    DialOnce,
+    /// A node that was told that an object is gone lets go of it as if it had been counted.
+    RefusedForgotten,
 }
 
 #[cfg(any(test, feature = "sim"))]
@@ -76,7 +76,7 @@ impl Bug {
         Bug::AckOnce,
         Bug::DeadOwnerKept,
         Bug::GoneUntold,
-        Bug::DialOnce,
+        Bug::RefusedForgotten,
     ];
 }
 

@@ -145,9 +145,7 @@ impl Machine {
                 if !planted(Bug::DeathUntold) {
                     work.gone(cx, peers, refs, node, &why);
                 }
-                if !planted(Bug::HoldersOfTheDead) {
-                    refs.gone(cx, node);
-                }
+                refs.gone(cx, node);
             }
             Note::Loads => {}
         }

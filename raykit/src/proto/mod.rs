@@ -29,3 +29,5 @@ mod refs;
 mod place;
 mod work;
 pub(crate) mod machine;
+#[cfg(test)]
+mod small_tests;

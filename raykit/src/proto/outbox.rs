@@ -147,8 +147,8 @@ impl Outbox {
         self.unacked.iter().map(|(_, packet)| packet.clone()).collect()
     }
 
-    /// What was not acknowledged, up to a bound, or what opens the line: a packet may have been lost
-    /// on a living link.
+    /// What was not acknowledged, up to a bound, or what opens the line: a packet may have been
+    /// lost on a living link.
     pub(super) fn again(&self) -> Vec<Vec<u8>> {
         match self.link {
             Link::Down => return Vec::new(),

@@ -335,7 +335,7 @@ impl Peers {
         cx.actions.push_back(Action::Joined(member));
         cx.notes.push_back(Note::Joined(node));
         let waits = self.peers.get(&node).is_some_and(|peer| !peer.line.is_up());
-        if waits && !self.is_head() && !planted(Bug::DialOnce) {
+        if waits && !self.is_head() {
             // Something for it came before it was known where it is.
             self.dial(cx, node);
             cx.timers.set(Timer::Redial(node), cx.now + ms(REDIAL_MS));

@@ -21,7 +21,7 @@ use crate::base::{NodeId, ObjectId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of an object of this node that others know.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Own {
     /// Who holds it, by how many references that have not been let go.
     holders: BTreeMap<NodeId, Held>,
@@ -29,7 +29,7 @@ struct Own {
     pins: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Held {
     count: u64,
     /// It was sent the outcome.
@@ -37,7 +37,7 @@ struct Held {
 }
 
 /// Of an object of another node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Foreign {
     /// How often a reference has arrived: the number of the present hold.
     generation: u64,
@@ -51,18 +51,21 @@ struct Foreign {
 }
 
 /// A reference that was passed on, until its owner knows.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Passed {
     object: ObjectId,
     to: NodeId,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Refs {
     me: NodeId,
     own: BTreeMap<ObjectId, Own>,
     foreign: BTreeMap<ObjectId, Foreign>,
     passed: BTreeMap<u64, Passed>,
+    /// References of which a node was told that the object is gone. They were not counted here, and
+    /// that node will say that it has let go of them.
+    refused: BTreeMap<(ObjectId, NodeId), u64>,
     next_token: u64,
     /// Nodes that are gone: of their objects nothing has to be kept.
     dead: BTreeSet<NodeId>,
@@ -75,6 +78,7 @@ impl Refs {
             own: BTreeMap::new(),
             foreign: BTreeMap::new(),
             passed: BTreeMap::new(),
+            refused: BTreeMap::new(),
             next_token: 1,
             dead: BTreeSet::new(),
         }
@@ -82,7 +86,10 @@ impl Refs {
 
     /// Whether nothing is left here, and nobody waits for anything.
     pub(super) fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.foreign.is_empty() && self.passed.is_empty()
+        self.own.is_empty()
+            && self.foreign.is_empty()
+            && self.passed.is_empty()
+            && self.refused.is_empty()
     }
 
     /// The node has claimed these for the brain, which keeps them until `unpin`.
@@ -271,8 +278,13 @@ impl Refs {
     ) {
         if object.node != self.me || !self.own.contains_key(&object) {
             // It would be held by its lender, if that had not died before this was known.
+            if !planted(Bug::RefusedForgotten) {
+                *self.refused.entry((object, by)).or_default() += 1;
+            }
             let freed = Frame::Sealed { object, outcome: Outcome::Freed, token: 0 };
             cx.frames.push_back((by, freed));
+            // Whoever passed it on after that need not keep it any longer.
+            cx.frames.push_back((lender, Frame::Lent { token }));
             return;
         }
         self.counts(cx, object, by);
@@ -292,6 +304,7 @@ impl Refs {
 
     /// A node has let go of so many references.
     pub(super) fn released(&mut self, cx: &mut Context, by: NodeId, object: ObjectId, count: u64) {
+        let count = count - self.refused.remove(&(object, by)).unwrap_or(0).min(count);
         let Some(own) = self.own.get_mut(&object) else { return };
         let Some(held) = own.holders.get_mut(&by) else { return };
         let count = if planted(Bug::CountIgnored) { u64::MAX } else { count };
@@ -362,8 +375,9 @@ impl Refs {
             .map(|(token, _)| *token)
             .collect();
         lost.into_iter().for_each(|token| self.lent(cx, token));
+        self.refused.retain(|(_, by), _| *by != node);
         let held: Vec<ObjectId> = self.own.keys().copied().collect();
-        for object in held {
+        for object in held.into_iter().filter(|_| !planted(Bug::HoldersOfTheDead)) {
             if let Some(own) = self.own.get_mut(&object)
                 && own.holders.remove(&node).is_some()
             {

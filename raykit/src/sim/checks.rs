@@ -84,8 +84,28 @@ pub(super) fn references(nodes: &Nodes, model: &mut Model) {
             holds(nodes, model, holder, object, "I7");
         }
     }
+    for (from, object) in std::mem::take(&mut model.to_check_home) {
+        comes_home(nodes, model, from, object);
+    }
     for (holder, object) in std::mem::take(&mut model.to_check_told) {
         holds(nodes, model, holder, object, "I7 (told)");
+    }
+}
+
+/// A node has sent a reference to the object's owner, who has freed it: excused if that node is
+/// dead, or had it from the dead alone.
+fn comes_home(nodes: &Nodes, model: &mut Model, from: NodeId, object: ObjectId) {
+    let gone = |node: &NodeId| {
+        let by = [HEAD, object.node];
+        let by_one = by.iter().filter_map(|by| nodes.get(by)).any(|by| by.machine.is_dead(*node));
+        by_one || model.ended.contains(node)
+    };
+    let claim = nodes.get(&from).and_then(|node| node.host.claims.get(object));
+    let givers = claim.map(|claim| &claim.givers).or(model.given.get(&(from, object)));
+    let void =
+        givers.is_some_and(|givers| !givers.contains(&object.node) && givers.iter().all(gone));
+    if !void && !gone(&from) && !model.excused.contains(&object) {
+        model.fail(format!("I6: {from} sends {object} home, where it is freed"));
     }
 }
 

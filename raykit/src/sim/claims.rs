@@ -112,9 +112,7 @@ impl Claims {
         generation: u64,
     ) {
         if object.node == self.me && !self.entries.contains_key(&object) {
-            if !model.excused.contains(&object) {
-                model.fail(format!("I6: {from} sends {object} to {}, who has freed it", self.me));
-            }
+            model.to_check_home.push((from, object));
             // The process goes on with an object that is gone.
             let gone = Claim { outcome: Some(Outcome::Freed), ..Claim::default() };
             self.entries.insert(object, gone);
@@ -180,7 +178,8 @@ impl Claims {
     /// if no reference has come meanwhile.
     pub(super) fn forget(&mut self, model: &mut Model, object: ObjectId, generation: u64) {
         let held = |claim: &Claim| claim.is_held() || claim.generation != generation;
-        if self.entries.get(&object).is_some_and(|claim| !held(claim)) {
+        if let Some(claim) = self.entries.get(&object).filter(|claim| !held(claim)) {
+            model.given.insert((self.me, object), claim.givers.clone());
             self.remove(model, object);
         }
     }

@@ -11,9 +11,9 @@ use crate::proto::bugs::{Bug, plant};
 use crate::proto::machine::Welcome;
 use std::time::Duration;
 
-/// How long all may take in good weather: three times what a task waits for a node that could run
+/// How long all may take in good weather: some times what a task waits for a node that could run
 /// it, and what it takes to find the dead.
-const WELL_WITHIN: Duration = Duration::from_secs(150);
+const WELL_WITHIN: Duration = Duration::from_secs(300);
 /// How long it may take to let go of everything.
 const EMPTY_WITHIN: Duration = Duration::from_secs(60);
 /// How often the world is looked at in between.

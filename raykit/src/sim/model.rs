@@ -20,6 +20,10 @@ pub(super) struct Model {
     /// Objects that were freed in this step, and references that came into being: to be checked.
     pub(super) to_check_freed: Vec<ObjectId>,
     pub(super) to_check_held: Vec<(NodeId, ObjectId)>,
+    /// Nodes that have sent a reference to an object which its owner has freed.
+    pub(super) to_check_home: Vec<(NodeId, ObjectId)>,
+    /// Of references that were let go: who had given them.
+    pub(super) given: BTreeMap<(NodeId, ObjectId), BTreeSet<NodeId>>,
     /// Nodes that were told that an object is gone.
     pub(super) to_check_told: Vec<(NodeId, ObjectId)>,
     /// Words that a node is gone for good.

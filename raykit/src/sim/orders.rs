@@ -108,7 +108,8 @@ impl Host {
 
     fn stops(&mut self, model: &mut Model, lease: LeaseId) {
         // Every second one that runs goes on to its end, as a function does that cannot be stopped.
-        let goes_on = self.jobs.get(&lease).is_some_and(|job| job.running) && self.next % 2 == 0;
+        let goes_on =
+            self.jobs.get(&lease).is_some_and(|job| job.running) && self.next.is_multiple_of(2);
         if !goes_on && self.dequeue(model, lease).is_some() {
             let why = Bytes::from(*b"stopped");
             self.post(model, Event::Refused { lease, why });

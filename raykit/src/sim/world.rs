@@ -100,10 +100,8 @@ impl World {
                     self.tells_brain(id, Event::Arrived(from, packet));
                 }
             }
-            Happening::Up { peer, epoch, .. } => {
-                if self.network.epoch(id, peer) == Some(epoch) {
-                    self.tells_brain(id, Event::Up(peer));
-                }
+            Happening::Up { peer, epoch, .. } if self.network.epoch(id, peer) == Some(epoch) => {
+                self.tells_brain(id, Event::Up(peer));
             }
             Happening::Down { peer, sure, .. } => {
                 self.network.told(id, peer);
