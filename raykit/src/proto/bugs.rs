@@ -49,11 +49,13 @@ pub(crate) enum Bug {
     GoneUntold,
     /// A node that was told that an object is gone lets go of it as if it had been counted.
     RefusedForgotten,
+    /// A node that comes in is not told what the others have to do.
+    LoadsUntold,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 23] = [
+    pub(crate) const ALL: [Bug; 24] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -77,6 +79,7 @@ impl Bug {
         Bug::DeadOwnerKept,
         Bug::GoneUntold,
         Bug::RefusedForgotten,
+        Bug::LoadsUntold,
     ];
 }
 

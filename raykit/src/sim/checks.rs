@@ -51,13 +51,9 @@ pub(super) fn action(node: &Node, action: &Action, event: Option<&Event>, model:
         }
         _ => {}
     }
-    let Some(Event::Arrived(from, _)) = event else { return };
     let harmless = matches!(action, Action::Send(..) | Action::Disconnect(_));
-    if node.machine.is_dead(*from) && !harmless && !matches!(action, Action::Gone { .. }) {
-        let gone = matches!(action, Action::Lost { .. } | Action::Let(_) | Action::Stop { .. });
-        if !gone && !matches!(action, Action::Alone { .. }) {
-            model.fail(format!("I18: {me} listens to {from}, which is dead: {action:?}"));
-        }
+    if node.deaf && event.is_some() && !harmless {
+        model.fail(format!("I18: {me} listens to the dead: {event:?} gives {action:?}"));
     }
 }
 

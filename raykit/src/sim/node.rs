@@ -73,6 +73,10 @@ pub(super) struct Node {
     pub(super) due: bool,
     /// Looks in a row at which it was dead for the head, could reach it, and did not know.
     pub(super) unaware: u32,
+    /// Since when it takes nothing new.
+    pub(super) leaves: Option<Moment>,
+    /// What it has just heard is from a node that was dead before.
+    pub(super) deaf: bool,
     /// The highest version of the list of members that was seen here.
     pub(super) version: u64,
 }
@@ -81,8 +85,19 @@ impl Node {
     pub(super) fn new(host: Host, welcome: Welcome, now: Moment, base: u64, ppm: i64) -> Node {
         let local = local(now, base, ppm);
         let machine = Machine::new(host.me, welcome, local);
-        let (held, wake, due, unaware, version) = (None, None, false, 0, 0);
-        Node { machine, host, base, ppm, held, wake, due, unaware, version }
+        Node {
+            machine,
+            host,
+            base,
+            ppm,
+            held: None,
+            wake: None,
+            due: false,
+            unaware: 0,
+            leaves: None,
+            deaf: false,
+            version: 0,
+        }
     }
 
     /// What the clock of this process says.

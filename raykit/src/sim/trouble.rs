@@ -136,9 +136,12 @@ impl World {
 
     fn leave(&mut self, who: usize) {
         let Some(id) = self.one(who, true) else { return };
-        let pause = Duration::from_millis(500 + self.rng.below(3_000) as u64);
+        let most = if self.rng.below(2) == 0 { 3_000 } else { 20_000 };
+        let pause = Duration::from_millis(500 + self.rng.below(most) as u64);
+        let now = self.clock.now();
         if let Some(node) = self.nodes.get_mut(&id) {
             node.host.draining = true;
+            node.leaves.get_or_insert(now);
             self.clock.after(pause, Happening::Chore(id, Chore::Leave));
             self.carry_out(id, None);
         }

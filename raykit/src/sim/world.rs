@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Looks after which a node that is dead for the head must have heard of it: some seconds.
 const UNAWARE_MAX: u32 = 24;
+/// In mild weather all have heard within so long that a node takes nothing new.
+const WORD_WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) struct World {
     pub(super) rng: Rng,
@@ -29,6 +31,8 @@ pub(super) struct World {
     pub(super) submits: u32,
     pub(super) steps: u64,
     pub(super) hash: u64,
+    /// No trouble lasts for long, and no packet is lost.
+    pub(super) mild: bool,
     /// Prints what happens.
     pub(super) tells: bool,
 }
@@ -45,6 +49,7 @@ impl World {
             submits,
             steps: 0,
             hash: 0,
+            mild: false,
             tells,
         }
     }
@@ -127,6 +132,7 @@ impl World {
         if self.tells {
             println!("{:>12} {id} {}", now.0 / 1_000, told(&event));
         }
+        node.deaf = matches!(event, Event::Arrived(from, _) if node.machine.is_dead(from));
         node.machine.handle(node.local(now), event.clone());
         self.carry_out(id, Some(event));
     }
@@ -169,6 +175,12 @@ impl World {
                 println!("{:>12} {id}   -> {}", self.clock.now().0 / 1_000, wanted(&action));
             }
             checks::action(node, &action, event.as_ref(), &mut self.model);
+            if matches!(action, Action::Run { .. })
+                && self.mild
+                && node.leaves.is_some_and(|since| self.clock.now().since(since) > WORD_WITHIN)
+            {
+                self.model.fail(format!("I22: {id} takes nothing new, and is given something"));
+            }
             ends |= matches!(action, Action::Alone { .. });
             match action {
                 Action::Send(to, packet) => self.sends(id, to, packet),
