@@ -37,8 +37,8 @@
 //! ```text
 //! floor 6   kit                ready-made things: pools, groups, supervisors, queues
 //! floor 5   api                the porch: the words a user says
-//! floor 4   node               the stairwell: the only place where rooms meet
-//! floor 3   task               a call written down
+//! floor 4   node      (sim)    the stairwell: the only place where rooms meet · a pretend world
+//! floor 3   task      proto    a call written down · the brain of a cluster
 //! floor 2   actor              state with a mailbox: what may run when
 //! floor 1   object    sched    what travels · who works
 //! floor 0   base               ids, amounts, limits: words that all share
