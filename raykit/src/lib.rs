@@ -37,7 +37,7 @@
 //! ```text
 //! floor 6   kit                ready-made things: pools, groups, supervisors, queues
 //! floor 5   api                the porch: the words a user says
-//! floor 4   node               the stairwell: the only place where rooms meet
+//! floor 4   node (sim)         the stairwell: the only place where rooms meet · a pretend world
 //! floor 3   task proto net     a call written down · the cluster's brain · its road
 //! floor 2   actor              state with a mailbox: what may run when
 //! floor 1   object    sched    what travels · who works
@@ -68,6 +68,8 @@ mod proto;
     allow(dead_code, reason = "lists of tokens and bans wait for who asks for them")
 )]
 mod net;
+#[cfg(any(test, feature = "sim"))]
+mod sim;
 mod node;
 mod api;
 mod kit;
@@ -144,6 +146,14 @@ pub mod _docs {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 mod readme {}
+
+/// What `raykit-sim` does, given its arguments.
+#[doc(hidden)]
+#[cfg(feature = "sim")]
+#[must_use]
+pub fn __sim(args: &[String]) -> std::process::ExitCode {
+    sim::command::main(args)
+}
 
 #[doc(hidden)]
 pub mod __private {

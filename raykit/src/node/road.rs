@@ -282,8 +282,12 @@ pub(super) fn begin(node: &Arc<Node>, entry: Entry) -> Result<()> {
     let Entry { identity, authority, listen, welcome, head, .. } = entry;
     let total = node.pool.budget().total();
     let own = member(&node.config, node.id, listen, total);
-    let welcome =
-        welcome.unwrap_or_else(|| Welcome { head: node.id, version: 1, members: vec![own] });
+    let welcome = welcome.unwrap_or_else(|| Welcome {
+        head: node.id,
+        version: 1,
+        members: vec![own],
+        gone: Vec::new(),
+    });
     let cluster = Cluster::new(node.id, welcome.members.clone());
     let (reached, reaches) = std::sync::mpsc::sync_channel(1);
     let steering = Steering {

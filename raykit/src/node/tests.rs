@@ -135,7 +135,7 @@ impl World {
             labels: Vec::new(),
         };
         let welcome = match self.head {
-            None => Welcome { head: node.id, version: 1, members: vec![member] },
+            None => Welcome { head: node.id, version: 1, members: vec![member], gone: Vec::new() },
             Some(head) => {
                 let (back, answer) = channel();
                 let line = self.lines.lock().get(&head).cloned().expect("a head");

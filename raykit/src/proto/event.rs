@@ -44,7 +44,8 @@ pub(crate) enum Event {
     Arrived(NodeId, Vec<u8>),
     /// What this node has to do and to give.
     Load(Load),
-    /// A task that is not, or cannot be, run here.
+    /// A task that is not, or cannot be, run here. Its arguments are there: one that waits for
+    /// another task would keep the room that this one needs.
     Offer(Offer),
     /// A call of an actor of another node, which goes there in the order of its caller's.
     Call(Offer),
@@ -88,9 +89,10 @@ pub(crate) enum Action {
     Lost { lease: LeaseId, by: NodeId, why: String },
     /// No node can ever run it.
     Infeasible { lease: LeaseId, want: Resources },
-    /// Offer so many of the queued tasks to that node, which has room.
+    /// Offer so many of the queued tasks to that node, which has room: of those that it can run.
     Give { to: NodeId, count: u32 },
-    /// References to an object have arrived; `generation` is how often they have.
+    /// References to an object have arrived; `generation` is how often they have. If a node dies
+    /// with its words under way, an own object may be named that is gone already.
     Hold { object: ObjectId, generation: u64 },
     /// The claim that came with an event has ended.
     Let(ObjectId),

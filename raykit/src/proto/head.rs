@@ -1,6 +1,7 @@
 //! What the head of a cluster does beside what every node does: it lets nodes in, says who is dead,
 //! and tells all what each has to do.
 
+use super::bugs::{Bug, planted};
 use super::context::{Context, Note};
 use super::peers::{Peers, ms};
 use super::pulse::Pulse;
@@ -57,6 +58,11 @@ impl Peers {
         let joined = Frame::Joined { version: self.version, member: member.clone() };
         self.broadcast(cx, &joined);
         self.enter(cx, member);
+        // Others hear of changes only; it has to know who takes nothing at all.
+        let loads: Vec<_> = self.loads.iter().map(|(node, load)| (*node, load.clone())).collect();
+        if !loads.is_empty() && !planted(Bug::LoadsUntold) {
+            self.send(cx, node, &Frame::Loads { loads });
+        }
     }
 
     pub(super) fn declare_dead(&mut self, cx: &mut Context, node: NodeId, why: &str) {

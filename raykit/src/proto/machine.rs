@@ -1,6 +1,7 @@
 //! `Machine`: the brain of one node. It is fed events and the time, and says what should be done;
 //! it carries words from one alcove to the others and decides nothing itself.
 
+use super::bugs::{Bug, planted};
 use super::context::{Context, Note};
 use super::event::{Action, Event};
 use super::peers::Peers;
@@ -24,16 +25,23 @@ pub(crate) struct Welcome {
     pub(crate) head: NodeId,
     pub(crate) version: u64,
     pub(crate) members: Vec<Member>,
+    /// Nodes that were in the cluster and are gone: references to their objects may still turn up.
+    pub(crate) gone: Vec<NodeId>,
 }
-super::wire::record!(Welcome { head, version, members });
+super::wire::record!(Welcome { head, version, members, gone });
 
 impl Machine {
     /// The brain of the node `me`, which has been let in with these words; a head welcomes itself.
     pub(crate) fn new(me: NodeId, welcome: Welcome, now: Moment) -> Machine {
         let mut cx = Context { now, ..Context::default() };
-        let Welcome { head, version, members } = welcome;
-        let peers = Peers::new(me, head, version, members, &mut cx);
-        Machine { cx, peers, work: Work::new(), refs: Refs::new(me) }
+        let Welcome { head, version, members, gone } = welcome;
+        let mut peers = Peers::new(me, head, version, members, &mut cx);
+        for node in gone.into_iter().filter(|_| !planted(Bug::GoneUntold)) {
+            peers.bury(&mut cx, node, "it was gone before this node came".to_owned());
+        }
+        let mut machine = Machine { cx, peers, work: Work::new(), refs: Refs::new(me) };
+        machine.settle();
+        machine
     }
 
     /// The head's: a node may come in. What it is told.
@@ -45,6 +53,7 @@ impl Machine {
             head: self.peers.me(),
             version: self.peers.version(),
             members: self.peers.members().values().cloned().collect(),
+            gone: self.peers.dead().collect(),
         }
     }
 
@@ -136,7 +145,9 @@ impl Machine {
             Note::Frame(from, frame) => return self.frame(from, frame),
             Note::Joined(node) => work.joined(cx, node),
             Note::Gone(node, why) => {
-                work.gone(cx, refs, node, &why);
+                if !planted(Bug::DeathUntold) {
+                    work.gone(cx, peers, refs, node, &why);
+                }
                 refs.gone(cx, node);
             }
             Note::Loads => {}
@@ -185,7 +196,7 @@ impl Machine {
 }
 
 /// What tests and the simulator look at.
-#[cfg(feature = "sim")]
+#[cfg(any(test, feature = "sim"))]
 impl Machine {
     /// Tasks lent and taken; whether no reference is left.
     pub(crate) fn counts(&self) -> (usize, usize, bool) {
@@ -193,11 +204,26 @@ impl Machine {
         (lent, taken, self.refs.is_empty())
     }
 
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.peers.members().values()
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.peers.version()
     }
 
-    pub(crate) fn holds(&self) -> Vec<(crate::base::ObjectId, NodeId, u64)> {
-        self.refs.holds()
+    /// Frames that other nodes have not acknowledged.
+    pub(crate) fn unacked(&self) -> usize {
+        self.peers.unacked()
+    }
+
+    /// Whether nothing of any other node is in use from here.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.work.is_unused()
+    }
+
+    /// The table of references, to be read by people.
+    pub(crate) fn refs(&self) -> String {
+        format!("{:?}", self.refs)
     }
 }

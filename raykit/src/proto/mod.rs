@@ -16,6 +16,7 @@
 //! # fn main() {}
 //! ```
 
+pub(crate) mod bugs;
 pub(crate) mod wire;
 pub(crate) mod event;
 mod timer;
@@ -28,3 +29,5 @@ mod refs;
 mod place;
 mod work;
 pub(crate) mod machine;
+#[cfg(test)]
+mod small_tests;

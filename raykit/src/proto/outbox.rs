@@ -2,6 +2,7 @@
 //! as both nodes live, over links that lose what was under way when they end. Frames are numbered;
 //! what was not acknowledged is sent again, and what arrived before is dropped.
 
+use super::bugs::{Bug, planted};
 use super::wire::{Frame, Reader, Wire};
 use std::collections::VecDeque;
 
@@ -70,6 +71,12 @@ impl Outbox {
         self.unacked_bytes
     }
 
+    /// Frames that the other end has not acknowledged.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn frames(&self) -> usize {
+        self.unacked.len()
+    }
+
     /// Whether something waits for its acknowledgement.
     pub(super) fn is_waiting(&self) -> bool {
         !self.unacked.is_empty()
@@ -113,7 +120,16 @@ impl Outbox {
     /// There is a link. The packet that opens the line on it.
     pub(super) fn up(&mut self) -> Vec<u8> {
         self.link = Link::Fresh;
+        self.hello()
+    }
+
+    fn hello(&self) -> Vec<u8> {
         packet(LOOSE, self.expected - 1, &Frame::Resume { next: self.expected })
+    }
+
+    /// There is a link, and nothing has arrived on it.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.link == Link::Fresh
     }
 
     pub(super) fn down(&mut self) {
@@ -124,13 +140,20 @@ impl Outbox {
     pub(super) fn resume(&mut self, next: u64) -> Vec<Vec<u8>> {
         self.acknowledge(next.saturating_sub(1));
         self.link = Link::Open;
+        if planted(Bug::NoResend) {
+            self.unacked.clear();
+            self.unacked_bytes = 0;
+        }
         self.unacked.iter().map(|(_, packet)| packet.clone()).collect()
     }
 
-    /// What was not acknowledged, up to a bound: a packet may have been lost on a living link.
+    /// What was not acknowledged, up to a bound, or what opens the line: a packet may have been
+    /// lost on a living link.
     pub(super) fn again(&self) -> Vec<Vec<u8>> {
-        if self.link != Link::Open {
-            return Vec::new();
+        match self.link {
+            Link::Down => return Vec::new(),
+            Link::Fresh => return vec![self.hello()],
+            Link::Open => {}
         }
         self.unacked.iter().take(RESENT_MAX).map(|(_, packet)| packet.clone()).collect()
     }
@@ -152,14 +175,19 @@ impl Outbox {
             return Arrived::Broken; // what was never sent
         }
         self.acknowledge(ack);
-        if number != LOOSE && number != self.expected {
+        let again = planted(Bug::NoDedup) && number < self.expected;
+        if number != LOOSE && number < self.expected && !planted(Bug::AckOnce) {
+            // The word that it has come was lost.
+            self.acked = self.acked.min(number - 1);
+        }
+        if number != LOOSE && number != self.expected && !again {
             return Arrived::Nothing;
         }
         let Some(frame) = Frame::take(&mut reader) else { return Arrived::Broken };
         if !reader.rest().is_empty() {
             return Arrived::Broken;
         }
-        self.expected += u64::from(number != LOOSE);
+        self.expected += u64::from(number == self.expected);
         Arrived::Frame(frame)
     }
 }

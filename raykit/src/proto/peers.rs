@@ -5,6 +5,7 @@
 //! A node that was declared dead stays so: its number is given to nobody else, and whatever it
 //! still sends is answered by `Fenced`.
 
+use super::bugs::{Bug, planted};
 use super::context::{Context, Note};
 use super::event::Action;
 use super::outbox::{Arrived, Outbox};
@@ -81,7 +82,7 @@ impl Peers {
         let known: Vec<Member> = peers.members.values().cloned().collect();
         cx.actions.extend(known.into_iter().map(Action::Joined));
         if !peers.is_head() {
-            peers.dial(cx, head);
+            peers.dial_if_unknown(cx, head);
         }
         peers
     }
@@ -107,8 +108,18 @@ impl Peers {
         self.loads.get(&node)
     }
 
+    pub(super) fn dead(&self) -> impl Iterator<Item = NodeId> {
+        self.dead.iter().copied()
+    }
+
     pub(super) fn is_dead(&self, node: NodeId) -> bool {
         self.dead.contains(&node)
+    }
+
+    /// Frames that others have not acknowledged.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn unacked(&self) -> usize {
+        self.peers.values().map(|peer| peer.line.frames()).sum()
     }
 
     /// Bytes on their way to that node.
@@ -164,7 +175,10 @@ impl Peers {
         let peer = self.peer(node);
         let hello = peer.line.up();
         cx.actions.push_back(Action::Send(node, hello));
-        if self.dead.contains(&node) {
+        if !planted(Bug::ResumeOnce) {
+            cx.timers.set(Timer::Resend(node), cx.now + ms(RESEND_MS));
+        }
+        if self.dead.contains(&node) && !planted(Bug::NoFencing) {
             self.send_loose(cx, node, &Frame::Fenced {});
         }
     }
@@ -189,13 +203,14 @@ impl Peers {
 
     /// Reads a packet, and leaves what is for the other alcoves in `notes`.
     pub(super) fn arrived(&mut self, cx: &mut Context, from: NodeId, packet: &[u8]) {
-        if self.dead.contains(&from) {
+        if self.dead.contains(&from) && !planted(Bug::NoFencing) {
             return self.send_loose(cx, from, &Frame::Fenced {});
         }
         let peer = self.peer(from);
         peer.redials = 0;
+        let fresh = peer.line.is_fresh();
         let arrived = peer.line.arrived(packet);
-        if !peer.line.is_waiting() {
+        if !peer.line.is_waiting() && !fresh {
             cx.timers.clear(Timer::Resend(from));
         }
         if let Some(pulse) = self.pulses.get_mut(&from) {
@@ -203,8 +218,21 @@ impl Peers {
         }
         match arrived {
             Arrived::Broken => cx.actions.push_back(Action::Disconnect(from)),
+            Arrived::Nothing if fresh => self.opened(cx, from, 0),
             Arrived::Nothing => {}
-            Arrived::Frame(frame) => self.frame(cx, from, frame),
+            Arrived::Frame(Frame::Resume { next }) => {
+                self.opened(cx, from, next);
+                if !fresh {
+                    // The other end has not heard ours.
+                    self.send_loose(cx, from, &Frame::Ack {});
+                }
+            }
+            Arrived::Frame(frame) => {
+                if fresh {
+                    self.opened(cx, from, 0);
+                }
+                self.frame(cx, from, frame);
+            }
         }
         let Some(peer) = self.peers.get(&from) else { return };
         if peer.line.owed() >= ACKS_OWED_MAX {
@@ -214,16 +242,21 @@ impl Peers {
         }
     }
 
+    /// Something has arrived on a link, so that it is open: what it has not got is sent again.
+    /// Usually it says itself from where; if that was lost, the first packet says as much.
+    fn opened(&mut self, cx: &mut Context, from: NodeId, next: u64) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        for packet in peer.line.resume(next) {
+            cx.actions.push_back(Action::Send(from, packet));
+        }
+        cx.timers.clear(Timer::Resend(from));
+        if peer.line.is_waiting() {
+            cx.timers.set(Timer::Resend(from), cx.now + ms(RESEND_MS));
+        }
+    }
+
     fn frame(&mut self, cx: &mut Context, from: NodeId, frame: Frame) {
         match frame {
-            Frame::Resume { next } => {
-                for packet in self.peer(from).line.resume(next) {
-                    cx.actions.push_back(Action::Send(from, packet));
-                }
-                if self.peer(from).line.is_waiting() {
-                    cx.timers.set(Timer::Resend(from), cx.now + ms(RESEND_MS));
-                }
-            }
             Frame::Ack {} => {}
             Frame::Fenced {} => self.alone(cx, "this node was declared dead"),
             Frame::Probe { back: false, head } => {
@@ -301,6 +334,12 @@ impl Peers {
         self.members.insert(node, member.clone());
         cx.actions.push_back(Action::Joined(member));
         cx.notes.push_back(Note::Joined(node));
+        let waits = self.peers.get(&node).is_some_and(|peer| !peer.line.is_up());
+        if waits && !self.is_head() {
+            // Something for it came before it was known where it is.
+            self.dial(cx, node);
+            cx.timers.set(Timer::Redial(node), cx.now + ms(REDIAL_MS));
+        }
     }
 
     /// The whole list: who is not on it any more is gone.
@@ -410,7 +449,7 @@ impl Peers {
         for packet in peer.line.again() {
             cx.actions.push_back(Action::Send(node, packet));
         }
-        if peer.line.is_waiting() {
+        if peer.line.is_waiting() || peer.line.is_fresh() {
             cx.timers.set(Timer::Resend(node), cx.now + ms(RESEND_MS));
         }
     }

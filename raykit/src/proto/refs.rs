@@ -13,14 +13,15 @@
 //! 4. Of an object that is there the outcome goes to each holder, after the reference. References
 //!    inside of it are kept as long as the outcome is.
 
+use super::bugs::{Bug, planted};
 use super::context::Context;
 use super::event::Action;
 use super::wire::{Frame, Outcome};
 use crate::base::{NodeId, ObjectId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of an object of this node that others know.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Own {
     /// Who holds it, by how many references that have not been let go.
     holders: BTreeMap<NodeId, Held>,
@@ -28,7 +29,7 @@ struct Own {
     pins: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Held {
     count: u64,
     /// It was sent the outcome.
@@ -36,13 +37,13 @@ struct Held {
 }
 
 /// Of an object of another node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Foreign {
     /// How often a reference has arrived: the number of the present hold.
     generation: u64,
     /// How many references the owner has counted for this node.
     counted: u64,
-    /// The owner knows, or is about to be told, that this node holds it.
+    /// The owner has itself given this node a reference, and so knows that it holds one.
     known: bool,
     /// The node's claim has come and has not been ended.
     claimed: bool,
@@ -50,19 +51,24 @@ struct Foreign {
 }
 
 /// A reference that was passed on, until its owner knows.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Passed {
     object: ObjectId,
     to: NodeId,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Refs {
     me: NodeId,
     own: BTreeMap<ObjectId, Own>,
     foreign: BTreeMap<ObjectId, Foreign>,
     passed: BTreeMap<u64, Passed>,
+    /// References of which a node was told that the object is gone. They were not counted here, and
+    /// that node will say that it has let go of them.
+    refused: BTreeMap<(ObjectId, NodeId), u64>,
     next_token: u64,
+    /// Nodes that are gone: of their objects nothing has to be kept.
+    dead: BTreeSet<NodeId>,
 }
 
 impl Refs {
@@ -72,14 +78,19 @@ impl Refs {
             own: BTreeMap::new(),
             foreign: BTreeMap::new(),
             passed: BTreeMap::new(),
+            refused: BTreeMap::new(),
             next_token: 1,
+            dead: BTreeSet::new(),
         }
     }
 
     /// Whether nothing is left here, and nobody waits for anything.
-    #[cfg(feature = "sim")]
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.foreign.is_empty() && self.passed.is_empty()
+        self.own.is_empty()
+            && self.foreign.is_empty()
+            && self.passed.is_empty()
+            && self.refused.is_empty()
     }
 
     /// The node has claimed these for the brain, which keeps them until `unpin`.
@@ -119,7 +130,7 @@ impl Refs {
             }
             let gone = self.own.remove(&object);
             cx.actions.push_back(Action::Let(object));
-            let inner = gone.and_then(|own| own.outcome);
+            let inner = gone.and_then(|own| own.outcome).filter(|_| !planted(Bug::InnerUnpinned));
             for inner in inner.iter().flat_map(Outcome::refs) {
                 if inner.node == self.me {
                     if let Some(own) = self.own.get_mut(inner) {
@@ -137,24 +148,46 @@ impl Refs {
     fn settle_foreign(&mut self, cx: &mut Context, object: ObjectId) {
         if let Some(foreign) = self.foreign.get_mut(&object)
             && foreign.pins == 0
-            && std::mem::take(&mut foreign.claimed)
         {
-            cx.actions.push_back(Action::Let(object));
+            if std::mem::take(&mut foreign.claimed) {
+                cx.actions.push_back(Action::Let(object));
+            }
+            if self.dead.contains(&object.node) {
+                self.foreign.remove(&object);
+            }
         }
     }
 
     /// These references are about to be sent to that node, in a frame that comes before all that is
     /// put into `frames` from now on.
     pub(super) fn sends(&mut self, cx: &mut Context, to: NodeId, refs: &[ObjectId]) {
+        // All of this frame get their numbers before the outcomes that follow take theirs.
+        if !planted(Bug::TokensMixed) {
+            refs.iter().for_each(|object| self.passes(*object, to));
+        }
         for object in refs {
+            if planted(Bug::TokensMixed) {
+                self.passes(*object, to);
+            }
             if object.node == self.me {
                 self.counts(cx, *object, to);
-            } else if object.node != to {
-                let token = self.next_token;
-                self.next_token += 1;
-                self.passed.insert(token, Passed { object: *object, to });
-                self.pin(&[*object]);
             }
+        }
+    }
+
+    /// Keeps an object of a third node, a reference to which goes to `to`.
+    fn passes(&mut self, object: ObjectId, to: NodeId) {
+        if object.node == self.me || object.node == to {
+            return;
+        }
+        let token = self.next_token;
+        self.next_token += 1;
+        if self.dead.contains(&object.node) {
+            return; // nobody will say that he knows
+        }
+        self.passed.insert(token, Passed { object, to });
+        if !planted(Bug::SidewaysUnpinned) {
+            self.pin(&[object]);
         }
     }
 
@@ -203,15 +236,25 @@ impl Refs {
                 cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
                 continue;
             }
+            if self.dead.contains(&object.node) {
+                cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
+                cx.frames.push_back((from, Frame::Lent { token }));
+                token += 1;
+                continue;
+            }
             let foreign = self.foreign.entry(*object).or_default();
             foreign.generation += 1;
             let generation = foreign.generation;
-            let known = std::mem::replace(&mut foreign.known, true);
             cx.actions.push_back(Action::Hold { object: *object, generation });
             if object.node == from {
                 foreign.counted += 1;
+                foreign.known = true;
                 continue;
             }
+            // What was borrowed from one node is no reason to let another one go: the first may
+            // die before the owner has heard of it.
+            let known = foreign.known;
+            foreign.known |= planted(Bug::LentTooEarly);
             match known {
                 // The owner has this node on its list.
                 true => cx.frames.push_back((from, Frame::Lent { token })),
@@ -236,28 +279,43 @@ impl Refs {
     ) {
         if object.node != self.me || !self.own.contains_key(&object) {
             // It would be held by its lender, if that had not died before this was known.
+            if !planted(Bug::RefusedForgotten) {
+                *self.refused.entry((object, by)).or_default() += 1;
+            }
             let freed = Frame::Sealed { object, outcome: Outcome::Freed, token: 0 };
             cx.frames.push_back((by, freed));
+            // Whoever passed it on after that need not keep it any longer.
+            cx.frames.push_back((lender, Frame::Lent { token }));
             return;
         }
         self.counts(cx, object, by);
-        cx.frames.push_back((lender, Frame::Lent { token }));
+        if !planted(Bug::LostLent) {
+            cx.frames.push_back((lender, Frame::Lent { token }));
+        }
     }
 
     /// The owner, or the receiver, says that a reference which was passed on is known.
     pub(super) fn lent(&mut self, cx: &mut Context, token: u64) {
-        if let Some(passed) = self.passed.remove(&token) {
+        if let Some(passed) = self.passed.remove(&token)
+            && !planted(Bug::SidewaysUnpinned)
+        {
             self.unpin(cx, &[passed.object]);
         }
     }
 
     /// A node has let go of so many references.
     pub(super) fn released(&mut self, cx: &mut Context, by: NodeId, object: ObjectId, count: u64) {
+        let count = count - self.refused.remove(&(object, by)).unwrap_or(0).min(count);
         let Some(own) = self.own.get_mut(&object) else { return };
         let Some(held) = own.holders.get_mut(&by) else { return };
+        let count = if planted(Bug::CountIgnored) { u64::MAX } else { count };
         held.count = held.count.saturating_sub(count);
         // It keeps no copy, and needs another if one is on its way.
-        held.told = false;
+        held.told = planted(Bug::ToldOnce);
+        if planted(Bug::EarlyFree) {
+            own.holders.clear();
+            return self.settle_own(cx, object);
+        }
         match held.count {
             0 => {
                 own.holders.remove(&by);
@@ -279,10 +337,13 @@ impl Refs {
     /// Nobody here has a reference any more, as far as that many have arrived.
     pub(super) fn dropped(&mut self, cx: &mut Context, object: ObjectId, generation: u64) {
         let Some(foreign) = self.foreign.get(&object) else { return };
-        if foreign.generation != generation || foreign.pins > 0 {
+        if foreign.generation != generation && !planted(Bug::GenerationIgnored) {
             // Another one has arrived meanwhile, and what was known of the object went with those
             // that were dropped.
             return cx.frames.push_back((object.node, Frame::Again { object }));
+        }
+        if foreign.pins > 0 {
+            return;
         }
         let count = foreign.counted;
         self.foreign.remove(&object);
@@ -291,7 +352,7 @@ impl Refs {
 
     /// An own object is there.
     pub(super) fn sealed(&mut self, cx: &mut Context, object: ObjectId, outcome: Outcome) {
-        let inner = outcome.refs().to_vec();
+        let inner = if planted(Bug::InnerUnpinned) { Vec::new() } else { outcome.refs().to_vec() };
         self.pin(&inner);
         match self.own.get_mut(&object) {
             Some(own) if own.outcome.is_none() => own.outcome = Some(outcome),
@@ -320,13 +381,17 @@ impl Refs {
     /// A node is gone: what it held is free, and what it owned is lost, which the node itself tells
     /// those that wait for it.
     pub(super) fn gone(&mut self, cx: &mut Context, node: NodeId) {
+        if !planted(Bug::DeadOwnerKept) {
+            self.dead.insert(node);
+        }
         let lost: Vec<u64> = (self.passed.iter())
             .filter(|(_, passed)| passed.to == node || passed.object.node == node)
             .map(|(token, _)| *token)
             .collect();
         lost.into_iter().for_each(|token| self.lent(cx, token));
+        self.refused.retain(|(_, by), _| *by != node);
         let held: Vec<ObjectId> = self.own.keys().copied().collect();
-        for object in held {
+        for object in held.into_iter().filter(|_| !planted(Bug::HoldersOfTheDead)) {
             if let Some(own) = self.own.get_mut(&object)
                 && own.holders.remove(&node).is_some()
             {
@@ -336,14 +401,5 @@ impl Refs {
         // What is left of the dead one's objects here: their claims end with their pins, and nobody
         // is told when they are dropped.
         self.foreign.retain(|object, foreign| object.node != node || foreign.pins > 0);
-    }
-
-    /// What this node holds of others' objects, and others of its own: object, holder, count.
-    #[cfg(feature = "sim")]
-    pub(super) fn holds(&self) -> Vec<(ObjectId, NodeId, u64)> {
-        let own = self.own.iter().flat_map(|(object, own)| {
-            own.holders.iter().map(|(holder, held)| (*object, *holder, held.count))
-        });
-        own.collect()
     }
 }

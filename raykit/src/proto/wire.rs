@@ -231,7 +231,7 @@ pub(crate) struct Load {
 record!(Load { free, queued, draining, suspect });
 
 /// What became of an object, or of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
     /// Its archive, and the references in that.
     Inline(Bytes, Vec<ObjectId>),

@@ -8,6 +8,7 @@
 //! how much it has finished lately, so that short tasks come in large numbers and long ones one by
 //! one.
 
+use super::bugs::{Bug, planted};
 use super::context::Context;
 use super::event::{Action, Offer, Wish};
 use super::peers::Peers;
@@ -27,6 +28,8 @@ use std::time::Duration;
 struct Lent {
     offer: Offer,
     at: Option<NodeId>,
+    /// A call of an actor, which takes no room there.
+    call: bool,
 }
 
 /// What this node has lent to another one.
@@ -71,16 +74,21 @@ impl Work {
     }
 
     /// Tasks that are offered or lent, and those that run here for others.
-    #[cfg(feature = "sim")]
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.lent.len(), self.taken.len())
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn is_unused(&self) -> bool {
+        self.rooms.values().all(|room| room.count == 0 && room.lent.cpu == Amount::ZERO)
     }
 
     /// A task that somebody may run.
     pub(super) fn offer(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
         refs.pin(&offer.refs);
         let lease = offer.lease;
-        self.lent.insert(lease, Lent { offer, at: None });
+        self.lent.insert(lease, Lent { offer, at: None, call: false });
         self.waiting.push_back(lease);
         self.place(cx, peers, refs);
         self.watch_infeasible(cx, peers, lease);
@@ -91,7 +99,7 @@ impl Work {
     pub(super) fn call(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
         let (lease, wish) = (offer.lease, offer.wish);
         refs.pin(&offer.refs);
-        self.lent.insert(lease, Lent { offer, at: None });
+        self.lent.insert(lease, Lent { offer, at: None, call: true });
         match wish {
             Wish::At { node, .. } if node != peers.me() && !peers.is_dead(node) => {
                 self.lend(cx, peers, refs, lease, node);
@@ -107,10 +115,9 @@ impl Work {
 
     fn watch_infeasible(&self, cx: &mut Context, peers: &Peers, lease: LeaseId) {
         let Some(lent) = self.lent.get(&lease).filter(|lent| lent.at.is_none()) else { return };
-        let want = &lent.offer.want;
-        if !peers.members().values().any(|member| want.lacking(&member.total).is_none()) {
+        if !is_feasible(&lent.offer, peers) {
             let at = cx.now + Duration::from_millis(INFEASIBLE_MS);
-            cx.timers.set(Timer::Infeasible(lease), at);
+            cx.timers.set_if_unset(Timer::Infeasible(lease), at);
         }
     }
 
@@ -123,10 +130,10 @@ impl Work {
         lease: LeaseId,
     ) {
         let Some(lent) = self.lent.get(&lease).filter(|lent| lent.at.is_none()) else { return };
-        let want = lent.offer.want.clone();
-        if peers.members().values().any(|member| want.lacking(&member.total).is_none()) {
+        if is_feasible(&lent.offer, peers) {
             return;
         }
+        let want = lent.offer.want.clone();
         self.end(cx, refs, lease);
         cx.actions.push_back(Action::Infeasible { lease, want });
     }
@@ -144,8 +151,9 @@ impl Work {
         let lent = self.lent.remove(&lease)?;
         cx.timers.clear(Timer::Infeasible(lease));
         match lent.at {
+            Some(_) if lent.call => {}
             Some(node) => self.room(node).take_back(&lent.offer.want),
-            None => self.waiting.retain(|waiting| *waiting != lease),
+            None => {} // whoever goes through the line finds it gone
         }
         refs.unpin(cx, &lent.offer.refs);
         Some(lent.offer)
@@ -219,6 +227,7 @@ impl Work {
         }
         let Some(lent) = self.lent.get_mut(&lease) else { return };
         lent.at = Some(to);
+        let call = lent.call;
         cx.timers.clear(Timer::Infeasible(lease));
         let Offer { want, spec, refs: inner, .. } = lent.offer.clone();
         let frame = Frame::Lease {
@@ -230,7 +239,9 @@ impl Work {
         };
         cx.frames.push_back((to, frame));
         refs.sends(cx, to, &inner);
-        self.room(to).give(&want);
+        if !call {
+            self.room(to).give(&want);
+        }
     }
 
     /// What runs elsewhere has run, and its results follow.
@@ -242,15 +253,19 @@ impl Work {
         lease: LeaseId,
         results: Vec<Outcome>,
     ) {
-        if self.lent.get(&lease).is_none_or(|lent| lent.at != Some(by)) {
+        let given_up = self.lent.get(&lease).is_none_or(|lent| lent.at != Some(by));
+        if given_up && !planted(Bug::StaleRan) {
             // An attempt that was given up: nobody asks for what it made.
             if results.iter().any(|result| matches!(result, Outcome::Large(..))) {
                 cx.frames.push_back((by, Frame::Unpark { lease }));
             }
             return;
         }
+        let call = self.lent.get(&lease).is_some_and(|lent| lent.call);
         self.end(cx, refs, lease);
-        self.room(by).finish(cx.now);
+        if !call {
+            self.room(by).finish(cx.now);
+        }
         cx.actions.push_back(Action::Settle { lease, by, results });
     }
 
@@ -343,6 +358,9 @@ impl Work {
     pub(super) fn give(&mut self, cx: &mut Context, peers: &Peers) {
         let mut left = self.own.queued;
         for (node, room) in &self.rooms {
+            if planted(Bug::GiveToDead) && peers.is_dead(*node) && room.asks && left > 0 {
+                cx.actions.push_back(Action::Give { to: *node, count: 1 });
+            }
             let Some(member) = peers.members().get(node).filter(|_| room.asks && left > 0) else {
                 continue;
             };
@@ -369,22 +387,54 @@ impl Work {
     }
 
     /// A node is gone: what it had is lost, and what it owned is not wanted any more.
-    pub(super) fn gone(&mut self, cx: &mut Context, refs: &mut Refs, node: NodeId, why: &str) {
-        self.rooms.remove(&node);
+    pub(super) fn gone(
+        &mut self,
+        cx: &mut Context,
+        peers: &Peers,
+        refs: &mut Refs,
+        node: NodeId,
+        why: &str,
+    ) {
+        if !planted(Bug::GiveToDead) {
+            self.rooms.remove(&node);
+        }
         let there = |lent: &Lent| lent.at == Some(node);
         let lost: Vec<LeaseId> =
             self.lent.iter().filter(|(_, lent)| there(lent)).map(|(lease, _)| *lease).collect();
         for lease in lost {
+            if planted(Bug::DoubleLease) {
+                if let Some(lent) = self.lent.get_mut(&lease) {
+                    lent.at = None;
+                }
+                self.waiting.push_back(lease);
+                continue;
+            }
             self.end(cx, refs, lease);
             cx.actions.push_back(Action::Lost { lease, by: node, why: why.to_owned() });
         }
-        self.rooms.remove(&node); // `end` has counted there
+        if !planted(Bug::GiveToDead) {
+            self.rooms.remove(&node); // `end` has counted there
+        }
+        // It may have been the last one that could run what waits here.
+        for lease in self.waiting.iter().filter(|_| !planted(Bug::InfeasibleForgotten)) {
+            self.watch_infeasible(cx, peers, *lease);
+        }
         let orphans = self.taken.iter_mut().filter(|(lease, _)| lease.task.node == node);
         for (lease, wanted) in orphans {
             *wanted = false;
             cx.actions.push_back(Action::Stop { lease: *lease });
         }
     }
+}
+
+/// Whether there is a node that could ever run it.
+fn is_feasible(offer: &Offer, peers: &Peers) -> bool {
+    let there = |node: NodeId| match offer.wish {
+        Wish::At { node: only, soft: false } => node == only,
+        _ => true,
+    };
+    let could = |total: &Resources| offer.want.lacking(total).is_none();
+    peers.members().values().any(|member| there(member.node) && could(&member.total))
 }
 
 /// So much work is held ahead of a node for this long.

@@ -1,0 +1,454 @@
+//! `Host`: the scripted stand-in for a node around its brain. It makes tasks, runs them, keeps
+//! references for a while, and carries out what the brain wants, as `proto::event` has it.
+
+use super::claims::{Claims, cause, failed, inline, read};
+use super::model::Model;
+use super::program::Program;
+use crate::base::quantity::{Amount, Resources};
+use crate::base::rng::Rng;
+use crate::base::{NodeId, ObjectId, TaskId};
+use crate::proto::event::{Event, Wish};
+use crate::proto::wire::{LeaseId, Load, Outcome};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// What a host does by itself, after a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chore {
+    Submit,
+    Finish(LeaseId),
+    Drop(ObjectId),
+    Cancel(TaskId),
+    /// Pull the large result of an own task from that node.
+    Fetch(LeaseId, NodeId),
+    Leave,
+}
+
+/// A task of this node that has not ended.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) program: Program,
+    pub(super) args: Vec<ObjectId>,
+    pub(super) want: Resources,
+    pub(super) wish: Wish,
+    pub(super) attempt: u32,
+    pub(super) losses: u8,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Here,
+    Offered,
+    Fetching(NodeId),
+}
+
+/// An attempt that is to run here, of an own task or of another node's.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) program: Program,
+    pub(super) args: Vec<ObjectId>,
+    pub(super) want: Resources,
+    /// References that it has got from its calls.
+    pub(super) made: Vec<ObjectId>,
+    pub(super) running: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) me: NodeId,
+    pub(super) rng: Rng,
+    pub(super) total: Resources,
+    pub(super) free: Resources,
+    pub(super) claims: Claims,
+    pub(super) tasks: BTreeMap<TaskId, Task>,
+    pub(super) jobs: BTreeMap<LeaseId, Job>,
+    /// Attempts that are not running yet, in their order.
+    pub(super) queue: VecDeque<LeaseId>,
+    /// Own tasks whose arguments were not there when last looked at.
+    pub(super) unready: Vec<TaskId>,
+    /// What the brain has of this node's, and what this node has of others'.
+    pub(super) offered: BTreeSet<LeaseId>,
+    pub(super) taken: BTreeSet<LeaseId>,
+    /// Large results that are kept for their owners.
+    pub(super) parked: BTreeMap<LeaseId, u64>,
+    /// References in the state of an actor, or in the hands of the program.
+    pub(super) kept: Vec<ObjectId>,
+    pub(super) members: BTreeMap<NodeId, Resources>,
+    pub(super) dead: BTreeSet<NodeId>,
+    /// What the brain is to hear.
+    pub(super) inbox: VecDeque<Event>,
+    pub(super) chores: Vec<(Duration, Chore)>,
+    /// References that have arrived with the present event.
+    pub(super) arrived: Vec<ObjectId>,
+    pub(super) told: Load,
+    pub(super) next: u64,
+    pub(super) draining: bool,
+    /// No new tasks are made, and nothing is kept.
+    pub(super) closing: bool,
+    pub(super) submits: u32,
+}
+
+pub(super) fn ms(count: usize) -> Duration {
+    Duration::from_millis(count as u64)
+}
+
+pub(super) fn cpus(count: usize) -> Resources {
+    Resources { cpu: Amount(count as u64 * Amount::ONE.0), ..Resources::default() }
+}
+
+impl Host {
+    pub(super) fn new(me: NodeId, rng: Rng, total: Resources, submits: u32) -> Host {
+        Host {
+            me,
+            rng,
+            free: total.clone(),
+            total,
+            claims: Claims::new(me),
+            tasks: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            queue: VecDeque::new(),
+            unready: Vec::new(),
+            offered: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            parked: BTreeMap::new(),
+            kept: Vec::new(),
+            members: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            inbox: VecDeque::new(),
+            chores: vec![(Duration::from_millis(30), Chore::Submit)],
+            arrived: Vec::new(),
+            told: Load::default(),
+            next: 1,
+            draining: false,
+            closing: false,
+            submits,
+        }
+    }
+
+    /// The one node on which an offered task may run.
+    pub(super) fn is_hard(&self, lease: LeaseId) -> Option<NodeId> {
+        match self.tasks.get(&lease.task)?.wish {
+            Wish::At { node, soft: false } => Some(node),
+            _ => None,
+        }
+    }
+
+    /// Whether it has nothing to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks.is_empty() && self.jobs.is_empty() && self.inbox.is_empty()
+    }
+
+    /// What waits here, and for what.
+    pub(super) fn waits(&self) -> String {
+        let lacks = |job: &Job| -> Vec<ObjectId> {
+            let none = |arg: &&ObjectId| self.claims.outcome(**arg).is_none();
+            job.args.iter().filter(none).copied().collect()
+        };
+        let all = self.jobs.iter().map(|(lease, job)| (lease, job.running, lacks(job)));
+        format!("{:?}", all.collect::<Vec<_>>())
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.free == self.total
+    }
+
+    pub(super) fn choice<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        (!of.is_empty()).then(|| of[self.rng.below(of.len())])
+    }
+
+    pub(super) fn enqueue(
+        &mut self,
+        model: &mut Model,
+        lease: LeaseId,
+        program: Program,
+        args: Vec<ObjectId>,
+        want: Resources,
+    ) {
+        args.iter().for_each(|arg| self.claims.hold(model, *arg));
+        let job = Job { program, args, want, made: Vec::new(), running: false };
+        self.jobs.insert(lease, job);
+        self.queue.push_back(lease);
+    }
+
+    /// Takes an attempt out, whether it ran or not.
+    pub(super) fn dequeue(&mut self, model: &mut Model, lease: LeaseId) -> Option<Job> {
+        let job = self.jobs.remove(&lease)?;
+        self.queue.retain(|queued| *queued != lease);
+        if job.running {
+            self.free.give(&job.want);
+        }
+        job.args.iter().chain(&job.made).for_each(|object| self.claims.let_go(model, *object));
+        Some(job)
+    }
+
+    /// Puts an event into the inbox, with a reference to each object in it.
+    pub(super) fn post(&mut self, model: &mut Model, event: Event) {
+        refs_of(&event).into_iter().for_each(|object| self.claims.hold(model, object));
+        self.inbox.push_back(event);
+    }
+
+    /// The brain takes an event in: what is in it is claimed for it now.
+    pub(super) fn hands_over(&mut self, model: &mut Model, event: &Event) {
+        let refs = refs_of(event);
+        self.claims.lend(&refs);
+        refs.into_iter().for_each(|object| self.claims.let_go(model, object));
+        match event {
+            Event::Offer(offer) => drop(self.offered.insert(offer.lease)),
+            Event::Withdraw(lease) => drop(self.offered.remove(lease)),
+            Event::Ran { lease, .. } | Event::Refused { lease, .. } => {
+                self.taken.remove(lease);
+            }
+            Event::Dropped { object, generation } => {
+                self.claims.forget(model, *object, *generation);
+            }
+            _ => {}
+        }
+    }
+
+    /// To be called after whatever has happened here: begins what can begin, and tells the brain
+    /// what has changed.
+    pub(super) fn settle(&mut self, model: &mut Model) {
+        for object in std::mem::take(&mut self.arrived) {
+            self.claims.let_go(model, object);
+        }
+        for id in std::mem::take(&mut self.unready) {
+            let is_there = |arg: &ObjectId| self.claims.outcome(*arg).is_some();
+            match self.tasks.get(&id) {
+                None => {}
+                Some(task) if !task.args.iter().all(is_there) => self.unready.push(id),
+                Some(_) => {
+                    let away = self.rng.below(3) > 0;
+                    self.dispatch(model, id, away);
+                }
+            }
+        }
+        self.begin(model);
+        for object in std::mem::take(&mut self.claims.sealed) {
+            if let Some(outcome) = self.claims.outcome(object).cloned() {
+                self.post(model, Event::Sealed { object, outcome });
+            }
+        }
+        for (object, generation) in std::mem::take(&mut self.claims.dropped) {
+            self.inbox.push_back(Event::Dropped { object, generation });
+        }
+        let own = |lease: &&LeaseId| lease.task.node == self.me;
+        let load = Load {
+            free: self.free.clone(),
+            queued: self.queue.iter().filter(own).count() as u32,
+            draining: self.draining,
+            suspect: false,
+        };
+        if load != self.told {
+            self.told = load.clone();
+            self.inbox.push_back(Event::Load(load));
+        }
+    }
+
+    /// Begins the attempts whose arguments are there and for which there is room.
+    fn begin(&mut self, model: &mut Model) {
+        let mut at = 0;
+        while let Some(lease) = self.queue.get(at).copied() {
+            let Some(job) = self.jobs.get_mut(&lease) else { continue };
+            let there = job.args.iter().all(|arg| self.claims.outcome(*arg).is_some());
+            if !there || !self.free.take(&job.want) {
+                at += 1;
+                continue;
+            }
+            job.running = true;
+            self.queue.remove(at);
+            model.begins(self.me, lease, u32::from(job.program.retries_max));
+            let (depth, from) = (job.program.depth, self.reach(lease));
+            let calls = if depth > 0 { self.rng.below(4) } else { 0 };
+            for _ in 0..calls {
+                let made = self.submit(model, depth - 1, &from);
+                if let Some(job) = self.jobs.get_mut(&lease) {
+                    job.made.extend(made);
+                }
+            }
+            let pause = match self.rng.below(20) {
+                0 => ms(self.rng.below(2_000)),
+                _ => Duration::from_micros(self.rng.below(20_000) as u64),
+            };
+            self.chores.push((pause, Chore::Finish(lease)));
+        }
+    }
+
+    /// The objects that an attempt can name: its arguments, what stands in them, what it has made,
+    /// and what the node keeps.
+    fn reach(&self, lease: LeaseId) -> Vec<ObjectId> {
+        let Some(job) = self.jobs.get(&lease) else { return Vec::new() };
+        let outcomes = job.args.iter().filter_map(|arg| self.claims.outcome(*arg));
+        let inner = outcomes.flat_map(|outcome| outcome.refs().iter().copied());
+        let mut all: Vec<ObjectId> = job.args.iter().chain(&job.made).copied().collect();
+        all.extend(inner);
+        all.extend(self.kept.iter().take(2));
+        all
+    }
+
+    /// What became of an attempt, result by result.
+    fn results(&mut self, model: &mut Model, lease: LeaseId) -> Vec<Outcome> {
+        let Some(job) = self.jobs.get(&lease) else { return Vec::new() };
+        let program = job.program;
+        let args: Result<Vec<u64>, u8> =
+            job.args.iter().filter_map(|arg| self.claims.outcome(*arg)).map(read).collect();
+        let args = match args {
+            Ok(args) => args,
+            Err(cause) => return vec![failed(cause); usize::from(program.results)],
+        };
+        let reach = self.reach(lease);
+        let mut results = Vec::new();
+        for at in 0..u32::from(program.results) {
+            let value = program.value(at, args.iter().copied());
+            let mut inner = Vec::new();
+            for _ in 0..self.rng.below(4).saturating_sub(1) {
+                let outer = lease.task.result(at);
+                inner.extend(self.choice(&reach).filter(|inner| model.may_hold(outer, *inner)));
+            }
+            results.push(inline(value, inner));
+        }
+        results
+    }
+
+    fn finish(&mut self, model: &mut Model, lease: LeaseId) {
+        if !self.jobs.contains_key(&lease) {
+            return;
+        }
+        let mut results = self.results(model, lease);
+        let reach = self.reach(lease);
+        if self.rng.below(4) == 0
+            && let Some(object) = self.choice(&reach)
+        {
+            self.keep(model, object);
+        }
+        if lease.task.node == self.me {
+            // The results take hold of what is in them before the attempt lets go.
+            let current = |task: &Task| task.attempt == lease.attempt;
+            if self.tasks.get(&lease.task).is_some_and(current) {
+                self.end(model, lease.task, results);
+            }
+        } else {
+            let large = results.len() == 1 && self.rng.below(8) == 0;
+            if large && let Ok(value) = read(&results[0]) {
+                self.parked.insert(lease, value);
+                results = vec![Outcome::Large(1 << 30, self.me, Vec::new())];
+            }
+            self.post(model, Event::Ran { lease, results });
+        }
+        self.dequeue(model, lease);
+    }
+
+    /// Keeps a reference for a while.
+    fn keep(&mut self, model: &mut Model, object: ObjectId) {
+        if self.closing {
+            return;
+        }
+        self.claims.hold(model, object);
+        self.kept.push(object);
+        let pause = ms(self.rng.below(4_000));
+        self.chores.push((pause, Chore::Drop(object)));
+    }
+
+    fn drop_kept(&mut self, model: &mut Model, object: ObjectId) {
+        if let Some(at) = self.kept.iter().position(|kept| *kept == object) {
+            self.kept.swap_remove(at);
+            self.claims.let_go(model, object);
+        }
+    }
+
+    /// Drops all that the node keeps, and makes no more tasks.
+    pub(super) fn close(&mut self, model: &mut Model) {
+        self.closing = true;
+        for object in std::mem::take(&mut self.kept) {
+            self.claims.let_go(model, object);
+        }
+    }
+
+    /// An own task has ended.
+    pub(super) fn end(&mut self, model: &mut Model, id: TaskId, results: Vec<Outcome>) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        model.settled += 1;
+        for (outcome, at) in results.into_iter().zip(0..) {
+            if let Err(why) = read(&outcome) {
+                model.errs(id, why >= cause::LOST);
+            }
+            self.claims.seal(model, id.result(at), outcome);
+            self.claims.let_go(model, id.result(at));
+        }
+        task.args.iter().for_each(|arg| self.claims.let_go(model, *arg));
+    }
+
+    pub(super) fn fail(&mut self, model: &mut Model, id: TaskId, cause: u8) {
+        let results = self.tasks.get(&id).map_or(0, |task| usize::from(task.program.results));
+        self.end(model, id, vec![failed(cause); results]);
+    }
+
+    fn cancel(&mut self, model: &mut Model, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let lease = LeaseId { task: id, attempt: task.attempt };
+        if task.place == Place::Offered {
+            self.post(model, Event::Withdraw(lease));
+        } else if self.jobs.get(&lease).is_some_and(|job| !job.running) {
+            self.dequeue(model, lease);
+        }
+        self.fail(model, id, cause::CANCELLED);
+    }
+
+    /// An attempt of an own task is lost, or was turned down: the next one, if there may be one.
+    pub(super) fn again(&mut self, model: &mut Model, id: TaskId, lost: bool) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        task.losses += u8::from(lost);
+        if task.losses > task.program.retries_max {
+            return self.fail(model, id, cause::LOST);
+        }
+        task.attempt += 1;
+        let away = self.rng.below(2) == 0;
+        self.dispatch(model, id, away);
+    }
+
+    pub(super) fn does(&mut self, model: &mut Model, chore: Chore) {
+        match chore {
+            Chore::Submit if self.closing || self.draining || self.submits == 0 => {}
+            Chore::Submit => {
+                self.submits -= 1;
+                let kept = self.kept.clone();
+                let depth = self.rng.below(4) as u8;
+                for object in self.submit(model, depth, &kept) {
+                    self.keep(model, object);
+                    self.claims.let_go(model, object);
+                }
+                let pause = ms(self.rng.below(600));
+                self.chores.push((pause, Chore::Submit));
+            }
+            Chore::Finish(lease) => self.finish(model, lease),
+            Chore::Drop(object) => self.drop_kept(model, object),
+            Chore::Cancel(task) => self.cancel(model, task),
+            Chore::Leave => self.inbox.push_back(Event::Leave("it was asked to".to_owned())),
+            Chore::Fetch(..) => {}
+        }
+    }
+
+    /// The large result of an own task has come, or with `None` is lost.
+    pub(super) fn fetched(&mut self, model: &mut Model, lease: LeaseId, value: Option<u64>) {
+        match value {
+            Some(value) => self.end(model, lease.task, vec![inline(value, Vec::new())]),
+            None => self.again(model, lease.task, true),
+        }
+    }
+
+    /// Whether the node still wants that large result.
+    pub(super) fn fetches(&self, lease: LeaseId) -> bool {
+        let fetching = |task: &Task| matches!(task.place, Place::Fetching(_));
+        self.tasks.get(&lease.task).is_some_and(|t| t.attempt == lease.attempt && fetching(t))
+    }
+}
+
+/// The objects that stand in an event.
+fn refs_of(event: &Event) -> Vec<ObjectId> {
+    match event {
+        Event::Offer(offer) => offer.refs.clone(),
+        Event::Ran { results, .. } => results.iter().flat_map(Outcome::refs).copied().collect(),
+        Event::Sealed { outcome, .. } => outcome.refs().to_vec(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The host carries out what its brain wants done, apart from what concerns the network.
+
+use super::claims::{cause, failed};
+use super::host::{Chore, Host, Job, Place};
+use super::model::Model;
+use super::program::Program;
+use crate::base::NodeId;
+use crate::base::quantity::Resources;
+use crate::proto::event::{Action, Event, Offer, Wish};
+use crate::proto::wire::{Bytes, LeaseId, Outcome};
+use std::time::Duration;
+
+impl Host {
+    /// Does what the brain wants. `from` is the node whose packet the brain has just read.
+    pub(super) fn obeys(&mut self, model: &mut Model, from: Option<NodeId>, action: Action) {
+        match action {
+            Action::Run { lease, want, spec, refs } => {
+                self.runs(model, lease, want, &spec, refs);
+            }
+            Action::Stop { lease } => self.stops(model, lease),
+            Action::Keep(offer) => {
+                let here = offer.want.lacking(&self.total).is_none();
+                if !here {
+                    model.fail(format!("I11: {} keeps what it cannot run", self.me));
+                }
+                if self.returns(model, offer.lease) {
+                    self.queue_own(model, offer.lease.task);
+                }
+            }
+            Action::Settle { lease, by, results } => self.settles(model, lease, by, results),
+            Action::TurnedDown { lease, .. } => {
+                if self.returns(model, lease) {
+                    self.again(model, lease.task, false);
+                }
+            }
+            Action::Lost { lease, .. } => {
+                if self.returns(model, lease) {
+                    self.again(model, lease.task, true);
+                }
+            }
+            Action::Infeasible { lease, .. } => {
+                if self.returns(model, lease) {
+                    self.fail(model, lease.task, cause::INFEASIBLE);
+                }
+            }
+            Action::Give { to, count } => self.gives(model, to, count),
+            Action::Hold { object, generation } => {
+                self.claims.arrives(model, from.unwrap_or(self.me), object, generation);
+                self.arrived.push(object);
+                if self.dead.contains(&object.node) {
+                    self.claims.seal(model, object, failed(cause::OWNER_DIED));
+                }
+            }
+            Action::Let(object) => self.claims.brain_lets(model, object),
+            Action::Watch(object) => self.claims.watch(model, object),
+            Action::Fill { object, outcome } => {
+                if self.claims.get(object).is_none() {
+                    model.fail(format!("I6: {} is told of {object}, which it has not", self.me));
+                }
+                if outcome == Outcome::Freed {
+                    model.to_check_told.push((self.me, object));
+                }
+                self.claims.seal(model, object, outcome);
+            }
+            Action::Unpark(lease) => drop(self.parked.remove(&lease)),
+            Action::Joined(member) => {
+                if self.dead.contains(&member.node) {
+                    model.fail(format!("I18: {} was dead, and joins again", member.node));
+                }
+                self.members.insert(member.node, member.total);
+            }
+            Action::Gone { node, .. } => self.mourns(model, node),
+            Action::Send(..) | Action::Connect(..) | Action::Disconnect(_) => {}
+            Action::Alone { .. } => {}
+        }
+    }
+
+    /// The brain has done with a lease of an own task. Whether that is the present attempt.
+    fn returns(&mut self, model: &mut Model, lease: LeaseId) -> bool {
+        if !self.offered.remove(&lease) {
+            model.fail(format!("I2: {} hears of {lease:?}, which is over", self.me));
+            return false;
+        }
+        self.tasks.get(&lease.task).is_some_and(|task| task.attempt == lease.attempt)
+    }
+
+    fn runs(
+        &mut self,
+        model: &mut Model,
+        lease: LeaseId,
+        want: Resources,
+        spec: &[u8],
+        refs: Vec<crate::base::ObjectId>,
+    ) {
+        if !self.taken.insert(lease) {
+            model.fail(format!("I12: {} is given {lease:?} twice", self.me));
+        }
+        match Program::read(spec) {
+            Some(program) if !self.draining && want.lacking(&self.total).is_none() => {
+                self.enqueue(model, lease, program, refs, want);
+            }
+            _ => {
+                let why = Bytes::from(*b"not here");
+                self.post(model, Event::Refused { lease, why });
+            }
+        }
+    }
+
+    fn stops(&mut self, model: &mut Model, lease: LeaseId) {
+        // Every second one that runs goes on to its end, as a function does that cannot be stopped.
+        let goes_on =
+            self.jobs.get(&lease).is_some_and(|job| job.running) && self.next.is_multiple_of(2);
+        if !goes_on && self.dequeue(model, lease).is_some() {
+            let why = Bytes::from(*b"stopped");
+            self.post(model, Event::Refused { lease, why });
+        }
+    }
+
+    fn settles(&mut self, model: &mut Model, lease: LeaseId, by: NodeId, results: Vec<Outcome>) {
+        if !self.returns(model, lease) {
+            // The attempt was given up meanwhile: what is parked for it is fetched and forgotten.
+            if results.iter().any(|result| matches!(result, Outcome::Large(..))) {
+                self.chores.push((Duration::ZERO, Chore::Fetch(lease, by)));
+            }
+            return;
+        }
+        if let [Outcome::Large(_, at, _)] = results[..] {
+            if let Some(task) = self.tasks.get_mut(&lease.task) {
+                task.place = Place::Fetching(at);
+            }
+            self.chores.push((Duration::from_millis(3), Chore::Fetch(lease, by)));
+            return;
+        }
+        self.end(model, lease.task, results);
+    }
+
+    /// Offers queued tasks to a node that has room.
+    fn gives(&mut self, model: &mut Model, to: NodeId, count: u32) {
+        if self.dead.contains(&to) {
+            model.fail(format!("I22: {} is to give work to {to}, which is dead", self.me));
+        }
+        for _ in 0..count {
+            let Some(total) = self.members.get(&to) else { return };
+            let fits = |lease: &&LeaseId| {
+                let could = |job: &Job| job.want.lacking(total).is_none();
+                lease.task.node == self.me && self.jobs.get(*lease).is_some_and(could)
+            };
+            let Some(lease) = self.queue.iter().rev().find(fits).copied() else { return };
+            let Some(task) = self.tasks.get_mut(&lease.task) else { return };
+            task.place = Place::Offered;
+            let offer = Offer {
+                lease,
+                want: task.want.clone(),
+                wish: Wish::At { node: to, soft: true },
+                spec: task.program.spec(),
+                refs: task.args.clone(),
+            };
+            self.post(model, Event::Offer(offer));
+            self.dequeue(model, lease);
+        }
+    }
+
+    /// A node is gone.
+    fn mourns(&mut self, model: &mut Model, node: NodeId) {
+        model.deaths += 1;
+        self.members.remove(&node);
+        self.dead.insert(node);
+        self.claims.owner_gone(model, node);
+        self.parked.retain(|lease, _| lease.task.node != node);
+        let fetching = self.tasks.iter().filter(|(_, task)| task.place == Place::Fetching(node));
+        let lost: Vec<_> = fetching.map(|(id, _)| *id).collect();
+        lost.into_iter().for_each(|id| self.again(model, id, true));
+    }
+}

@@ -1,0 +1,40 @@
+//! `Program`: what a task of the pretend world does, and how that stands in its spec. Its value is
+//! a hash of its seed and of the values of its arguments, so that it can be known beforehand.
+
+use super::model::{Model, mix};
+use crate::base::ObjectId;
+use crate::proto::wire::{Bytes, Reader, Wire};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Program {
+    pub(super) seed: u64,
+    pub(super) results: u8,
+    /// How many generations of further calls may follow.
+    pub(super) depth: u8,
+    pub(super) retries_max: u8,
+}
+
+impl Program {
+    pub(super) fn spec(self) -> Bytes {
+        let mut out = Vec::with_capacity(11);
+        self.seed.put(&mut out);
+        out.extend([self.results, self.depth, self.retries_max]);
+        out.into()
+    }
+
+    pub(super) fn read(spec: &[u8]) -> Option<Program> {
+        let mut reader = Reader::new(spec);
+        let seed = u64::take(&mut reader)?;
+        let [results, depth, retries_max] = reader.rest().try_into().ok()?;
+        Some(Program { seed, results, depth, retries_max })
+    }
+
+    /// The value of one result, given those of the arguments.
+    pub(super) fn value(self, result: u32, args: impl Iterator<Item = u64>) -> u64 {
+        args.fold(mix(self.seed, u64::from(result)), mix)
+    }
+
+    pub(super) fn expected(self, model: &Model, result: u32, args: &[ObjectId]) -> u64 {
+        self.value(result, args.iter().map(|arg| model.value(*arg)))
+    }
+}
