@@ -146,9 +146,6 @@ pub(crate) const AHEAD_TASKS_MAX: u32 = 4_096;
 /// Bytes on their way to a node before it is given more.
 pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
 
-/// How many tasks at the head of the line are looked at for one that a node can take.
-pub(crate) const PLACE_AHEAD: usize = 64;
-
 /// A value that goes to another node with the word that it is there; a larger one is fetched.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
 

@@ -27,6 +27,7 @@ mod peers;
 mod head;
 mod refs;
 mod place;
+mod waiting;
 mod work;
 pub(crate) mod machine;
 #[cfg(test)]

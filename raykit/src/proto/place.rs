@@ -27,17 +27,23 @@ pub(super) struct Seat<'a> {
 
 impl Seat<'_> {
     /// Whether it could ever run that.
-    fn could(&self, want: &Resources) -> bool {
+    pub(super) fn could(&self, want: &Resources) -> bool {
         want.lacking(self.total).is_none()
     }
 
     /// Whether it has room for that now. What is scarce is not promised twice; of CPUs a node may
     /// have some more tasks than it can run at once.
-    fn has_room(&self, want: &Resources) -> bool {
+    pub(super) fn has_room(&self, want: &Resources) -> bool {
+        if self.blocked || self.count >= self.ahead {
+            return false;
+        }
+        if want.is_cpu_only() {
+            return true;
+        }
         let mut whole = self.lent.clone();
         whole.add(want);
         whole.cpu = Amount::ZERO;
-        !self.blocked && self.count < self.ahead && whole.lacking(self.total).is_none()
+        whole.lacking(self.total).is_none()
     }
 
     /// The part of it that is in use, in thousandths.

@@ -15,12 +15,13 @@ use super::peers::Peers;
 use super::place::{self, Seat};
 use super::refs::Refs;
 use super::timer::Timer;
+use super::waiting::Waiting;
 use super::wire::{Bytes, Frame, LeaseId, Load, Outcome};
-use crate::base::limits::{AHEAD_MS, AHEAD_TASKS_MAX, INFEASIBLE_MS, LINE_BYTES_MAX, PLACE_AHEAD};
+use crate::base::limits::{AHEAD_MS, AHEAD_TASKS_MAX, INFEASIBLE_MS, LINE_BYTES_MAX};
 use crate::base::moment::Moment;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A task of this node that is offered, or lent.
@@ -50,7 +51,7 @@ struct Room {
 pub(super) struct Work {
     lent: BTreeMap<LeaseId, Lent>,
     /// Those of them that no node has, in the order in which they came.
-    waiting: VecDeque<LeaseId>,
+    waiting: Waiting,
     rooms: BTreeMap<NodeId, Room>,
     /// What runs here for others, and by whom it is owned.
     taken: BTreeMap<LeaseId, bool>,
@@ -64,7 +65,7 @@ impl Work {
     pub(super) fn new() -> Work {
         Work {
             lent: BTreeMap::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             rooms: BTreeMap::new(),
             taken: BTreeMap::new(),
             own: Load::default(),
@@ -88,8 +89,8 @@ impl Work {
     pub(super) fn offer(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
         refs.pin(&offer.refs);
         let lease = offer.lease;
+        self.waiting.push(&offer);
         self.lent.insert(lease, Lent { offer, at: None, call: false });
-        self.waiting.push_back(lease);
         self.place(cx, peers, refs);
         self.watch_infeasible(cx, peers, lease);
     }
@@ -109,7 +110,7 @@ impl Work {
                 let why = "it was declared dead".to_owned();
                 cx.actions.push_back(Action::Lost { lease, by: node, why });
             }
-            Wish::Anywhere | Wish::Spread => self.waiting.push_back(lease),
+            Wish::Anywhere | Wish::Spread => {} // a call has one way
         }
     }
 
@@ -168,47 +169,56 @@ impl Work {
         self.rooms.entry(node).or_default()
     }
 
-    /// What there is to choose from: nodes that take something, and how full they are.
-    fn seats<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = Seat<'a>> {
-        peers.members().values().filter_map(move |member| {
-            let own = member.node == peers.me();
-            let load = if own { Some(&self.own) } else { peers.load(member.node) };
-            if load.is_some_and(|load| load.draining || load.suspect) {
-                return None;
-            }
-            let nothing = const { &Room::new() };
-            let room = self.rooms.get(&member.node).unwrap_or(nothing);
-            Some(Seat {
-                node: member.node,
-                total: &member.total,
-                free: load.map(|load| &load.free),
-                lent: &room.lent,
-                count: room.count,
-                ahead: room.ahead(&member.total),
-                blocked: peers.bytes_to(member.node) > LINE_BYTES_MAX,
-            })
+    /// A node to choose, if it takes something, and how full it is.
+    fn seat<'a>(&'a self, peers: &'a Peers, node: NodeId) -> Option<Seat<'a>> {
+        let member = peers.members().get(&node)?;
+        let load = if node == peers.me() { Some(&self.own) } else { peers.load(node) };
+        if load.is_some_and(|load| load.draining || load.suspect) {
+            return None;
+        }
+        let nothing = const { &Room::new() };
+        let room = self.rooms.get(&node).unwrap_or(nothing);
+        Some(Seat {
+            node,
+            total: &member.total,
+            free: load.map(|load| &load.free),
+            lent: &room.lent,
+            count: room.count,
+            ahead: room.ahead(&member.total),
+            blocked: peers.bytes_to(node) > LINE_BYTES_MAX,
         })
     }
 
-    /// Lends what waits to whoever has room.
+    /// Lends what waits to whoever has room, the oldest first. Of those that ask for the same the
+    /// first speaks for all.
     pub(super) fn place(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs) {
-        let mut at = 0;
-        while at < self.waiting.len().min(PLACE_AHEAD) {
-            let lease = self.waiting[at];
+        let mut placeless = 0;
+        while let Some((at, lease)) = self.waiting.next(placeless) {
             let Some(lent) = self.lent.get(&lease) else {
-                self.waiting.remove(at);
+                self.waiting.take(at);
                 continue;
             };
             self.turn = self.turn.wrapping_add(1);
-            let offer = &lent.offer;
-            match place::choose(&offer.want, offer.wish, self.turn, self.seats(peers)) {
-                None => at += 1,
+            match self.choose(peers, &lent.offer.want, lent.offer.wish) {
+                None => placeless = self.waiting.order(at) + 1,
                 Some(node) => {
-                    self.waiting.remove(at);
+                    self.waiting.take(at);
                     self.lend(cx, peers, refs, lease, node);
                 }
             }
         }
+    }
+
+    /// Where a task should go now.
+    fn choose(&self, peers: &Peers, want: &Resources, wish: Wish) -> Option<NodeId> {
+        // Most often asked for: one node, which is there.
+        if let Wish::At { node, .. } = wish
+            && let Some(seat) = self.seat(peers, node).filter(|seat| seat.could(want))
+        {
+            return seat.has_room(want).then_some(node);
+        }
+        let seats = peers.members().keys().filter_map(|node| self.seat(peers, *node));
+        place::choose(want, wish, self.turn, seats)
     }
 
     fn lend(
@@ -405,8 +415,8 @@ impl Work {
             if planted(Bug::DoubleLease) {
                 if let Some(lent) = self.lent.get_mut(&lease) {
                     lent.at = None;
+                    self.waiting.push(&lent.offer);
                 }
-                self.waiting.push_back(lease);
                 continue;
             }
             self.end(cx, refs, lease);
@@ -416,7 +426,7 @@ impl Work {
             self.rooms.remove(&node); // `end` has counted there
         }
         // It may have been the last one that could run what waits here.
-        for lease in self.waiting.iter().filter(|_| !planted(Bug::InfeasibleForgotten)) {
+        for lease in self.waiting.all().filter(|_| !planted(Bug::InfeasibleForgotten)) {
             self.watch_infeasible(cx, peers, *lease);
         }
         let orphans = self.taken.iter_mut().filter(|(lease, _)| lease.task.node == node);
