@@ -132,6 +132,15 @@ pub mod _docs {
     pub mod actors {
         #![doc = include_str!("../docs/actors.md")]
     }
+    pub mod cluster {
+        #![doc = include_str!("../docs/cluster.md")]
+    }
+    pub mod wire {
+        #![doc = include_str!("../docs/wire.md")]
+    }
+    pub mod security {
+        #![doc = include_str!("../docs/security.md")]
+    }
     pub mod design {
         #![doc = include_str!("../docs/design.md")]
     }

@@ -37,7 +37,8 @@ impl Waiting {
         }
     }
 
-    /// Of the first of each line the oldest that came no sooner than `from`, and which line that is.
+    /// Of the first of each line the oldest that came no sooner than `from`, and which line that
+    /// is.
     pub(super) fn next(&self, from: u64) -> Option<(usize, LeaseId)> {
         let firsts = self.lines.iter().enumerate().filter_map(|(at, line)| {
             let (order, lease) = *line.leases.front()?;
