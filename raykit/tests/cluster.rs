@@ -1,5 +1,6 @@
 //! Clusters of real processes: this test program is the driver, and started again the nodes.
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
 
 mod common;
 
@@ -202,4 +203,134 @@ fn the_end_of_the_head_is_the_end_of_the_cluster() {
     assert_eq!(process::remote(5).get().unwrap().0, 5, "alone it works on");
     drop(here);
     let _ = closing.join();
+}
+
+/// What no node has is an error for an actor, which is where it is made, and at once.
+#[remote(num_gpus = 3)]
+struct Needy;
+
+#[remote]
+impl Needy {
+    pub fn new() -> Self {
+        Needy
+    }
+    pub fn is_there(&self) -> bool {
+        true
+    }
+}
+
+#[remote]
+fn counts(n: u64) -> impl Iterator<Item = u64> {
+    0..n
+}
+
+/// A driver that gives no CPUs runs all that it can elsewhere, and is told of the rest.
+#[test]
+fn a_driver_without_cpus_has_others_work() {
+    let head = head(1);
+    let driver = Config::new().num_cpus(0).address(&head.address).token(&head.token).start();
+    let driver = driver.unwrap();
+    let _here = driver.enter();
+    let all: Vec<_> = (0..100).map(process::remote).collect();
+    assert!(raykit::get(&all).unwrap().iter().all(|(_, id)| *id == std::process::id()));
+    let needy = Needy::remote();
+    assert!(needy.is_there().get().unwrap_err().to_string().contains("num_gpus"));
+    let stuck = counts::remote(3).next().unwrap().get();
+    assert!(stuck.unwrap_err().is_unschedulable());
+}
+
+#[remote]
+struct Counter {
+    n: i64,
+}
+
+#[remote]
+impl Counter {
+    pub fn new() -> Self {
+        Counter { n: 0 }
+    }
+    pub fn add(&mut self, by: i64) -> (i64, u32) {
+        self.n += by;
+        (self.n, std::process::id())
+    }
+}
+
+#[remote]
+fn counter() -> CounterHandle {
+    Counter::remote()
+}
+
+#[remote]
+fn adds(counter: CounterHandle, times: i64) -> Result<i64, raykit::Error> {
+    let all: Vec<_> = (0..times).map(|_| counter.add(1)).collect();
+    Ok(raykit::get(&all)?.last().map_or(0, |last| last.0))
+}
+
+/// A4 as far as it goes: an actor lives in one process, is called from three, and goes with it.
+#[test]
+fn an_actor_is_called_from_three_processes() {
+    let head = head(1);
+    let _here = head.node.enter();
+    let mut workers = [head.worker(), head.worker()];
+    let home = workers[0].here();
+    let far = counter::options().strategy(home).remote().get().unwrap();
+    let by_all = [
+        adds::options().strategy(workers[1].here()).remote(&far, 100),
+        adds::options().strategy(home).remote(&far, 100),
+        adds::remote(&far, 100),
+    ];
+    raykit::get(&by_all).unwrap();
+    assert_eq!(far.add(0).get().unwrap(), (300, workers[0].child.id()));
+    workers[0].child.kill().unwrap();
+    assert!(far.add(1).get().unwrap_err().is_actor_died());
+}
+
+/// N8: a process that is stopped for a while is no dead one.
+#[test]
+fn a_stopped_process_goes_on() {
+    let head = head(1);
+    let _here = head.node.enter();
+    let worker = head.worker();
+    let signal = |name: &str| {
+        let id = worker.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    };
+    let before = process::options().strategy(worker.here()).remote(1);
+    assert_eq!(before.get().unwrap().1, worker.child.id());
+    signal("-STOP");
+    let asked = process::options().strategy(worker.here()).remote(2);
+    let waits = asked.timeout(Duration::from_millis(1500)).get();
+    assert!(waits.unwrap_err().is_timeout(), "it is stopped");
+    signal("-CONT");
+    assert_eq!(asked.get().unwrap(), (2, worker.child.id()));
+    assert_eq!(raykit::nodes().unwrap().len(), 2);
+}
+
+/// Runs until it is not wanted any more.
+#[remote]
+fn until_cancelled() -> bool {
+    eventually("it is cancelled", || raykit::context().is_cancelled());
+    true
+}
+
+/// Has the head work for it, and waits.
+#[remote]
+fn lends() -> Result<bool, raykit::Error> {
+    let head = Strategy::Node { node: raykit::nodes()?[0].id, soft: false };
+    until_cancelled::options().strategy(head).remote().get()
+}
+
+/// T8, J1: what runs for a process that is gone is cancelled, and nothing is left of it.
+#[test]
+fn what_runs_for_a_dead_process_is_cancelled() {
+    let head = head(1);
+    let _here = head.node.enter();
+    let mut worker = head.worker();
+    let lent = lends::options().strategy(worker.here()).max_retries(0).remote();
+    let busy = || raykit::stats().unwrap().cpus_free == 0.0;
+    eventually("the head works for the other process", busy);
+    worker.child.kill().unwrap();
+    assert_eq!(lent.get().unwrap_err().kind(), ErrorKind::NodeDied);
+    drop(lent);
+    common::all_clear(1);
 }

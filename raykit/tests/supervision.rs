@@ -255,6 +255,7 @@ fn the_user_decides() {
     assert_eq!(value(&workers[0].add(1)).unwrap(), 11, "the others go on");
     assert!(error(&workers[2].panics()).is_panic());
     for worker in &workers {
+        value(&worker.ended()).unwrap(); // the decision is made beside the call that failed
         assert!(error(&worker.add(1)).is_actor_died());
     }
     let seen = seen.lock().unwrap();

@@ -55,11 +55,7 @@ impl Task {
 impl Node {
     /// Whether a ready task should not, or cannot, run here.
     pub(super) fn sends_away(&self, task: &Task) -> bool {
-        if self.cluster.get().is_none()
-            || task.has_arrived()
-            || task.mailbox.is_some()
-            || task.pipe().is_some()
-        {
+        if self.cluster.get().is_none() || task.has_arrived() || !task.function.is_mobile() {
             return false;
         }
         let options = task.options();

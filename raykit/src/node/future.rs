@@ -240,7 +240,10 @@ impl Resting {
     /// For the task that is being polled here, if there is one.
     pub(crate) fn begin() -> Option<Resting> {
         let task = current::task().filter(|task| task.is_async())?;
-        let node = current::node_with(task.id().node)?;
+        let node = match task.has_arrived() {
+            true => current::node().ok()?,
+            false => current::node_with(task.id().node)?,
+        };
         node.async_waits(&task);
         Some(Resting { node, task })
     }

@@ -222,12 +222,12 @@ impl Node {
             return refused(self.id, function, options, self.closed_error(), made);
         }
         let asked = options.as_deref().unwrap_or(&function.defaults);
-        if let Err(error) = self.admissible(asked).and_then(|()| self.encode_if_always(&mut inputs))
-        {
+        let admitted = self.admissible(function, asked);
+        if let Err(error) = admitted.and_then(|()| self.encode_if_always(&mut inputs)) {
             return refused(self.id, function, options, error, made);
         }
         let (priority, timeout) = (asked.priority, asked.timeout);
-        let parent = current::task().filter(|parent| parent.id().node == self.id);
+        let parent = current::task().filter(|parent| parent.runs_on(self.id));
         let outside = parent.is_none();
         let is_method = mailbox.is_some() && !function.body.makes();
         let own_lane = (outside && !is_method).then(|| current::lane(self));
@@ -317,15 +317,15 @@ impl Node {
     }
 
     /// Whether the options mean something and this node could ever meet them.
-    fn admissible(&self, asked: &Options) -> Result<(), Error> {
+    fn admissible(&self, function: &Function, asked: &Options) -> Result<(), Error> {
         if asked.is_plain() && self.has_whole_cpu || asked.is_nothing() {
             return Ok(());
         }
         let want = asked.request()?;
         match want.lacking(self.pool.budget().total()) {
             None => Ok(()),
-            // Another node may have it.
-            Some(_) if self.cluster.get().is_some() => Ok(()),
+            // Another node may have it: actors and streams are where they were called.
+            Some(_) if self.cluster.get().is_some() && function.is_mobile() => Ok(()),
             Some((name, wanted, had)) => {
                 let text = format!("asks for {name} = {wanted}, and this node has {had} in all");
                 Err(Error::new(ErrorKind::Unschedulable, text))

@@ -16,7 +16,7 @@ use crate::actor::inbox::Caller;
 use crate::actor::state::State as ActorState;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{ActorId, TaskId};
+use crate::base::{ActorId, NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::kept::Counted;
 use crate::object::raw::{Holder, RawRef, Stage};
@@ -244,6 +244,14 @@ impl Task {
     /// Whether it belongs to another node, and runs here.
     pub(crate) fn has_arrived(&self) -> bool {
         self.extra.as_ref().is_some_and(|extra| extra.arrived.is_some())
+    }
+
+    /// Whether it runs on that node, whichever it belongs to.
+    pub(crate) fn runs_on(&self, node: NodeId) -> bool {
+        match self.has_arrived() {
+            true => self.node.as_ref().is_none_or(|own| own.id == node),
+            false => self.id().node == node,
+        }
     }
 
     /// Who has made the call, if it came from another node.

@@ -152,6 +152,11 @@ impl Function {
         self.returns == 0
     }
 
+    /// Whether a call of it may run on another node than the one that makes it.
+    pub(crate) fn is_mobile(&self) -> bool {
+        !self.is_stream() && matches!(self.body, Body::Sync(_) | Body::Async(_))
+    }
+
     /// The stable key: crate, major version, module path and name.
     pub fn key(&self) -> String {
         let path = (self.path)();
