@@ -8,7 +8,7 @@ use crate::node::actors::{self, Claim};
 use crate::node::address::Address;
 use crate::node::cell::{ActorType, Cell, Options as Given};
 use crate::node::far::{self, Order};
-use crate::node::{checkpoint, current, submit};
+use crate::node::{checkpoint, current, slots};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::{Object, ObjectRef};
@@ -114,7 +114,7 @@ pub mod handle {
         if far::peek(&actor.0).is_some() {
             return ObjectRef::new(far::order(&actor.0, Order::Ready));
         }
-        match with_cell(actor, |cell| cell.ready(|| submit::open(cell.id.node))) {
+        match with_cell(actor, |cell| cell.ready(|| slots::open(cell.id.node))) {
             Ok(ready) => ObjectRef::new(ready),
             Err(error) => failed(error),
         }
@@ -131,7 +131,7 @@ pub mod handle {
         if far::peek(&actor.0).is_some() {
             return ObjectRef::new(far::order(&actor.0, Order::Ended));
         }
-        if let Some(ended) = present(actor, |cell| cell.ended(|| submit::open(cell.id.node))) {
+        if let Some(ended) = present(actor, |cell| cell.ended(|| slots::open(cell.id.node))) {
             return ObjectRef::new(ended);
         }
         let why = claim(&actor.0).err().filter(|_| actor.0.peek::<Address>().is_none());
@@ -230,7 +230,7 @@ macro_rules! __handle_methods {
 
 /// A reference that failed before there was anything behind it.
 fn failed<T>(error: Error) -> ObjectRef<T> {
-    ObjectRef::new(submit::failed(error))
+    ObjectRef::new(slots::failed(error))
 }
 
 /// A handle that does not keep its actor alive.

@@ -1,7 +1,7 @@
 //! Values into the store and out of it: `put`, `get`, `shared`, `view`, and awaiting a reference.
 
 use crate::node::fetch::{self, Goal};
-use crate::node::{Node, current, future, graph, submit};
+use crate::node::{Node, current, future, graph, slots};
 use crate::object::error::{Error, Result};
 use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 /// # }
 /// ```
 pub fn put<T: Object>(value: T) -> Result<ObjectRef<T>> {
-    current::with_node(|node| submit::put(node, Value::new(value)))?.map(ObjectRef::new)
+    current::with_node(|node| slots::put(node, Value::new(value)))?.map(ObjectRef::new)
 }
 
 /// The payload behind `reference`, once it is there.

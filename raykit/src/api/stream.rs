@@ -1,8 +1,8 @@
 //! Reading a stream: as an iterator, as a `futures::Stream`, with a time limit.
 
-use crate::node::actors;
 use crate::node::stream::{Tap, tap};
-use crate::node::submit;
+use crate::node::{actors, far};
+use crate::node::{slots, submit};
 use crate::object::ObjectRef;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::stream::ObjectStream;
@@ -27,7 +27,7 @@ impl<T> ObjectStream<T> {
 
     fn failed(&mut self, error: Error) -> Option<ObjectRef<T>> {
         let first = !std::mem::replace(&mut self.given_up, true);
-        first.then(|| ObjectRef::new(submit::failed(error)))
+        first.then(|| ObjectRef::new(slots::failed(error)))
     }
 
     /// The next reference, waited for as long as this at the most; `None` at the end.
@@ -173,9 +173,13 @@ pub fn call_stream<T, const N: usize, A>(
     inputs: [Input; N],
 ) -> ObjectStream<T> {
     let inputs = Inputs::new(inputs);
+    if far::peek(&actor.0).is_some() {
+        let task = far::call(&actor.0, method, options.map(Box::new), inputs, |_| ());
+        return ObjectStream::new(tap(task));
+    }
     let call = |cell: &Arc<_>| actors::call(cell, method, options.map(Box::new), inputs, |_| ());
     match super::actor::with_cell(actor, call) {
         Ok(task) => ObjectStream::new(tap(task)),
-        Err(error) => ObjectStream::new(submit::failed(error)),
+        Err(error) => ObjectStream::new(slots::failed(error)),
     }
 }

@@ -240,3 +240,6 @@ pub(crate) const JOIN_WAIT_MS: u64 = 10_000;
 
 /// What a node says of itself and of its program when it joins.
 pub(crate) const REGISTRY_BYTES_MAX: usize = 900 << 10;
+
+/// An item of a stream that goes to another node: it travels in a packet of its own.
+pub(crate) const ITEM_BYTES_MAX: usize = 8 << 20;

@@ -2,7 +2,7 @@
 
 use crate::__private::handle;
 use crate::api::actor::Handle;
-use crate::node::{Node, current, submit};
+use crate::node::{Node, current, slots};
 use crate::object::slot::Watched;
 use crate::object::{Error, ErrorKind, ObjectRef};
 use parking_lot::Mutex;
@@ -343,7 +343,7 @@ impl<H: Handle> ActorPool<H> {
             None => {
                 let text = "the pool has no actor: none was put into it, or all have died";
                 let error = Error::new(ErrorKind::ActorNotFound, text);
-                (ObjectRef::new(submit::failed(error)), None)
+                (ObjectRef::new(slots::failed(error)), None)
             }
         };
         let landing = Waker::from(Arc::new(Landing { busy: Mutex::new(busy), arrival }));

@@ -7,7 +7,7 @@ use crate::node::actors::Claim;
 use crate::node::address::{Address, Birth, Home, with_birth};
 use crate::node::fetch::{self, Goal};
 use crate::node::run::caught;
-use crate::node::{Node, current, submit};
+use crate::node::{Node, current, slots};
 use crate::object::raw::{Holder, RawRef};
 use crate::object::value::{Payload, Value};
 use crate::object::{Error, ErrorKind, ObjectRef, Result};
@@ -173,7 +173,7 @@ where
                 table: Arc::downgrade(&self.table),
                 now: Arc::default(),
             });
-            let address = Address::new(submit::sealed(), Arc::clone(&place) as Arc<dyn Home>);
+            let address = Address::new(slots::sealed(), Arc::clone(&place) as Arc<dyn Home>);
             Entry { address, place }
         });
         let address = Arc::clone(&entry.address);
@@ -288,7 +288,7 @@ where
     /// From now on this thread makes the actor, unless another one does: then what is there when it
     /// has.
     fn begin(&self) -> Result<Option<RawRef>> {
-        let made = submit::open(current::with_node(|node| node.id)?);
+        let made = slots::open(current::with_node(|node| node.id)?);
         let mut now = self.now.lock();
         match &now.making {
             None => {
@@ -305,7 +305,7 @@ where
 
     /// Makes the actor; nobody else does meanwhile.
     fn make(&self) -> Result<RawRef> {
-        let gone = submit::open(current::with_node(|node| node.id)?);
+        let gone = slots::open(current::with_node(|node| node.id)?);
         let before = self.now.lock().gone.replace(gone.clone());
         let after = before.filter(|before| !before.is_ready());
         let legacy = Arc::new(Legacy(Arc::new(Next { now: Arc::clone(&self.now), gone })));

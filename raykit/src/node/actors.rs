@@ -5,7 +5,7 @@ use super::cell::{ActorType, Cell, Options};
 use super::fetch::{self, Goal};
 use super::life::Charge;
 use super::task::{Mailbox, Task};
-use super::{Node, current, submit};
+use super::{Node, current, slots, submit};
 use crate::actor::options::ActorOptions;
 use crate::base::{ObjectId, TaskId};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -136,7 +136,7 @@ impl Actors {
     pub(crate) fn retire(&self, node: &Arc<Node>, grace: Duration) {
         let mut all = self.state.lock().all();
         all.retain(|cell| cell.on_stop.is_some());
-        let ends: Vec<_> = all.iter().map(|cell| cell.ended(|| submit::open(node.id))).collect();
+        let ends: Vec<_> = all.iter().map(|cell| cell.ended(|| slots::open(node.id))).collect();
         all.iter().for_each(|cell| cell.retire(node));
         let deadline = Instant::now().checked_add(grace);
         let ends: Vec<&RawRef> = ends.iter().collect();

@@ -7,7 +7,7 @@ use super::far::Order;
 use super::pack::{self, Called, To, Wanted};
 use super::submit::NewTask;
 use super::task::{Mailbox, State, Task};
-use super::{checkpoint, submit};
+use super::{checkpoint, slots};
 use crate::actor::inbox::Caller;
 use crate::base::ObjectId;
 use crate::base::limits::LEAVING_BYTES_MAX;
@@ -165,10 +165,10 @@ impl Node {
     /// Does something to an actor. What is there when that is done.
     fn obey(self: &Arc<Node>, actor: &RawRef, order: Order) -> RawRef {
         let Some(claim) = actor.peek::<Claim>() else {
-            return submit::failed(Error::new(ErrorKind::ActorNotFound, "it is no actor"));
+            return slots::failed(Error::new(ErrorKind::ActorNotFound, "it is no actor"));
         };
-        let (cell, open) = (claim.cell(), || submit::open(self.id));
-        let told = |said: bool| submit::value(self.id, Value::new(said));
+        let (cell, open) = (claim.cell(), || slots::open(self.id));
+        let told = |said: bool| slots::value(self.id, Value::new(said));
         match order {
             Order::Ready => cell.ready(open),
             Order::Ended => cell.ended(open),
@@ -213,7 +213,9 @@ impl Node {
         task.attempt.store(attempt, Ordering::Relaxed);
         self.counters.submitted.add(1);
         let refs = task.references();
-        Results::watch(cluster, lease, refs);
+        if task.pipe().is_none() {
+            Results::watch(cluster, lease, refs);
+        }
         if let Some(deadline) = deadline {
             self.timer.expire(self, &task, deadline, None);
         }

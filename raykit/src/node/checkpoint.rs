@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::run::caught;
 use super::task::Task;
-use super::{Node, actors, submit};
+use super::{Node, actors, slots};
 use crate::actor::inbox::Need;
 use crate::actor::state::{Life, State};
 use crate::base::quiet::quietly;
@@ -120,7 +120,7 @@ pub(crate) fn of(cell: &Arc<Cell>) -> RawRef {
             "the state of {} is not kept: its struct has no option `checkpoint_every`",
             cell.label()
         );
-        return submit::failed(Error::new(ErrorKind::Config, text));
+        return slots::failed(Error::new(ErrorKind::Config, text));
     }
     let task = actors::call(cell, &KEEP, None, Inputs::None, |_| ());
     RawRef(task as Arc<dyn Holder>)

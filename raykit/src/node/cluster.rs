@@ -88,6 +88,16 @@ pub(super) enum Post {
         lease: LeaseId,
         results: Vec<Packed>,
     },
+    /// The next item of a stream that runs here for another node.
+    Item {
+        lease: LeaseId,
+        packed: Packed,
+    },
+    /// So many items of an own stream that runs elsewhere are in line here.
+    Credit {
+        lease: LeaseId,
+        items: u64,
+    },
     /// An object that others wait for is there.
     Sealed {
         object: ObjectId,

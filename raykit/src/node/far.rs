@@ -4,7 +4,7 @@
 
 use super::cluster::{Cluster, Foreign, Post};
 use super::task::{Mailbox, Task};
-use super::{Node, current, submit};
+use super::{Node, current, slots, submit};
 use crate::actor::state::State;
 use crate::base::quantity::Resources;
 use crate::base::{ActorId, ObjectId};
@@ -89,10 +89,10 @@ pub(crate) fn call(
 /// Has something done to an actor. The reference is there when it is, and says how it went.
 pub(crate) fn order(actor: &RawRef, order: Order) -> RawRef {
     let Some(foreign) = holder(actor) else {
-        return submit::failed(Error::new(ErrorKind::ActorNotFound, "there is no such actor"));
+        return slots::failed(Error::new(ErrorKind::ActorNotFound, "there is no such actor"));
     };
     let Some(node) = current::node_with(foreign.cluster().me) else {
-        return submit::failed(Error::new(ErrorKind::ActorDied, "its node was closed"));
+        return slots::failed(Error::new(ErrorKind::ActorDied, "its node was closed"));
     };
     let mailbox = Arc::new(Ordered { order, actor: foreign }) as Arc<dyn Mailbox>;
     let task = node.submit(&ORDER, None, Inputs::None, Some(mailbox), &mut |_| ());

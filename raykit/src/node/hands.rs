@@ -4,9 +4,11 @@
 use super::Node;
 use super::arrive::Place;
 use super::cluster::{Cluster, Fetch, Packed, Post, owner_died};
+use super::flow::{Flow, Inflow};
 use super::pack;
 use super::task::Task;
 use crate::base::moment::Moment;
+use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
 use crate::object::codec::Sealed;
@@ -20,6 +22,7 @@ use crate::proto::wire::{LeaseId, Load, Member, Outcome, Reader, Wire};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::Wake as _;
 use std::time::Instant;
 
 /// What the hands need of the road; `net` has one, and tests another.
@@ -47,6 +50,10 @@ pub(super) struct Hands {
     pub(super) parked: HashMap<LeaseId, Vec<Option<Arc<Sealed>>>>,
     /// Tasks of other nodes that run here.
     pub(super) taken: HashMap<LeaseId, Arc<Task>>,
+    /// Those of them that give streams.
+    pub(super) flows: HashMap<LeaseId, Arc<Flow>>,
+    /// Own streams that run elsewhere.
+    pub(super) inflows: HashMap<LeaseId, Arc<Inflow>>,
     /// Own tasks that have run, whose large results are on their way.
     pub(super) arriving: HashMap<LeaseId, Arriving>,
     /// The references inside of values whose bytes are on their way.
@@ -97,6 +104,8 @@ impl Hands {
             exports: HashMap::new(),
             parked: HashMap::new(),
             taken: HashMap::new(),
+            flows: HashMap::new(),
+            inflows: HashMap::new(),
             arriving: HashMap::new(),
             inner: HashMap::new(),
             load: Load::default(),
@@ -184,13 +193,19 @@ impl Hands {
                 None => return,
             },
             Post::Withdraw(lease) => {
-                self.cluster.away.lock().remove(&lease.task);
+                self.inflows.remove(&lease);
                 Event::Withdraw(lease)
             }
             Post::Ran { lease, results } => {
                 self.taken.remove(&lease);
+                self.flows.remove(&lease);
                 Event::Ran { lease, results: self.results(lease, results) }
             }
+            Post::Item { lease, packed } => {
+                let item = self.told(packed, |_, _| ());
+                Event::Item { lease, item }
+            }
+            Post::Credit { lease, items } => Event::Credit { lease, items },
             Post::Sealed { object, packed } => {
                 let outcome = self.told(packed, |hands, sealed| {
                     hands.exports.insert(object, sealed);
@@ -321,26 +336,20 @@ impl Hands {
             Action::Watch(object) => self.watch(object),
             Action::Fill { object, outcome } => self.fill(object, outcome, road),
             Action::Run { lease, want, spec, refs } => {
-                let refs: Option<Vec<_>> =
-                    refs.iter().map(|object| self.fresh.get(object).cloned()).collect();
-                let broken = || Error::new(ErrorKind::Encoding, "a reference has not come");
-                let called = refs
-                    .ok_or_else(broken)
-                    .and_then(|refs| pack::read_call(&spec, &refs, &want, lease.task.node));
-                match called {
-                    Ok(called) => {
-                        if let Some(task) = node.arrive(&self.cluster, lease, called) {
-                            self.taken.insert(lease, task);
-                        }
-                    }
-                    Err(error) => {
-                        let why = told::write(&error).map(|sealed| Arc::from(sealed.bytes()));
-                        let why = why.unwrap_or_else(|_| Arc::from([]));
-                        self.happened(Event::Refused { lease, why }, road);
-                    }
+                self.run(node, lease, &want, &spec, &refs, road);
+            }
+            Action::Item { lease, item } => self.item(node, lease, item),
+            Action::Credit { lease, items } => {
+                if let Some(flow) = self.flows.get(&lease) {
+                    flow.credit(items);
                 }
             }
             Action::Stop { lease } => {
+                if let Some(flow) = self.flows.remove(&lease) {
+                    flow.stop();
+                    // The brain is told that it has ended, as of any other.
+                    self.cluster.post(Post::Ran { lease, results: Vec::new() });
+                }
                 if let Some(task) = self.taken.remove(&lease) {
                     node.cancel(&task);
                 }
@@ -374,6 +383,35 @@ impl Hands {
             | Action::Gone { .. }
             | Action::Alone { .. } => {}
         }
+    }
+
+    /// Begins what another node wants run.
+    fn run(
+        &mut self,
+        node: &Arc<Node>,
+        lease: LeaseId,
+        want: &Resources,
+        spec: &[u8],
+        refs: &[ObjectId],
+        road: &mut dyn Road,
+    ) {
+        let refs = self.arrived(refs);
+        let called = refs.and_then(|refs| pack::read_call(spec, &refs, want, lease.task.node));
+        let called = match called {
+            Ok(called) => called,
+            Err(error) => {
+                let why = told::write(&error).map(|sealed| Arc::from(sealed.bytes()));
+                let why = why.unwrap_or_else(|_| Arc::from([]));
+                return self.happened(Event::Refused { lease, why }, road);
+            }
+        };
+        let Some(task) = node.arrive(&self.cluster, lease, called) else { return };
+        if task.pipe().is_some() {
+            let flow = Flow::new(&self.cluster, lease, &task);
+            self.flows.insert(lease, Arc::clone(&flow));
+            flow.wake();
+        }
+        self.taken.insert(lease, task);
     }
 
     fn hold(&self, node: &Arc<Node>, object: ObjectId, generation: u64) -> RawRef {

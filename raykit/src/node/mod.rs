@@ -32,6 +32,7 @@ mod flight;
 pub(crate) mod future;
 pub(crate) mod current;
 pub(crate) mod run;
+pub(crate) mod slots;
 pub(crate) mod submit;
 pub(crate) mod fetch;
 pub(crate) mod stream;
@@ -48,6 +49,7 @@ pub(crate) mod far;
 pub(crate) mod cluster;
 mod pack;
 mod arrive;
+mod flow;
 mod hands;
 mod outcomes;
 #[cfg(feature = "cluster")]

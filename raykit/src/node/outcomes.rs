@@ -4,6 +4,7 @@
 use super::Node;
 use super::arrive::Place;
 use super::cluster::{Away, Fetch, owner_died, seal};
+use super::flow::Inflow;
 use super::hands::{Arriving, Hands, Road};
 use super::task::Task;
 use crate::base::quiet::quietly;
@@ -41,7 +42,35 @@ impl Hands {
         seal(&reference, filled);
     }
 
-    pub(super) fn take_away(&self, lease: LeaseId) -> Option<Away> {
+    /// An item of an own stream has come.
+    pub(super) fn item(&mut self, node: &Arc<Node>, lease: LeaseId, item: Outcome) {
+        let task = {
+            let away = self.cluster.away.lock();
+            let there = away.get(&lease.task).filter(|away| away.lease == lease);
+            there.map(|away| Arc::clone(&away.task))
+        };
+        let Some(task) = task else { return };
+        let value = match item {
+            Outcome::Inline(bytes, refs) => self.value(&bytes, &refs),
+            Outcome::Failed(bytes, refs) => Err(self.error(&bytes, &refs)),
+            Outcome::Large(..) | Outcome::Freed => {
+                Err(Error::new(ErrorKind::Encoding, "an item has not come"))
+            }
+        };
+        match value {
+            Ok(value) => {
+                let new = || Inflow::new(&self.cluster, lease, &task);
+                self.inflows.entry(lease).or_insert_with(new).put(node, value);
+            }
+            // The stream ends with that, and its task is not needed any more.
+            Err(error) => {
+                node.abort(&task, error);
+            }
+        }
+    }
+
+    pub(super) fn take_away(&mut self, lease: LeaseId) -> Option<Away> {
+        self.inflows.remove(&lease);
         let mut table = self.cluster.away.lock();
         let same = table.get(&lease.task).is_some_and(|away| away.lease == lease);
         same.then(|| table.remove(&lease.task)).flatten()
@@ -166,7 +195,8 @@ fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
         let text = format!("the actor was on {by}, which is gone: {why}");
         return node.settle_away(task, Err(task.error(ErrorKind::ActorDied, text)));
     }
-    if task.options().max_retries > attempt && !task.is_settled() {
+    let begun = task.pipe().is_some_and(|pipe| pipe.has_begun());
+    if task.options().max_retries > attempt && !task.is_settled() && !begun {
         task.attempt.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(task = %task.id(), name = task.name(), node = %by, why, "tries again elsewhere");
         return node.come_back(task, Place::Anywhere);

@@ -1,10 +1,12 @@
 //! Calls, values and errors as bytes for another node, and back.
 
+use super::address::Address;
 use super::cluster::Packed;
 use super::far::Order;
 use super::mailbox::caller;
+use super::stream::Tap;
 use super::task::Task;
-use super::{Node, submit};
+use super::{Node, slots};
 use crate::actor::inbox::Caller;
 use crate::base::NodeId;
 use crate::base::limits::INLINE_BYTES_MAX;
@@ -34,10 +36,12 @@ struct Spec {
     /// Milliseconds that it has left.
     left: Option<u64>,
     attempt: u32,
+    /// Of a stream: the brake, in items and bytes.
+    brake: (Option<u32>, Option<u64>),
     target: Target,
     inputs: Vec<Part>,
 }
-record!(Spec { function, schema, name, priority, left, attempt, target, inputs });
+record!(Spec { function, schema, name, priority, left, attempt, brake, target, inputs });
 
 /// Whom a call is for. Actors are told by their places in the list of references.
 enum Target {
@@ -144,7 +148,7 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
                 let sealed = super::run::caught(|| value.seal())?;
                 if sealed.len() > INLINE_BYTES_MAX {
                     // It goes as an object, and once to each node.
-                    Part::Ref(place(&submit::put(node, Value::Sealed(sealed))?))
+                    Part::Ref(place(&slots::put(node, Value::Sealed(sealed))?))
                 } else {
                     let inner = sealed.refs().iter().map(&mut place).collect();
                     Part::Value(Arc::from(sealed.bytes()), inner)
@@ -180,9 +184,11 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
         priority: options.priority.map(|priority| priority as u32),
         left: left.map(|left| left.as_millis() as u64),
         attempt: task.attempt.load(std::sync::atomic::Ordering::Relaxed),
+        brake: (options.backpressure, options.backpressure_bytes),
         target,
         inputs: parts,
     };
+    refs.iter().try_for_each(may_travel)?;
     let mut out = Vec::with_capacity(128);
     spec.put(&mut out);
     Ok((Arc::from(out), refs))
@@ -247,6 +253,7 @@ pub(super) fn read_call(
     (options.max_retries, options.retry_on) = (0, RetryOn::Nothing);
     options.name = spec.name.map(Into::into).or(options.name);
     options.priority = spec.priority.map(|priority| priority as i32);
+    (options.backpressure, options.backpressure_bytes) = spec.brake;
     (options.num_cpus, options.num_gpus) = (want.cpu.as_f64(), want.gpu.as_f64());
     options.memory = want.memory;
     let named = want.named.iter().map(|(name, amount)| (name.clone(), amount.as_f64()));
@@ -271,10 +278,26 @@ pub(super) fn read_call(
     Ok(Wanted::Call(Box::new(Called { function, options, inputs, deadline, attempt, method })))
 }
 
+/// Whether what stands behind a reference can be named to another node.
+fn may_travel(reference: &RawRef) -> Result<()> {
+    let what = if reference.peek::<Tap>().is_some() {
+        "the handle of a stream"
+    } else if reference.peek::<Address>().is_some() {
+        "the handle of a virtual actor"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Encoding, format!("{what} cannot go to another node yet")))
+}
+
 /// What became of an object, for another node.
 pub(super) fn outcome(outcome: &Outcome) -> Packed {
     let sealed = match outcome {
-        Ok(payload) => super::run::caught(|| payload.value().seal()),
+        Ok(payload) => super::run::caught(|| {
+            let sealed = payload.value().seal()?;
+            sealed.refs().iter().try_for_each(may_travel)?;
+            Ok(sealed)
+        }),
         Err(error) => Err(error.clone()),
     };
     match sealed {

@@ -1,8 +1,9 @@
 //! From a call to a queue: a task is made, waits for its arguments, and goes where its kind
 //! belongs.
 
+use super::slots::nowhere;
 use super::task::{Extra, Mailbox, Part, Parts, State, Task};
-use super::{Node, current};
+use super::{Node, current, flow};
 use crate::actor::inbox::Caller;
 use crate::base::id::next_sequence;
 use crate::base::limits::{STREAM_BYTES_AHEAD, STREAM_ITEMS_AHEAD};
@@ -10,17 +11,17 @@ use crate::base::quiet::quietly;
 use crate::base::{NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
-use crate::object::raw::{Holder, RawRef};
+use crate::object::raw::RawRef;
 use crate::object::slot::{Slot, Watched};
-use crate::object::value::{Payload, Value};
+use crate::object::value::Value;
 use crate::sched::Job;
 use crate::sched::desk::Work;
 use crate::task::arg::{Given, Inputs};
 use crate::task::function::Function;
-use crate::task::options::Options;
+use crate::task::options::{Options, Strategy};
 use crate::task::pipe::{Ahead, Pipe};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
@@ -41,42 +42,6 @@ pub(crate) fn submit(
         let (options, _) = given.take().unwrap_or_default();
         refused(NodeId(0), function, options, error, &mut made)
     })
-}
-
-/// Where objects are counted that belong to no node.
-fn nowhere() -> &'static Ledger {
-    static NOWHERE: OnceLock<&'static Ledger> = OnceLock::new();
-    NOWHERE.get_or_init(Ledger::open)
-}
-
-/// A reference to an object that failed before there was a task.
-pub(crate) fn failed(error: Error) -> RawRef {
-    let id = TaskId { node: NodeId(0), sequence: next_sequence() }.result(0);
-    let slot = Slot::new(id, nowhere());
-    slot.seal(Err(error));
-    RawRef(Arc::new(slot) as Arc<dyn Holder>)
-}
-
-/// A reference to an object of that node which is there.
-pub(crate) fn value(node: NodeId, value: Value) -> RawRef {
-    let reference = open(node);
-    reference.seal(Ok(Payload::new(value)));
-    reference
-}
-
-/// The place of an object that is there, and is nothing.
-pub(crate) fn sealed() -> Slot {
-    let id = TaskId { node: NodeId(0), sequence: next_sequence() }.result(0);
-    let slot = Slot::new(id, nowhere());
-    slot.seal(Ok(Payload::new(Value::new(()))));
-    slot
-}
-
-/// A reference to an object of that node that somebody will fill.
-pub(crate) fn open(node: NodeId) -> RawRef {
-    let id = TaskId { node, sequence: next_sequence() }.result(0);
-    let ledger = current::node_with(node).map_or_else(nowhere, |node| node.ledger);
-    RawRef(Arc::new(Slot::new(id, ledger)) as Arc<dyn Holder>)
 }
 
 /// A task that is done before it began. `node` is 0 where there is none.
@@ -154,7 +119,13 @@ impl NewTask {
             let asked = options.as_deref().unwrap_or(&function.defaults);
             let items = u64::from(asked.backpressure.unwrap_or(STREAM_ITEMS_AHEAD));
             let bytes = asked.backpressure_bytes.unwrap_or(STREAM_BYTES_AHEAD);
-            Arc::new(Pipe::new(Ahead { items, bytes }))
+            // Where both nodes keep items for a while each has its part of the brake.
+            let far = self.mailbox.as_ref().is_some_and(|mailbox| mailbox.is_far());
+            let shared = far || self.arrived.is_some() || asked.strategy != Strategy::Default;
+            Arc::new(Pipe::new(match shared {
+                true => flow::part(asked),
+                false => Ahead { items, bytes },
+            }))
         });
         if function.returns <= 1 {
             let (deadline, arrived) = (self.deadline, self.arrived);
@@ -324,7 +295,7 @@ impl Node {
         let want = asked.request()?;
         match want.lacking(self.pool.budget().total()) {
             None => Ok(()),
-            // Another node may have it: actors and streams are where they were called.
+            // Another node may have it; actors are where they are made.
             Some(_) if self.cluster.get().is_some() && function.is_mobile() => Ok(()),
             Some((name, wanted, had)) => {
                 let text = format!("asks for {name} = {wanted}, and this node has {had} in all");
@@ -479,19 +450,4 @@ fn failed_argument_quick(task: &Task) -> Option<Error> {
     const FEW: usize = 8;
     let few = task.inputs().as_slice().len() <= FEW;
     few.then(|| failed_argument(task)).flatten()
-}
-
-/// Keeps a stored value: an object without a task.
-pub(crate) fn put(node: &Node, value: Value) -> Result<RawRef, Error> {
-    if node.is_closed() {
-        return Err(node.closed_error());
-    }
-    let value = match node.config.always_encode {
-        true => Value::Sealed(value.seal()?),
-        false => value,
-    };
-    let id = TaskId { node: node.id, sequence: next_sequence() }.result(0);
-    let slot = Slot::new(id, node.ledger);
-    slot.seal(Ok(Payload::new(value)));
-    Ok(RawRef(Arc::new(slot) as Arc<dyn Holder>))
 }

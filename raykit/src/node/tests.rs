@@ -363,6 +363,9 @@ impl Tally {
     pub fn notes(&self) -> Vec<i64> {
         self.notes.clone()
     }
+    pub fn stream(&self) -> impl Iterator<Item = i64> {
+        self.notes.clone().into_iter()
+    }
     pub fn panics(&mut self) {
         panic!("as asked");
     }
@@ -405,6 +408,8 @@ fn actors_are_called_from_other_nodes_in_order() {
         assert_eq!(crate::get(&last).unwrap(), [507, 507]);
         assert_eq!(far.id().unwrap().node, other.node.id);
         assert!(far.is_alive() && far.ready().get().is_ok());
+        let streamed: Vec<i64> = far.stream().map(|item| item.get().unwrap()).collect();
+        assert_eq!(streamed, (0..500).collect::<Vec<_>>());
         // A crash, a new life, and the end.
         assert!(far.panics().get().unwrap_err().is_panic());
         assert_eq!(far.note(1).get().unwrap().0, 1);
@@ -448,6 +453,82 @@ fn an_actor_goes_with_its_node() {
         let late = far.note(3).get().unwrap_err();
         assert!(late.is_actor_died(), "{late}");
         assert!(!far.is_alive());
+    });
+    nothing_left(&[&head]);
+}
+
+/// Gives numbers, and says how far it was.
+static GIVEN: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
+#[raykit::remote]
+fn gives(n: i64, fails: bool) -> Result<impl Iterator<Item = Result<i64, String>>, String> {
+    GIVEN.store(0, std::sync::atomic::Ordering::SeqCst);
+    Ok((0..n).map(move |x| {
+        GIVEN.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if fails && x == n - 1 { Err("the last one".into()) } else { Ok(x) }
+    }))
+}
+
+#[raykit::remote]
+fn gives_large(n: usize) -> impl Iterator<Item = Vec<u8>> {
+    (0..n).map(|x| vec![x as u8; 300_000])
+}
+
+/// G8, G3, G2: items come while the task runs, as far as they are wanted, in order, and the error
+/// after them.
+#[test]
+fn streams_come_from_other_nodes() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let all = gives::options().strategy(at(&other)).remote(5_000, false);
+        let all: Vec<i64> = all.map(|item| item.get().unwrap()).collect();
+        assert_eq!(all, (0..5_000).collect::<Vec<_>>());
+        nothing_left(&[&head, &other]);
+        let mut failing = gives::options().strategy(at(&other)).remote(10, true);
+        let good: Vec<i64> = failing.by_ref().take(9).map(|item| item.get().unwrap()).collect();
+        assert_eq!(good, (0..9).collect::<Vec<_>>());
+        let error = failing.next().unwrap().get().unwrap_err();
+        assert!(error.is_task_error() && error.to_string().contains("the last one"), "{error}");
+        assert!(failing.next().is_none());
+        drop(failing);
+        nothing_left(&[&head, &other]);
+        // Nobody reads: the other node stops at the brake, and at the end when nobody will.
+        let mut unread =
+            gives::options().strategy(at(&other)).backpressure(30).remote(1 << 40, false);
+        assert_eq!(unread.next().unwrap().get().unwrap(), 0);
+        let given = || GIVEN.load(std::sync::atomic::Ordering::SeqCst);
+        let until = Instant::now() + Duration::from_secs(20);
+        while given() < 20 {
+            assert!(Instant::now() < until, "{} given", given());
+            std::thread::yield_now();
+        }
+        for _ in 0..1_000 {
+            assert!(given() <= 33, "{} given", given());
+            std::thread::yield_now();
+        }
+        drop(unread);
+        nothing_left(&[&head, &other]);
+        let large = gives_large::options().strategy(at(&other)).remote(40);
+        let bytes: usize = large.map(|item| item.get().unwrap().len()).sum();
+        assert_eq!(bytes, 40 * 300_000);
+    });
+    nothing_left(&[&head, &other]);
+}
+
+/// G1: a stream whose node dies ends in an error after what has come, and does not hang.
+#[test]
+fn a_stream_ends_with_its_node() {
+    let mut world = World::new();
+    let (head, mut other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let mut stream =
+            gives::options().strategy(at(&other)).backpressure(30).remote(1 << 40, false);
+        assert_eq!(stream.next().unwrap().get().unwrap(), 0);
+        other.vanish();
+        let error = stream.find_map(|item| item.get().err()).expect("an error at the end");
+        assert_eq!(error.kind(), ErrorKind::NodeDied, "{error}");
+        assert!(stream.next().is_none());
     });
     nothing_left(&[&head]);
 }

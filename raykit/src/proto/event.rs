@@ -53,6 +53,10 @@ pub(crate) enum Event {
     Withdraw(LeaseId),
     /// What was to be run has run.
     Ran { lease: LeaseId, results: Vec<Outcome> },
+    /// The next item of a stream that runs here for another node.
+    Item { lease: LeaseId, item: Outcome },
+    /// So many items of an own stream that runs elsewhere are in line here.
+    Credit { lease: LeaseId, items: u64 },
     /// What was to be run cannot be.
     Refused { lease: LeaseId, why: Bytes },
     /// An object of this node that others know of is there.
@@ -83,6 +87,10 @@ pub(crate) enum Action {
     Keep(Offer),
     /// An own task has run, these are its results, and the node that ran it keeps the large ones.
     Settle { lease: LeaseId, by: NodeId, results: Vec<Outcome> },
+    /// The next item of an own stream that runs elsewhere.
+    Item { lease: LeaseId, item: Outcome },
+    /// So many items of a stream that runs here are in line with its owner.
+    Credit { lease: LeaseId, items: u64 },
     /// An own task was not begun there, and this is the error.
     TurnedDown { lease: LeaseId, by: NodeId, why: Bytes },
     /// The node that had an own task is gone.

@@ -118,6 +118,8 @@ impl Machine {
             Event::Call(offer) => work.call(cx, peers, refs, offer),
             Event::Withdraw(lease) => work.withdraw(cx, refs, lease),
             Event::Ran { lease, results } => work.done(cx, refs, lease, results),
+            Event::Item { lease, item } => work.gives_item(cx, refs, lease, item),
+            Event::Credit { lease, items } => work.credits(cx, lease, items),
             Event::Refused { lease, why } => work.refuse(cx, lease, why),
             Event::Sealed { object, outcome } => refs.sealed(cx, object, outcome),
             Event::Dropped { object, generation } => refs.dropped(cx, object, generation),
@@ -169,6 +171,13 @@ impl Machine {
                 work.ran(cx, refs, from, lease, results);
                 work.place(cx, peers, refs);
                 work.give(cx, peers);
+            }
+            Frame::Item { lease, item, token } => {
+                refs.arrive(cx, from, item.refs(), token);
+                work.item(cx, from, lease, item);
+            }
+            Frame::Credit { lease, items } if lease.task.node == from => {
+                work.credit(cx, lease, items);
             }
             Frame::Refused { lease, why } => {
                 work.refused(cx, refs, from, lease, why);

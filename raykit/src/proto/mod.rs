@@ -28,6 +28,7 @@ mod head;
 mod refs;
 mod place;
 mod waiting;
+mod room;
 mod work;
 pub(crate) mod machine;
 #[cfg(test)]

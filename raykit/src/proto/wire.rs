@@ -353,6 +353,11 @@ frames! {
     /// I have room for so many tasks: give me some, now or when you have them.
     24 Ask { room: u32 }
 
+    /// The next item of a stream that runs here for you.
+    25 Item { lease: LeaseId, item: Outcome, token: u64 }
+    /// So many of its items are in line with me.
+    26 Credit { lease: LeaseId, items: u64 }
+
     /// I have a reference to an object of yours, from that node, which waits for this to be known.
     40 Borrow { object: ObjectId, lender: NodeId, token: u64 }
     /// The owner knows of the reference that you passed on under this number.

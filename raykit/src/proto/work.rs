@@ -14,11 +14,11 @@ use super::event::{Action, Offer, Wish};
 use super::peers::Peers;
 use super::place::{self, Seat};
 use super::refs::Refs;
+use super::room::Room;
 use super::timer::Timer;
 use super::waiting::Waiting;
 use super::wire::{Bytes, Frame, LeaseId, Load, Outcome};
-use crate::base::limits::{AHEAD_MS, AHEAD_TASKS_MAX, INFEASIBLE_MS, LINE_BYTES_MAX};
-use crate::base::moment::Moment;
+use crate::base::limits::{INFEASIBLE_MS, LINE_BYTES_MAX};
 use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId};
 use std::collections::BTreeMap;
@@ -31,20 +31,6 @@ struct Lent {
     at: Option<NodeId>,
     /// A call of an actor, which takes no room there.
     call: bool,
-}
-
-/// What this node has lent to another one.
-#[derive(Debug, Default)]
-struct Room {
-    /// What it is busy with for this node.
-    lent: Resources,
-    count: u32,
-    /// Tasks that it has finished in the present stretch of time, and in the one before.
-    finished: u32,
-    finished_before: u32,
-    stretch: Moment,
-    /// It has said that it has nothing to do.
-    asks: bool,
 }
 
 #[derive(Debug)]
@@ -337,6 +323,45 @@ impl Work {
         refs.unpin(cx, &inner);
     }
 
+    /// A stream that runs here for another node has one more item.
+    pub(super) fn gives_item(
+        &mut self,
+        cx: &mut Context,
+        refs: &mut Refs,
+        lease: LeaseId,
+        item: Outcome,
+    ) {
+        let inner = item.refs().to_vec();
+        refs.pin(&inner);
+        if self.taken.get(&lease) == Some(&true) {
+            let (owner, token) = (lease.task.node, refs.token());
+            cx.frames.push_back((owner, Frame::Item { lease, item, token }));
+            refs.sends(cx, owner, &inner);
+        }
+        refs.unpin(cx, &inner);
+    }
+
+    /// An item of an own stream has come.
+    pub(super) fn item(&mut self, cx: &mut Context, by: NodeId, lease: LeaseId, item: Outcome) {
+        if self.lent.get(&lease).is_some_and(|lent| lent.at == Some(by)) {
+            cx.actions.push_back(Action::Item { lease, item });
+        }
+    }
+
+    /// So many items of an own stream are in line here.
+    pub(super) fn credits(&mut self, cx: &mut Context, lease: LeaseId, items: u64) {
+        if let Some(node) = self.lent.get(&lease).and_then(|lent| lent.at) {
+            cx.frames.push_back((node, Frame::Credit { lease, items }));
+        }
+    }
+
+    /// So many items of a stream that runs here are in line with its owner.
+    pub(super) fn credit(&mut self, cx: &mut Context, lease: LeaseId, items: u64) {
+        if self.taken.get(&lease) == Some(&true) {
+            cx.actions.push_back(Action::Credit { lease, items });
+        }
+    }
+
     /// It cannot run here.
     pub(super) fn refuse(&mut self, cx: &mut Context, lease: LeaseId, why: Bytes) {
         if self.taken.remove(&lease) == Some(true) {
@@ -445,47 +470,4 @@ fn is_feasible(offer: &Offer, peers: &Peers) -> bool {
     };
     let could = |total: &Resources| offer.want.lacking(total).is_none();
     peers.members().values().any(|member| there(member.node) && could(&member.total))
-}
-
-/// So much work is held ahead of a node for this long.
-const STRETCH: Duration = Duration::from_millis(AHEAD_MS);
-
-impl Room {
-    const fn new() -> Room {
-        Room {
-            lent: Resources::NOTHING,
-            count: 0,
-            finished: 0,
-            finished_before: 0,
-            stretch: Moment(0),
-            asks: false,
-        }
-    }
-
-    fn give(&mut self, want: &Resources) {
-        self.count += 1;
-        self.lent.add(want);
-    }
-
-    fn take_back(&mut self, want: &Resources) {
-        self.count = self.count.saturating_sub(1);
-        self.lent.keep_from(want);
-    }
-
-    fn finish(&mut self, now: Moment) {
-        if now.since(self.stretch) >= STRETCH {
-            let late = now.since(self.stretch) >= 2 * STRETCH;
-            self.finished_before = if late { 0 } else { self.finished };
-            (self.finished, self.stretch) = (0, now);
-        }
-        self.finished += 1;
-    }
-
-    /// How many tasks it may have at a time: those that it can run, and as many as it has finished
-    /// lately.
-    fn ahead(&self, total: &Resources) -> u32 {
-        let cpus = (total.cpu.0 / Amount::ONE.0) as u32;
-        let lately = self.finished.max(self.finished_before);
-        (cpus + 1).max(2 * lately).min(AHEAD_TASKS_MAX)
-    }
 }

@@ -62,6 +62,12 @@ impl Host {
                 }
                 self.claims.seal(model, object, outcome);
             }
+            Action::Item { lease, .. } | Action::Credit { lease, .. } => {
+                model.fail(format!(
+                    "{} hears of a stream, {lease:?}, and nobody gives one",
+                    self.me
+                ));
+            }
             Action::Unpark(lease) => drop(self.parked.remove(&lease)),
             Action::Joined(member) => {
                 if self.dead.contains(&member.node) {

@@ -154,7 +154,7 @@ impl Function {
 
     /// Whether a call of it may run on another node than the one that makes it.
     pub(crate) fn is_mobile(&self) -> bool {
-        !self.is_stream() && matches!(self.body, Body::Sync(_) | Body::Async(_))
+        matches!(self.body, Body::Sync(_) | Body::Async(_))
     }
 
     /// The stable key: crate, major version, module path and name.
