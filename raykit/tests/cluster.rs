@@ -4,9 +4,10 @@
 
 mod common;
 
+use clap::{Args as _, FromArgMatches as _};
 use common::eventually;
 use raykit::prelude::*;
-use raykit::{Config, ErrorKind, NodeId, Strategy};
+use raykit::{Config, ErrorKind, NodeArgs, NodeId, Strategy};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -52,6 +53,12 @@ fn dies(x: i64) -> i64 {
 #[test]
 fn a_node_of_the_tests() {
     let Ok(part) = std::env::var("RAYKIT_TEST_NODE") else { return };
+    if part == "worker" {
+        let address = std::env::var("RAYKIT_TEST_HEAD").unwrap();
+        let words = ["worker", "--join", &address, "--num-cpus", "2"];
+        let matches = NodeArgs::augment_args(clap::Command::new("worker")).get_matches_from(words);
+        return NodeArgs::from_arg_matches(&matches).unwrap().run().unwrap();
+    }
     let result = match part.as_str() {
         "head" => Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()).init(),
         address => Config::new().num_cpus(2).address(address).init(),
@@ -235,8 +242,8 @@ fn a_driver_without_cpus_has_others_work() {
     assert!(raykit::get(&all).unwrap().iter().all(|(_, id)| *id == std::process::id()));
     let needy = Needy::remote();
     assert!(needy.is_there().get().unwrap_err().to_string().contains("num_gpus"));
-    let stuck = counts::remote(3).next().unwrap().get();
-    assert!(stuck.unwrap_err().is_unschedulable());
+    let items: Vec<u64> = counts::remote(3).map(|item| item.get().unwrap()).collect();
+    assert_eq!(items, [0, 1, 2]);
 }
 
 #[remote]
@@ -333,4 +340,33 @@ fn what_runs_for_a_dead_process_is_cancelled() {
     assert_eq!(lent.get().unwrap_err().kind(), ErrorKind::NodeDied);
     drop(lent);
     common::all_clear(1);
+}
+
+/// D5, D8: a node that is told to go takes nothing new, ends what it runs, and leaves; its process
+/// ends well, and nothing has to run twice.
+#[test]
+fn a_node_that_is_told_to_go_ends_what_it_has() {
+    let head = head(1);
+    let _here = head.node.enter();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+        .env("RAYKIT_TEST_NODE", "worker")
+        .env("RAYKIT_TEST_HEAD", &head.address)
+        .env("RAYKIT_TOKEN", &head.token)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the node has come", || raykit::nodes().unwrap().len() == 2);
+    let id = raykit::nodes().unwrap().iter().map(|node| node.id).find(|id| *id != head.node.id());
+    let there = Strategy::Node { node: id.unwrap(), soft: true };
+    let last = sleepy::options().strategy(there).max_retries(0).remote(7, 700);
+    let sure = process::options().strategy(there).remote(1);
+    assert_eq!(sure.get().unwrap().1, child.id());
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(last.get().unwrap(), 7, "it was not run again, and could not have been");
+    assert!(child.wait().unwrap().success());
+    eventually("the node has left", || raykit::nodes().unwrap().len() == 1);
+    let after = process::options().strategy(there).remote(2);
+    assert_eq!(after.get().unwrap().1, std::process::id());
 }

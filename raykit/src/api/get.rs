@@ -1,5 +1,6 @@
 //! Values into the store and out of it: `put`, `get`, `shared`, `view`, and awaiting a reference.
 
+use crate::node::cluster::Foreign;
 use crate::node::fetch::{self, Goal};
 use crate::node::{Node, current, future, graph, slots};
 use crate::object::error::{Error, Result};
@@ -109,9 +110,13 @@ impl<T> ObjectRef<T> {
 
     /// Says that nobody wants the object: a task that has not begun never will, a running one sees
     /// it in [`context`](crate::context), and the tasks that it called are cancelled too. The
-    /// reference resolves at once. `false` if the object was there already: then nothing happens.
+    /// reference resolves at once; one to another node's object when that has heard of it. `false`
+    /// if the object was there already: then nothing happens.
     pub fn cancel(&self) -> bool {
-        let Some(task) = crate::node::task::producer(&self.0) else { return false };
+        let Some(task) = crate::node::task::producer(&self.0) else {
+            // Its owner is asked, and tells the outcome.
+            return self.0.peek::<Foreign>().is_some_and(Foreign::cancel);
+        };
         current::node_with(task.id().node).is_some_and(|node| node.cancel(&task))
     }
 }

@@ -205,6 +205,11 @@ impl NodeArgs {
         };
         let why = wait();
         drop(ends);
+        if let (Why::Told, Ok(node)) = (&why, current::node())
+            && let Some(cluster) = node.cluster.get().filter(|_| !head)
+        {
+            cluster.drain(node.config.grace);
+        }
         let closed = guard.shutdown();
         match why {
             Why::Told => closed,

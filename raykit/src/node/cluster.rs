@@ -14,8 +14,8 @@ use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
 use crate::object::value::{Payload, Value};
 use crate::proto::event::Wish;
-use crate::proto::wire::{Bytes, LeaseId, Member};
-use parking_lot::Mutex;
+use crate::proto::wire::{Bytes, LeaseId, Member, Reader, Wire};
+use parking_lot::{Condvar, Mutex};
 use std::any::Any;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -37,6 +37,11 @@ pub(crate) struct Cluster {
     pub(super) away: Mutex<HashMap<TaskId, Away>>,
     pub(super) members: Mutex<Vec<Member>>,
     lost: OnceLock<Error>,
+    /// It takes nothing new, and leaves when it has run what it has.
+    draining: AtomicBool,
+    /// Tasks of other nodes that run here.
+    taken: Mutex<usize>,
+    taken_changed: Condvar,
     road: OnceLock<Arc<dyn OnRoad>>,
     /// Told when there is no cluster any more.
     on_lost: Mutex<Option<OnLost>>,
@@ -103,6 +108,8 @@ pub(super) enum Post {
         object: ObjectId,
         packed: Packed,
     },
+    /// The task that makes another node's object is to be cancelled.
+    Cancel(ObjectId),
     Dropped {
         object: ObjectId,
         generation: u64,
@@ -126,6 +133,29 @@ pub(super) enum Fetch {
     },
 }
 
+/// What bytes are for, as it stands in a request.
+impl Wire for Fetch {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Fetch::Object(object) => {
+                out.push(0);
+                object.put(out);
+            }
+            Fetch::Result { lease, index } => {
+                out.push(1);
+                (*lease, *index).put(out);
+            }
+        }
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match u8::take(from)? {
+            0 => Fetch::Object(Wire::take(from)?),
+            1 => Fetch::Result { lease: Wire::take(from)?, index: Wire::take(from)? },
+            _ => return None,
+        })
+    }
+}
+
 impl Cluster {
     pub(super) fn new(me: NodeId, members: Vec<Member>) -> Arc<Cluster> {
         Arc::new(Cluster {
@@ -137,6 +167,9 @@ impl Cluster {
             away: Mutex::new(HashMap::new()),
             members: Mutex::new(members),
             lost: OnceLock::new(),
+            draining: AtomicBool::new(false),
+            taken: Mutex::new(0),
+            taken_changed: Condvar::new(),
             road: OnceLock::new(),
             on_lost: Mutex::new(None),
         })
@@ -175,6 +208,30 @@ impl Cluster {
 
     pub(crate) fn road(&self) -> Option<&Arc<dyn OnRoad>> {
         self.road.get()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Takes nothing new from now on, and waits until what runs here for others has ended.
+    pub(crate) fn drain(&self, limit: Duration) {
+        self.draining.store(true, Ordering::Release);
+        self.ring();
+        let deadline = std::time::Instant::now() + limit;
+        let mut taken = self.taken.lock();
+        while *taken > 0 && self.lost().is_none() {
+            if self.taken_changed.wait_until(&mut taken, deadline).timed_out() {
+                tracing::warn!(left = *taken, "tasks of other nodes have not ended in time");
+                return;
+            }
+        }
+    }
+
+    /// So many tasks of other nodes run here.
+    pub(super) fn set_taken(&self, count: usize) {
+        *self.taken.lock() = count;
+        self.taken_changed.notify_all();
     }
 
     /// This node goes: says so, and leaves the road.
@@ -265,6 +322,15 @@ impl Foreign {
 
     pub(crate) fn object(&self) -> ObjectId {
         self.object
+    }
+
+    /// Has its owner cancel the task that makes it. `false` if it is there already.
+    pub(crate) fn cancel(&self) -> bool {
+        let open = self.slot.stage() == Stage::Open && !self.object.is_actor();
+        if open {
+            self.cluster.post(Post::Cancel(self.object));
+        }
+        open
     }
 
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {

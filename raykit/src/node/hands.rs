@@ -68,29 +68,6 @@ pub(super) struct Arriving {
     pub(super) results: Vec<Option<Result<Value>>>,
 }
 
-/// What bytes are for, as it stands in a request.
-impl Wire for Fetch {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Fetch::Object(object) => {
-                out.push(0);
-                object.put(out);
-            }
-            Fetch::Result { lease, index } => {
-                out.push(1);
-                (*lease, *index).put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Fetch::Object(Wire::take(from)?),
-            1 => Fetch::Result { lease: Wire::take(from)?, index: Wire::take(from)? },
-            _ => return None,
-        })
-    }
-}
-
 impl Hands {
     pub(super) fn new(node: &Arc<Node>, cluster: &Arc<Cluster>, welcome: Welcome) -> Hands {
         Hands {
@@ -173,7 +150,7 @@ impl Hands {
         let load = Load {
             free: node.pool.budget().free(),
             queued: u32::try_from(node.pool.queued()).unwrap_or(u32::MAX),
-            draining: node.is_closed(),
+            draining: node.is_closed() || self.cluster.is_draining(),
             suspect: false,
         };
         if load != self.load || load.queued > 0 {
@@ -199,6 +176,7 @@ impl Hands {
             Post::Ran { lease, results } => {
                 self.taken.remove(&lease);
                 self.flows.remove(&lease);
+                self.cluster.set_taken(self.taken.len());
                 Event::Ran { lease, results: self.results(lease, results) }
             }
             Post::Item { lease, packed } => {
@@ -213,6 +191,7 @@ impl Hands {
                 Event::Sealed { object, outcome }
             }
             Post::Dropped { object, generation } => Event::Dropped { object, generation },
+            Post::Cancel(object) => Event::Cancel(object),
             Post::Fetched { what, bytes } => return self.fetched(what, bytes, road),
             Post::Leave(why) => Event::Leave(why),
         };
@@ -333,6 +312,12 @@ impl Hands {
                 }
             }
             Action::Let(object) => self.let_go(object),
+            Action::Cancel(object) => {
+                let task = self.claims.get(&object).and_then(super::task::producer);
+                task.iter().for_each(|task| {
+                    node.cancel(task);
+                });
+            }
             Action::Watch(object) => self.watch(object),
             Action::Fill { object, outcome } => self.fill(object, outcome, road),
             Action::Run { lease, want, spec, refs } => {
@@ -360,12 +345,7 @@ impl Hands {
                 }
             }
             Action::Settle { lease, by, results } => self.settle(node, lease, by, results, road),
-            Action::TurnedDown { lease, why, .. } => {
-                if let Some(away) = self.take_away(lease) {
-                    let error = told::read(&why, Vec::new());
-                    node.settle_away(&away.task, Err(error));
-                }
-            }
+            Action::TurnedDown { lease, why, .. } => self.turned_down(node, lease, &why),
             Action::Lost { lease, by, why } => self.lost(node, lease, by, &why),
             Action::Infeasible { lease, want } => {
                 if let Some(away) = self.take_away(lease) {
@@ -405,6 +385,10 @@ impl Hands {
                 return self.happened(Event::Refused { lease, why }, road);
             }
         };
+        if self.cluster.is_draining() && called.is_of_no_actor() {
+            // Nothing is wrong with it: its owner has it run elsewhere.
+            return self.happened(Event::Refused { lease, why: Arc::from([]) }, road);
+        }
         let Some(task) = node.arrive(&self.cluster, lease, called) else { return };
         if task.pipe().is_some() {
             let flow = Flow::new(&self.cluster, lease, &task);
@@ -412,6 +396,7 @@ impl Hands {
             flow.wake();
         }
         self.taken.insert(lease, task);
+        self.cluster.set_taken(self.taken.len());
     }
 
     fn hold(&self, node: &Arc<Node>, object: ObjectId, generation: u64) -> RawRef {

@@ -13,6 +13,7 @@ use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::RawRef;
+use crate::object::told;
 use crate::object::value::Value;
 use crate::proto::event::Event;
 use crate::proto::wire::{LeaseId, Outcome};
@@ -136,6 +137,16 @@ impl Hands {
                 }
             }
         }
+    }
+
+    /// An own task was not begun there: for no fault of its own, or because it cannot be.
+    pub(super) fn turned_down(&mut self, node: &Arc<Node>, lease: LeaseId, why: &[u8]) {
+        let Some(away) = self.take_away(lease) else { return };
+        if why.is_empty() && away.task.function.is_mobile() {
+            return node.come_back(&away.task, Place::Anywhere);
+        }
+        let error = told::read(why, Vec::new());
+        node.settle_away(&away.task, Err(error.in_task(away.task.name(), away.task.id())));
     }
 
     pub(super) fn lost(&mut self, node: &Arc<Node>, lease: LeaseId, by: NodeId, why: &str) {

@@ -211,6 +211,13 @@ pub(super) enum Wanted {
     Order(RawRef, Order),
 }
 
+impl Wanted {
+    /// Whether another node could do it as well.
+    pub(super) fn is_of_no_actor(&self) -> bool {
+        matches!(self, Wanted::Call(called) if called.method.is_none())
+    }
+}
+
 /// Reads what `call` has written, with its references.
 pub(super) fn read_call(
     bytes: &[u8],

@@ -532,3 +532,42 @@ fn a_stream_ends_with_its_node() {
     });
     nothing_left(&[&head]);
 }
+
+#[raykit::remote]
+fn until_cancelled() -> bool {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !crate::context().is_cancelled() && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    true
+}
+
+#[raykit::remote]
+fn starts() -> ObjectRef<bool> {
+    until_cancelled::remote()
+}
+
+#[raykit::remote]
+fn waits_for(inner: Vec<ObjectRef<bool>>) -> Result<bool, crate::Error> {
+    inner[0].get()
+}
+
+/// C5, C6: who has a reference cancels the task behind it, wherever it runs and whoever owns it.
+#[test]
+fn a_borrower_cancels_the_task_of_another_node() {
+    let mut world = World::new();
+    let (head, other) = (world.join(2), world.join(2));
+    here(&head, || {
+        let far = starts::options().strategy(at(&other)).remote().get().unwrap();
+        assert!(far.cancel());
+        assert!(far.get().unwrap_err().is_cancelled());
+        assert!(!far.cancel());
+        // One's own that runs elsewhere, with what it has called there.
+        let own = until_cancelled::options().strategy(at(&other)).remote();
+        let waits = waits_for::options().strategy(at(&other)).remote(vec![own.clone()]);
+        assert!(own.cancel());
+        assert!(own.get().unwrap_err().is_cancelled());
+        assert!(waits.get().is_err());
+    });
+    nothing_left(&[&head, &other]);
+}

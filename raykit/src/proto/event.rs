@@ -64,6 +64,8 @@ pub(crate) enum Event {
     /// Nobody here has a reference to another node's object any more, which was held `generation`
     /// times when the last one went.
     Dropped { object: ObjectId, generation: u64 },
+    /// An object of another node is not wanted, and its task is to be cancelled.
+    Cancel(ObjectId),
     /// The large results of a task that ran there are here now.
     Unpark { lease: LeaseId, by: NodeId },
     /// This node goes, for this reason.
@@ -106,6 +108,8 @@ pub(crate) enum Action {
     Let(ObjectId),
     /// Another node has a reference to an object of this one: tell when it is there.
     Watch(ObjectId),
+    /// A node that holds an object of this one has its task cancelled.
+    Cancel(ObjectId),
     /// What became of an object of another node.
     Fill { object: ObjectId, outcome: Outcome },
     /// The large results of that call are not needed here any more.

@@ -123,6 +123,9 @@ impl Machine {
             Event::Refused { lease, why } => work.refuse(cx, lease, why),
             Event::Sealed { object, outcome } => refs.sealed(cx, object, outcome),
             Event::Dropped { object, generation } => refs.dropped(cx, object, generation),
+            Event::Cancel(object) => {
+                cx.frames.push_back((object.node, Frame::Cancel { object }));
+            }
             Event::Unpark { lease, by } => cx.frames.push_back((by, Frame::Unpark { lease })),
             Event::Leave(why) => peers.leave(cx, why),
         }
@@ -190,6 +193,9 @@ impl Machine {
             }
             Frame::Lent { token } => refs.lent(cx, token),
             Frame::Release { object, count } => refs.released(cx, from, object, count),
+            Frame::Cancel { object } if refs.is_held(from, object) => {
+                cx.actions.push_back(Action::Cancel(object));
+            }
             Frame::Again { object } => refs.again(cx, from, object),
             Frame::Sealed { object, outcome, token } => {
                 refs.arrive(cx, from, outcome.refs(), token);

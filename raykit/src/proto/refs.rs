@@ -325,6 +325,11 @@ impl Refs {
         }
     }
 
+    /// Whether that node has a reference to an own object.
+    pub(super) fn is_held(&self, by: NodeId, object: ObjectId) -> bool {
+        self.own.get(&object).is_some_and(|own| own.holders.contains_key(&by))
+    }
+
     /// A node has lost what it was told of an object, and holds it still.
     pub(super) fn again(&mut self, cx: &mut Context, by: NodeId, object: ObjectId) {
         let held = self.own.get_mut(&object).and_then(|own| own.holders.get_mut(&by));

@@ -368,6 +368,8 @@ frames! {
     43 Sealed { object: ObjectId, outcome: Outcome, token: u64 }
     /// Tell me once more what became of it: I have dropped that, and then got another reference.
     45 Again { object: ObjectId }
+    /// Nobody here wants that object of yours, which is still being made.
+    46 Cancel { object: ObjectId }
     /// You need not keep the large results of this call any more.
     44 Unpark { lease: LeaseId }
 }

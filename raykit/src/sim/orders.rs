@@ -62,11 +62,9 @@ impl Host {
                 }
                 self.claims.seal(model, object, outcome);
             }
-            Action::Item { lease, .. } | Action::Credit { lease, .. } => {
-                model.fail(format!(
-                    "{} hears of a stream, {lease:?}, and nobody gives one",
-                    self.me
-                ));
+            // Nothing here gives a stream, or cancels what it has borrowed.
+            Action::Item { .. } | Action::Credit { .. } | Action::Cancel(_) => {
+                model.fail(format!("{} is to do what nobody has asked for", self.me));
             }
             Action::Unpark(lease) => drop(self.parked.remove(&lease)),
             Action::Joined(member) => {
