@@ -83,7 +83,7 @@ pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 #[cfg(feature = "cluster")]
 pub use api::worker::{NodeArgs, worker};
-pub use base::{ActorId, NodeId, ObjectId, TaskId};
+pub use base::{ActorId, NodeId, ObjectId, Strategy, TaskId};
 pub use kit::gathered::{Gathered, Gathering};
 pub use kit::group::ActorGroup;
 pub use kit::map::Mapped;
@@ -104,7 +104,7 @@ pub use raykit_macros::object;
 pub use raykit_macros::remote;
 pub use task::arg::IntoArg;
 pub use task::function::{Function, RemoteFunction};
-pub use task::options::{RetryOn, Strategy, WhenFull};
+pub use task::options::{RetryOn, WhenFull};
 pub use task::registry::{function, functions};
 
 pub mod prelude {
@@ -171,7 +171,7 @@ pub mod __private {
     pub use crate::actor::options::ActorOptions;
     pub use crate::actor::state::{Access, Checkpoint, State};
     pub use crate::actor::threads::{AnyThread, Keeps, OneThread, Roams, Shares};
-    pub use crate::api::actor::{call, call_many, create, handle};
+    pub use crate::api::actor::{actor_type, call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
     pub use crate::api::program::{be_node, is_node};
     pub use crate::api::stream::{call_stream, submit_stream};

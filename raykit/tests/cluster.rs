@@ -260,6 +260,16 @@ impl Counter {
         self.n += by;
         (self.n, std::process::id())
     }
+    #[remote(max_retries = 1_000)]
+    pub fn add_surely(&mut self, by: i64) -> i64 {
+        self.n += by;
+        self.n
+    }
+}
+
+#[remote]
+fn finds_counter(name: String) -> Result<(i64, u32), raykit::Error> {
+    raykit::actor::<CounterHandle>(&name)?.add(1).get()
 }
 
 #[remote]
@@ -290,6 +300,41 @@ fn an_actor_is_called_from_three_processes() {
     assert_eq!(far.add(0).get().unwrap(), (300, workers[0].child.id()));
     workers[0].child.kill().unwrap();
     assert!(far.add(1).get().unwrap_err().is_actor_died());
+}
+
+/// A5: the processes that an actor lives in are killed one after the other; each result is one more
+/// than the one before, or begins anew.
+#[test]
+fn an_actor_outlives_its_processes() {
+    let head = head(1);
+    let _here = head.node.enter();
+    let mut workers = [head.worker(), head.worker(), head.worker()];
+    // It needs two CPUs, which the head does not have.
+    let counter = Counter::options().num_cpus(2.0).max_restarts(5).name("lasting").remote();
+    let (mut before, mut killed) = (0, 0);
+    while killed < 2 {
+        let (n, place) = match counter.add(1).get() {
+            Ok(result) => result,
+            Err(error) => {
+                assert!(error.is_actor_unavailable(), "{error}");
+                continue;
+            }
+        };
+        assert!(n == before + 1 || n == 1, "{n} after {before}");
+        before = n;
+        let home = workers.iter_mut().find(|worker| worker.child.id() == place);
+        let sure: Vec<_> = (0..100).map(|_| counter.add_surely(1)).collect();
+        home.expect("one of them").child.kill().unwrap();
+        killed += 1;
+        for n in raykit::get(&sure).unwrap() {
+            assert!(n == before + 1 || n == 1, "{n} after {before}");
+            before = n;
+        }
+    }
+    assert_eq!(counter.restarts(), 2);
+    // Another process finds it by its name.
+    let place = finds_counter::options().strategy(Strategy::Spread).remote("lasting".to_owned());
+    assert_eq!(place.get().unwrap().0, before + 1);
 }
 
 /// N8: a process that is stopped for a while is no dead one.

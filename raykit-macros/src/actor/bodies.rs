@@ -45,6 +45,10 @@ pub(super) fn registration(methods: &Methods, method: &Method, at: usize) -> Tok
             &function.options.fields,
         ),
         body: code!(#kind(#name)),
+        actor: match method.kind {
+            Kind::Make => kind_of(methods),
+            _ => code!(::core::option::Option::None),
+        },
     };
     let entry = entry(function, &described);
     let listed = format_ident!("__RAYKIT_ENTRY_{at}", span = Span::mixed_site());
@@ -56,6 +60,31 @@ pub(super) fn registration(methods: &Methods, method: &Method, at: usize) -> Tok
         #body
         #registration
     }
+}
+
+/// What the constructor's actors have in common.
+fn kind_of(methods: &Methods) -> TokenStream {
+    let Methods { raykit, actor, .. } = methods;
+    let on_stop = on_stop(methods);
+    code! {
+        ::core::option::Option::Some(|| #raykit::__private::actor_type::<#actor>(#on_stop))
+    }
+}
+
+/// What the actor runs at its end, for a method that may be left out by its `cfg`s.
+fn on_stop(methods: &Methods) -> TokenStream {
+    let Some((at, method)) = methods.on_stop() else { return code!(::core::option::Option::None) };
+    let conditions: Vec<&Attribute> = conditions(&method.function.source.attrs).collect();
+    let described = self::described(at);
+    if conditions.is_empty() {
+        return code!(::core::option::Option::Some(&#described));
+    }
+    code! {{
+        let found = ::core::option::Option::None;
+        #(#conditions)*
+        let found = found.or(::core::option::Option::Some(&#described));
+        found
+    }}
 }
 
 /// The variant of `Body`.

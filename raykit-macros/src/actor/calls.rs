@@ -93,22 +93,6 @@ fn constructor(methods: &Methods, method: &Method, at: usize) -> TokenStream {
     code!(#plain #changed)
 }
 
-/// What the actor runs at its end, for a method that may be left out by its `cfg`s.
-fn on_stop(methods: &Methods) -> TokenStream {
-    let Some((at, method)) = methods.on_stop() else { return code!(::core::option::Option::None) };
-    let conditions: Vec<&Attribute> = conditions(&method.function.source.attrs).collect();
-    let described = described(at);
-    if conditions.is_empty() {
-        return code!(::core::option::Option::Some(&#described));
-    }
-    code! {{
-        let found = ::core::option::Option::None;
-        #(#conditions)*
-        let found = found.or(::core::option::Option::Some(&#described));
-        found
-    }}
-}
-
 fn shown(methods: &Methods) -> String {
     methods.actor.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
 }
@@ -133,11 +117,9 @@ fn written(methods: &Methods, form: &Form<'_>) -> TokenStream {
     let described = described(*at);
     let (name, gives, call) = if matches!(method.kind, Kind::Make) {
         let handle = methods.beside("Handle");
-        let on_stop = on_stop(methods);
         let create = code! {
             <#handle as #raykit::Handle>::__new(#raykit::__private::create::<#name_of_actor, _>(
                 &#described,
-                #on_stop,
                 #options,
                 [#(#inputs),*],
             ))

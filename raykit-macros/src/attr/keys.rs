@@ -39,6 +39,7 @@ const STRUCT: &[&str] = &[
     "name",
     "namespace",
     "priority",
+    "strategy",
     "out_of_order",
     "pinned",
     "concurrency_groups",

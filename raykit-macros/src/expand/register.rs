@@ -36,6 +36,7 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
         result: result(function),
         defaults: set(&code!(#raykit::__private::Options::new()), raykit, &fields),
         body: code!(#kind(__raykit_body)),
+        actor: code!(::core::option::Option::None),
     };
     let entry = entry(function, &described);
     let agreement = agreement(function);
@@ -85,12 +86,14 @@ pub(crate) struct Described {
     pub(crate) defaults: TokenStream,
     /// A variant of `Body`.
     pub(crate) body: TokenStream,
+    /// What a constructor makes.
+    pub(crate) actor: TokenStream,
 }
 
 /// The description that the static holds.
 pub(crate) fn entry(function: &Function, described: &Described) -> TokenStream {
     let raykit = &function.options.raykit;
-    let Described { path, method, signature, result, defaults, body } = described;
+    let Described { path, method, signature, result, defaults, body, actor } = described;
     let shown = function.source.sig.ident.unraw().to_string();
     let schemas = function.params.iter().map(|param| {
         let through = through(function, param);
@@ -112,6 +115,7 @@ pub(crate) fn entry(function: &Function, described: &Described) -> TokenStream {
             returns: #returns,
             defaults: #defaults,
             body: #raykit::__private::Body::#body,
+            actor: #actor,
             file: ::core::file!(),
             line: ::core::line!(),
         }

@@ -1,6 +1,7 @@
 //! What an actor asks for, beside its constructor's arguments.
 
 use super::supervise::Supervised;
+use crate::base::{ActorId, Strategy};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -27,6 +28,10 @@ pub struct ActorOptions {
     pub pinned: bool,
     pub groups: Cow<'static, [(Cow<'static, str>, u32)]>,
     pub supervisor: Option<Supervised>,
+    pub strategy: Strategy,
+    /// For one that lives here for another node: the id that its handles there have, and that it is
+    /// shown by.
+    pub known_as: Option<ActorId>,
 }
 
 impl ActorOptions {
@@ -53,6 +58,8 @@ impl ActorOptions {
             pinned: false,
             groups: Cow::Borrowed(&[]),
             supervisor: None,
+            strategy: Strategy::Default,
+            known_as: None,
         }
     }
 }

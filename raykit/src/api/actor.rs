@@ -4,17 +4,19 @@ use crate::actor::options::ActorOptions;
 use crate::actor::state::Checkpoint;
 use crate::actor::threads::Keeps;
 use crate::base::ActorId;
-use crate::node::actors::{self, Claim};
+use crate::node::actors;
 use crate::node::address::Address;
-use crate::node::cell::{ActorType, Cell, Options as Given};
-use crate::node::far::{self, Order};
-use crate::node::{checkpoint, current, slots};
+use crate::node::cell::Cell;
+use crate::node::claim::Claim;
+use crate::node::order::Order;
+use crate::node::task::Task;
+use crate::node::{checkpoint, creation, current, elsewhere, names, slots};
 use crate::object::error::{Error, ErrorKind, Result};
-use crate::object::raw::{Holder, RawRef, Stage};
+use crate::object::raw::{Holder, RawRef};
 use crate::object::{Object, ObjectRef};
 use crate::task::arg::{Input, Inputs};
 use crate::task::call::Tuple;
-use crate::task::function::Function;
+use crate::task::function::{ActorType, Function};
 use crate::task::options::Options;
 use std::fmt;
 use std::marker::PhantomData;
@@ -90,29 +92,26 @@ pub mod handle {
     use super::*;
 
     pub fn id<A>(actor: &ActorRef<A>) -> Option<ActorId> {
-        if let Some(far) = far::peek(&actor.0) {
-            return Some(far::actor_of(far.object()));
-        }
-        present(actor, |cell| cell.id)
+        elsewhere::id(&actor.0).or_else(|| present(actor, |cell| cell.shown_id()))
     }
 
     pub fn kill<A>(actor: &ActorRef<A>) -> bool {
-        if let Some(sent) = sent(actor, Order::Kill) {
-            return sent;
+        if let Some(told) = elsewhere::tell(&actor.0, Order::Kill) {
+            return told;
         }
         present(actor, |cell| cell.end(cell.died("was killed"))).unwrap_or(false)
     }
 
     pub fn kill_and_restart<A>(actor: &ActorRef<A>) -> bool {
-        if let Some(sent) = sent(actor, Order::KillAndRestart) {
-            return sent;
+        if let Some(told) = elsewhere::tell(&actor.0, Order::KillAndRestart) {
+            return told;
         }
         present(actor, Cell::kill_and_restart).unwrap_or(false)
     }
 
     pub fn ready<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
-        if far::peek(&actor.0).is_some() {
-            return ObjectRef::new(far::order(&actor.0, Order::Ready));
+        if let Some(done) = elsewhere::order(&actor.0, Order::Ready) {
+            return ObjectRef::new(done);
         }
         match with_cell(actor, |cell| cell.ready(|| slots::open(cell.id.node))) {
             Ok(ready) => ObjectRef::new(ready),
@@ -121,15 +120,15 @@ pub mod handle {
     }
 
     pub fn stop<A>(actor: &ActorRef<A>) -> bool {
-        if let Some(sent) = sent(actor, Order::Stop) {
-            return sent;
+        if let Some(told) = elsewhere::tell(&actor.0, Order::Stop) {
+            return told;
         }
         present(actor, Cell::stop).unwrap_or(false)
     }
 
     pub fn ended<A>(actor: &ActorRef<A>) -> ObjectRef<String> {
-        if far::peek(&actor.0).is_some() {
-            return ObjectRef::new(far::order(&actor.0, Order::Ended));
+        if let Some(done) = elsewhere::order(&actor.0, Order::Ended) {
+            return ObjectRef::new(done);
         }
         if let Some(ended) = present(actor, |cell| cell.ended(|| slots::open(cell.id.node))) {
             return ObjectRef::new(ended);
@@ -140,8 +139,8 @@ pub mod handle {
     }
 
     pub fn checkpoint<A>(actor: &ActorRef<A>) -> ObjectRef<()> {
-        if far::peek(&actor.0).is_some() {
-            return ObjectRef::new(far::order(&actor.0, Order::Checkpoint));
+        if let Some(done) = elsewhere::order(&actor.0, Order::Checkpoint) {
+            return ObjectRef::new(done);
         }
         match with_cell(actor, checkpoint::of) {
             Ok(kept) => ObjectRef::new(kept),
@@ -149,23 +148,14 @@ pub mod handle {
         }
     }
 
-    /// Has something done to an actor of another node, if it is one: whether it could be told.
-    fn sent<A>(actor: &ActorRef<A>, order: Order) -> Option<bool> {
-        far::peek(&actor.0)?;
-        let alive = actor.0.stage() != Stage::Failed;
-        drop(far::order(&actor.0, order));
-        Some(alive)
-    }
-
     pub fn is_alive<A>(actor: &ActorRef<A>) -> bool {
-        if far::peek(&actor.0).is_some() {
-            return actor.0.stage() != Stage::Failed;
-        }
-        present(actor, |cell| !cell.is_ended()).unwrap_or(false)
+        let here = || present(actor, |cell| !cell.is_ended()).unwrap_or(false);
+        elsewhere::is_alive(&actor.0).unwrap_or_else(here)
     }
 
     pub fn restarts<A>(actor: &ActorRef<A>) -> u64 {
-        present(actor, |cell| cell.restarts()).unwrap_or(0)
+        let here = || present(actor, |cell| cell.restarts()).unwrap_or(0);
+        elsewhere::restarts(&actor.0).unwrap_or_else(here)
     }
 
     pub fn downgrade<H: Handle>(actor: &ActorRef<H::Actor>) -> WeakHandle<H> {
@@ -340,35 +330,45 @@ pub fn actor_in<H: Handle>(namespace: &str, name: &str) -> Result<H> {
 }
 
 fn find<H: Handle>(namespace: Option<&str>, name: &str) -> Result<H> {
-    let claim = current::with_node(|node| node.actors.find(namespace, name))??;
-    let (wanted, there) = (std::any::type_name::<H::Actor>(), claim.cell().type_name());
-    if wanted != there {
-        let text = format!("the actor named `{name}` is a `{there}` and not a `{wanted}`");
-        return Err(Error::new(ErrorKind::ActorNotFound, text));
-    }
-    Ok(H::__new(ObjectRef::new(RawRef(claim as Arc<dyn Holder>))))
+    let type_name = std::any::type_name::<H::Actor>();
+    let actor = current::node().and_then(|node| names::find(&node, namespace, name, type_name))?;
+    Ok(H::__new(ObjectRef::new(actor)))
 }
 
-/// Creates an actor; `on_stop` is what it runs last.
-pub fn create<A: Actor, const N: usize>(
+/// What the actors of one type have in common; `on_stop` is what they run last.
+pub fn actor_type<A: Actor>(on_stop: Option<&'static Function>) -> ActorType {
+    ActorType { defaults: A::__defaults(), on_stop, checkpoint: A::__checkpoint() }
+}
+
+/// Creates an actor.
+pub fn create<A, const N: usize>(
     constructor: &'static Function,
-    on_stop: Option<&'static Function>,
     options: Option<ActorOptions>,
     inputs: [Input; N],
 ) -> ActorRef<A> {
     let mut given = Some((options, Inputs::new(inputs)));
     let created = current::with_node(|node| {
         let (options, inputs) = given.take().unwrap_or_default();
-        let options = match options {
-            Some(own) => Given::Own(Box::new(own)),
-            None => Given::Defaults(A::__defaults()),
-        };
-        let kind = ActorType { constructor, on_stop, checkpoint: A::__checkpoint() };
-        actors::create(node, kind, options, inputs)
+        creation::create(node, constructor, options, inputs)
     });
-    match created.and_then(|claim| claim) {
-        Ok(claim) => ObjectRef::new(RawRef(claim as Arc<dyn Holder>)),
+    match created.and_then(|actor| actor) {
+        Ok(actor) => ObjectRef::new(actor),
         Err(error) => failed(error),
+    }
+}
+
+/// Calls a method, wherever the actor is.
+pub(super) fn called<A>(
+    actor: &ActorRef<A>,
+    method: &'static Function,
+    options: Option<Options>,
+    inputs: Inputs,
+    made: impl FnMut(&Arc<Task>),
+) -> Result<Arc<Task>> {
+    let options = options.map(Box::new);
+    match actor.0.peek::<Claim>().is_none() && elsewhere::is_elsewhere(&actor.0) {
+        true => Ok(elsewhere::call(&actor.0, method, options, inputs, made)),
+        false => with_cell(actor, |cell| actors::call(cell, method, options, inputs, made)),
     }
 }
 
@@ -379,13 +379,7 @@ pub fn call<T, const N: usize, A>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectRef<T> {
-    let inputs = Inputs::new(inputs);
-    if far::peek(&actor.0).is_some() {
-        let task = far::call(&actor.0, method, options.map(Box::new), inputs, |_| ());
-        return ObjectRef::new(RawRef(task as Arc<dyn Holder>));
-    }
-    match with_cell(actor, |cell| actors::call(cell, method, options.map(Box::new), inputs, |_| ()))
-    {
+    match called(actor, method, options, Inputs::new(inputs), |_| ()) {
         Ok(task) => ObjectRef::new(RawRef(task as Arc<dyn Holder>)),
         Err(error) => failed(error),
     }
@@ -399,15 +393,8 @@ pub fn call_many<T: Tuple, const N: usize, A>(
     inputs: [Input; N],
 ) -> T::Refs {
     let mut references = Vec::new();
-    let mut made = |task: &Arc<_>| references = crate::node::task::Task::references(task);
-    if far::peek(&actor.0).is_some() {
-        far::call(&actor.0, method, options.map(Box::new), Inputs::new(inputs), &mut made);
-        return T::into_refs(references);
-    }
-    let called = with_cell(actor, |cell| {
-        actors::call(cell, method, options.map(Box::new), Inputs::new(inputs), made)
-    });
-    if let Err(error) = called {
+    let made = |task: &Arc<Task>| references = task.references();
+    if let Err(error) = called(actor, method, options, Inputs::new(inputs), made) {
         references.extend((0..T::LEN).map(|_| failed::<()>(error.clone()).0));
     }
     T::into_refs(references)

@@ -1,7 +1,6 @@
 //! Reading a stream: as an iterator, as a `futures::Stream`, with a time limit.
 
 use crate::node::stream::{Tap, tap};
-use crate::node::{actors, far};
 use crate::node::{slots, submit};
 use crate::object::ObjectRef;
 use crate::object::error::{Error, ErrorKind, Result};
@@ -13,7 +12,6 @@ use futures_core::Stream;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -172,13 +170,7 @@ pub fn call_stream<T, const N: usize, A>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectStream<T> {
-    let inputs = Inputs::new(inputs);
-    if far::peek(&actor.0).is_some() {
-        let task = far::call(&actor.0, method, options.map(Box::new), inputs, |_| ());
-        return ObjectStream::new(tap(task));
-    }
-    let call = |cell: &Arc<_>| actors::call(cell, method, options.map(Box::new), inputs, |_| ());
-    match super::actor::with_cell(actor, call) {
+    match super::actor::called(actor, method, options, Inputs::new(inputs), |_| ()) {
         Ok(task) => ObjectStream::new(tap(task)),
         Err(error) => ObjectStream::new(slots::failed(error)),
     }

@@ -118,6 +118,9 @@ pub(crate) const HEAD_LOST_MS: u64 = 10_000;
 /// How long changes of what nodes have to do are gathered before others are told.
 pub(crate) const LOADS_MS: u64 = 5;
 
+/// How long it takes at the most until the word on what a node has free has come, mostly.
+pub(crate) const UNHEARD_MS: u64 = 100;
+
 /// How long an acknowledgement waits for something that it can travel with.
 pub(crate) const ACK_MS: u64 = 20;
 
@@ -132,6 +135,12 @@ pub(crate) const REDIAL_MS: u64 = 50;
 
 /// Longest such pause.
 pub(crate) const REDIAL_MS_MAX: u64 = 2_000;
+
+/// How long a node has to answer a question of another one.
+pub(crate) const ASK_MS: u64 = 10_000;
+
+/// How often a name is asked for again that was given to an actor which has ended meanwhile.
+pub(crate) const CLAIMS_MAX: u32 = 1_000;
 
 /// How long a task that no present node could ever run waits for one that can.
 pub(crate) const INFEASIBLE_MS: u64 = 30_000;

@@ -12,6 +12,8 @@ pub(crate) mod quantity;
 pub(crate) mod rng;
 pub(crate) mod shards;
 pub(crate) mod spin;
+pub(crate) mod strategy;
 pub(crate) mod sync;
 
 pub use id::{ActorId, NodeId, ObjectId, TaskId};
+pub use strategy::Strategy;

@@ -3,8 +3,8 @@
 use crate::actor::state::{Heir, Legacy};
 use crate::api::actor::Handle;
 use crate::base::quiet::quietly;
-use crate::node::actors::Claim;
 use crate::node::address::{Address, Birth, Home, with_birth};
+use crate::node::claim::Claim;
 use crate::node::fetch::{self, Goal};
 use crate::node::run::caught;
 use crate::node::{Node, current, slots};

@@ -1,53 +1,23 @@
 //! The actors of a node: who has a name, who is alive, and what a handle is.
 
-use super::address::birth_of;
-use super::cell::{ActorType, Cell, Options};
+use super::cell::Cell;
+use super::claim::Claim;
 use super::fetch::{self, Goal};
-use super::life::Charge;
+use super::names;
+use super::placed::Placed;
+use super::question::{Name, name_of};
 use super::task::{Mailbox, Task};
 use super::{Node, current, slots, submit};
-use crate::actor::options::ActorOptions;
-use crate::base::{ObjectId, TaskId};
-use crate::object::error::{Error, ErrorKind, Result};
-use crate::object::raw::{Holder, RawRef, Stage};
-use crate::object::slot::Slot;
+use crate::object::error::{Error, ErrorKind};
+use crate::object::raw::{Holder, RawRef};
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
 use parking_lot::Mutex;
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-
-/// What stands behind the handles of one actor: they are claims to it as references are to objects,
-/// and with the last one the actor ends.
-pub(crate) struct Claim {
-    slot: Slot,
-    cell: Arc<Cell>,
-}
-
-impl Holder for Claim {
-    fn place(&self) -> &dyn Any {
-        &self.slot
-    }
-    fn stage(&self) -> Stage {
-        self.slot.stage()
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.cell.close();
-    }
-}
-
-impl Claim {
-    pub(crate) fn cell(&self) -> &Arc<Cell> {
-        &self.cell
-    }
-}
 
 /// All actors of a node.
 #[derive(Default)]
@@ -59,6 +29,8 @@ pub(crate) struct Actors {
 struct Table {
     /// Each knows its place in this list.
     alive: Vec<Weak<Cell>>,
+    /// Those that the cluster has placed, or is to place.
+    placed: Vec<Weak<Placed>>,
     names: HashMap<Name, Named>,
 }
 
@@ -79,27 +51,41 @@ impl Table {
         Some(moved)
     }
 
+    /// Gives a name, unless an actor has it that has not ended, which is returned.
+    fn name(
+        &mut self,
+        name: Name,
+        claim: Arc<dyn Holder>,
+        kept: bool,
+    ) -> std::result::Result<(), RawRef> {
+        let there = self.names.get(&name).and_then(|named| named.claim.upgrade()).map(RawRef);
+        if let Some(other) = there.filter(|other| !is_over(other)) {
+            return Err(other);
+        }
+        let weak = Arc::downgrade(&claim);
+        self.names.insert(name, Named { claim: weak, _kept: kept.then_some(claim) });
+        Ok(())
+    }
+
     fn all(&self) -> Vec<Arc<Cell>> {
         self.alive.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
-/// Namespace and name.
-type Name = (String, String);
-
 struct Named {
-    claim: Weak<Claim>,
+    /// What its handles hold.
+    claim: Weak<dyn Holder>,
     /// Of a detached actor, which nobody's handle keeps alive.
-    _kept: Option<Arc<Claim>>,
+    _kept: Option<Arc<dyn Holder>>,
 }
 
-/// Where names are that were given no namespace.
-const NAMESPACE: &str = "default";
-
-fn name_of(options: &ActorOptions) -> Option<Name> {
-    let name = options.name.as_deref()?;
-    let namespace = options.namespace.as_deref().unwrap_or(NAMESPACE);
-    Some((namespace.to_owned(), name.to_owned()))
+/// Whether what handles hold stands for an actor that has ended.
+fn is_over(claim: &RawRef) -> bool {
+    match (claim.peek::<Claim>(), claim.peek::<Placed>()) {
+        (Some(claim), _) => claim.cell().is_ended(),
+        (_, Some(placed)) => placed.is_ended(),
+        _ => false,
+    }
 }
 
 impl Actors {
@@ -108,28 +94,41 @@ impl Actors {
         self.state.lock().alive.len()
     }
 
-    /// The actor of that name.
-    pub(crate) fn find(&self, namespace: Option<&str>, name: &str) -> Result<Arc<Claim>> {
-        let key = (namespace.unwrap_or(NAMESPACE).to_owned(), name.to_owned());
-        let found = self.state.lock().names.get(&key).and_then(|named| named.claim.upgrade());
-        found.filter(|claim| !claim.cell.is_ended()).ok_or_else(|| {
-            let text = format!("there is no actor named `{name}` in the namespace `{}`", key.0);
-            Error::new(ErrorKind::ActorNotFound, text)
-        })
+    /// The actor of that name, if its home is this node.
+    pub(super) fn find(&self, name: &Name) -> Option<RawRef> {
+        let claim = self.state.lock().names.get(name).and_then(|named| named.claim.upgrade());
+        claim.map(RawRef).filter(|claim| !is_over(claim))
     }
 
-    /// The actor has ended: its name is free.
-    pub(crate) fn forget(&self, cell: &Cell) {
-        let gone = {
+    /// The actor has ended.
+    pub(crate) fn forget(&self, node: &Arc<Node>, cell: &Cell) {
+        let moved = self.state.lock().remove(cell);
+        drop(moved); // it may be the last claim
+        if let Some(name) = name_of(&cell.options) {
+            self.free(node, name, &cell.claim());
+        }
+    }
+
+    /// One that the cluster has placed has ended.
+    pub(super) fn release(&self, node: &Arc<Node>, placed: &Placed) {
+        if let Some(name) = placed.name() {
+            self.free(node, name, &placed.weak());
+        }
+    }
+
+    /// The name is free, if it is that of the actor whose handles hold this.
+    fn free(&self, node: &Arc<Node>, name: Name, claim: &Weak<dyn Holder>) {
+        let freed = {
             let mut table = self.state.lock();
-            let moved = table.remove(cell);
-            let name = name_of(&cell.options);
-            let own =
-                |named: &Named| named.claim.upgrade().is_none_or(|claim| claim.cell.id == cell.id);
-            let named = name.filter(|name| table.names.get(name).is_some_and(own));
-            (moved, named.and_then(|name| table.names.remove(&name)))
+            let own = |named: &Named| std::ptr::addr_eq(named.claim.as_ptr(), claim.as_ptr());
+            let named = table.names.get(&name).is_some_and(own);
+            if named { table.names.remove(&name) } else { None }
         };
-        drop(gone); // it may be the last claim
+        let was_free = freed.is_none();
+        drop(freed); // it may be the last claim
+        if !was_free {
+            names::free(node, name);
+        }
     }
 
     /// Has those that run something at their end do so, within this time.
@@ -146,8 +145,14 @@ impl Actors {
     }
 
     /// Ends all of them.
-    pub(crate) fn close(&self) {
-        let alive = self.state.lock().all();
+    pub(crate) fn close(&self, node: &Arc<Node>) {
+        let (alive, placed) = {
+            let mut table = self.state.lock();
+            (table.all(), std::mem::take(&mut table.placed))
+        };
+        for placed in placed.iter().filter_map(Weak::upgrade) {
+            placed.close(node);
+        }
         for cell in alive {
             let text = format!("{} ended: its node was closed", cell.label());
             cell.end(Error::new(ErrorKind::ActorDied, text));
@@ -157,80 +162,28 @@ impl Actors {
     }
 
     /// Enters an actor, unless its name is taken.
-    fn enter(&self, claim: &Arc<Claim>) -> std::result::Result<(), Arc<Claim>> {
-        let options = &claim.cell.options;
+    pub(super) fn enter(&self, claim: &Arc<Claim>) -> std::result::Result<(), RawRef> {
+        let options = &claim.cell().options;
         let mut table = self.state.lock();
         if let Some(name) = name_of(options) {
-            let there = table.names.get(&name).and_then(|named| named.claim.upgrade());
-            if let Some(other) = there.filter(|other| !other.cell.is_ended()) {
-                return Err(other);
-            }
-            let kept = options.detached.then(|| Arc::clone(claim));
-            table.names.insert(name, Named { claim: Arc::downgrade(claim), _kept: kept });
+            table.name(name, Arc::clone(claim) as Arc<dyn Holder>, options.detached)?;
         }
-        table.add(&claim.cell);
+        table.add(claim.cell());
         Ok(())
     }
-}
 
-/// Makes an actor and calls its constructor. `get_if_exists` gives the one that has its name.
-pub(crate) fn create(
-    node: &Arc<Node>,
-    kind: ActorType,
-    options: Options,
-    mut inputs: Inputs,
-) -> Result<Arc<Claim>> {
-    if node.is_closed() {
-        return Err(node.closed_error());
-    }
-    if options.detached && options.name.is_none() {
-        let text = "a detached actor needs a name, or nobody could ever find it again";
-        return Err(Error::new(ErrorKind::Config, text));
-    }
-    let get_if_exists = options.get_if_exists;
-    let comes_back = options.max_restarts > 0 || options.supervisor.is_some();
-    let birth = birth_of((kind.constructor.path)());
-    let (after, legacy) = birth.map_or((None, None), |birth| (birth.after, Some(birth.legacy)));
-    if let Some(after) = after {
-        inputs = inputs.and_after(after);
-    }
-    let claim = Arc::new_cyclic(|claim: &Weak<Claim>| {
-        let claim = Weak::clone(claim) as Weak<dyn Holder>;
-        let cell = Cell::new(node, kind, options, legacy, claim);
-        let task = TaskId { node: node.id, sequence: cell.id.sequence };
-        let id = task.result(ObjectId::ACTOR);
-        Claim { slot: Slot::new(id, node.ledger), cell }
-    });
-    let cell = Arc::clone(&claim.cell);
-    cell.take_desk(node)?;
-    if let Err(other) = node.actors.enter(&claim) {
-        if get_if_exists {
-            return Ok(other);
+    /// The same for one that the cluster is to place.
+    pub(super) fn enter_placed(&self, placed: &Arc<Placed>) -> std::result::Result<(), RawRef> {
+        let mut table = self.state.lock();
+        if let Some(name) = placed.name() {
+            table.name(name, Arc::clone(placed) as Arc<dyn Holder>, placed.is_kept())?;
         }
-        let text = format!("{} is there already", other.cell.label());
-        return Err(Error::new(ErrorKind::AlreadyRunning, text));
+        if table.placed.len() == table.placed.capacity() {
+            table.placed.retain(|placed| placed.strong_count() > 0);
+        }
+        table.placed.push(Arc::downgrade(placed));
+        Ok(())
     }
-    if let Some(supervisor) = &cell.options.supervisor {
-        supervisor.0.joined(Arc::new(Charge(Arc::clone(&cell))));
-    }
-    let kept = if comes_back { inputs.clone() } else { Inputs::None };
-    let mailbox = Arc::clone(&cell) as Arc<dyn Mailbox>;
-    let mut kept = Some(kept);
-    let creation = node.submit(
-        kind.constructor,
-        cell.creation_options(),
-        inputs,
-        Some(mailbox),
-        &mut |task| {
-            cell.begins(task, kept.take().unwrap_or_default());
-        },
-    );
-    if let Some(error) = creation.failure() {
-        // It was refused, and nobody else has told the actor.
-        cell.core.lock().rare().stillborn = Some(error.clone());
-        cell.end(cell.died(&format!("could not start: {error}")));
-    }
-    Ok(claim)
 }
 
 /// Calls a method. There is always a task: what cannot be called has failed.

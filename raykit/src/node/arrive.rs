@@ -1,37 +1,30 @@
 //! Tasks that leave, come back, and arrive from elsewhere.
 
 use super::Node;
-use super::actors::Claim;
-use super::cluster::{Away, Cluster, Post};
-use super::far::Order;
+use super::claim::Claim;
+use super::cluster::{Away, Cluster, Place, Post, wish};
+use super::mailbox::acting;
+use super::order::Order;
 use super::pack::{self, Called, To, Wanted};
+use super::placed::Placed;
 use super::submit::NewTask;
 use super::task::{Mailbox, State, Task};
-use super::{checkpoint, slots};
+use super::{checkpoint, elsewhere, forward, names, slots};
 use crate::actor::inbox::Caller;
-use crate::base::ObjectId;
+use crate::base::id::next_sequence;
 use crate::base::limits::LEAVING_BYTES_MAX;
+use crate::base::{ObjectId, Strategy, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::object::value::Value;
-use crate::proto::event::Wish;
 use crate::proto::wire::LeaseId;
 use crate::sched::LaneId;
 use crate::task::arg::Given;
 use crate::task::call::Returns;
-use crate::task::options::Strategy;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Wake, Waker};
-
-/// Where a task goes that has come back.
-#[derive(Clone, Copy)]
-pub(super) enum Place {
-    Here,
-    /// As if it were new.
-    Anywhere,
-}
 
 impl Task {
     /// Whether another node could run it as well.
@@ -67,11 +60,7 @@ impl Node {
 
     /// Offers a ready task to the cluster.
     pub(super) fn offer(self: &Arc<Node>, cluster: &Arc<Cluster>, task: &Arc<Task>) {
-        let wish = match task.options().strategy {
-            Strategy::Spread => Wish::Spread,
-            Strategy::Node { node, soft } => Wish::At { node, soft },
-            Strategy::Default => Wish::Anywhere,
-        };
+        let wish = wish(task.options().strategy);
         if let Some(lease) = self.send_away(cluster, task) {
             cluster.post(Post::Offer { lease, wish });
         }
@@ -83,19 +72,19 @@ impl Node {
         cluster: &Arc<Cluster>,
         task: &Arc<Task>,
     ) -> Option<LeaseId> {
-        self.send_to(cluster, task, None)
+        self.send_to(cluster, task, &To::Anyone)
     }
 
-    /// The same, for an actor of another node.
+    /// The same, for whom it is.
     pub(super) fn send_to(
         self: &Arc<Node>,
         cluster: &Arc<Cluster>,
         task: &Arc<Task>,
-        to: To,
+        to: &To,
     ) -> Option<LeaseId> {
         let attempt = task.claim_at(task.ticket())?;
         let lease = LeaseId { task: task.id(), attempt };
-        let packed = cluster.lost().map_or_else(|| pack::call(self, task, &to), Err);
+        let packed = cluster.lost().map_or_else(|| pack::call(self, task, to), Err);
         let written = packed.and_then(|(spec, refs)| {
             let want = task.options().request()?;
             Ok(Away { lease, task: Arc::clone(task), want, spec, refs })
@@ -159,11 +148,32 @@ impl Node {
                 Results::watch(cluster, lease, vec![done]);
                 None
             }
+            Wanted::Ask(question) => {
+                let answer = names::answer(self, lease.task.node, &question);
+                Results::watch(cluster, lease, vec![answer]);
+                None
+            }
+            Wanted::Create(plan, inputs) => {
+                let by_head = plan.by_head;
+                match self.make_for(*plan, inputs) {
+                    Ok(actor) => {
+                        let handle = slots::value(self.id, forward::handle(actor.clone()));
+                        // Until it has what it asks for it takes room here.
+                        let ready = (!by_head).then(|| self.obey(&actor, Order::Ready));
+                        Made::watch(cluster, lease, handle, ready);
+                    }
+                    Err(error) => Results::watch(cluster, lease, vec![slots::failed(error)]),
+                }
+                None
+            }
         }
     }
 
     /// Does something to an actor. What is there when that is done.
-    fn obey(self: &Arc<Node>, actor: &RawRef, order: Order) -> RawRef {
+    pub(super) fn obey(self: &Arc<Node>, actor: &RawRef, order: Order) -> RawRef {
+        if let Some(done) = elsewhere::order(actor, order) {
+            return done;
+        }
         let Some(claim) = actor.peek::<Claim>() else {
             return slots::failed(Error::new(ErrorKind::ActorNotFound, "it is no actor"));
         };
@@ -191,7 +201,13 @@ impl Node {
             Some((actor, caller)) => (Some(actor), caller),
             None => (None, Caller::Far(lease.task.node, lease.task.sequence)),
         };
-        let cell = actor.as_ref().and_then(|actor| actor.peek::<Claim>()).map(Claim::cell);
+        let here = actor.as_ref().and_then(|actor| actor.peek::<Claim>());
+        let here = here.map(|claim| Arc::clone(claim.cell()) as Arc<dyn Mailbox>);
+        // It may have been placed elsewhere: then the call goes on as one of this node's.
+        let placed = actor.as_ref().and_then(|actor| actor.holder::<Placed>());
+        let goes_on = placed.is_some();
+        let mailbox = here.or_else(|| placed.map(|placed| placed as Arc<dyn Mailbox>));
+        let reached = mailbox.is_some();
         let waits = inputs.references().any(|reference| !reference.is_ready());
         let referring = inputs.references().next().is_some();
         let priority = options.priority;
@@ -200,14 +216,17 @@ impl Node {
             None => LaneId(0),
         };
         let new = NewTask {
-            id: lease.task,
+            id: match goes_on {
+                true => TaskId { node: self.id, sequence: next_sequence() },
+                false => lease.task,
+            },
             ledger: self.ledger,
             lane,
             state: if referring { State::Waiting } else { State::Queued },
             node: waits.then(|| Arc::clone(self)),
-            mailbox: cell.map(|cell| Arc::clone(cell) as Arc<dyn Mailbox>),
+            mailbox,
             deadline,
-            arrived: Some(caller),
+            arrived: (!goes_on).then_some(caller),
         };
         let task = new.make(function, Some(Box::new(options)), inputs);
         task.attempt.store(attempt, Ordering::Relaxed);
@@ -219,8 +238,8 @@ impl Node {
         if let Some(deadline) = deadline {
             self.timer.expire(self, &task, deadline, None);
         }
-        if cell.is_some() {
-            self.send(&task, waits);
+        if reached {
+            acting(caller, || self.send(&task, waits));
         } else if actor.is_some() {
             let error = Error::new(ErrorKind::ActorNotFound, "it is no actor of this node");
             if task.give_up() {
@@ -259,6 +278,32 @@ impl Wake for Results {
             let packed = |reference: &RawRef| reference.outcome().map(pack::outcome);
             let results = self.refs.iter().filter_map(packed).collect();
             self.cluster.post(Post::Ran { lease: self.lease, results });
+        }
+    }
+}
+
+/// Waits until an actor that another node wants has begun.
+struct Made {
+    results: Arc<Results>,
+    ready: RawRef,
+}
+
+impl Made {
+    fn watch(cluster: &Arc<Cluster>, lease: LeaseId, handle: RawRef, ready: Option<RawRef>) {
+        let cluster = Arc::clone(cluster);
+        let results = Arc::new(Results { cluster, lease, refs: vec![handle] });
+        match ready {
+            Some(ready) => Arc::new(Made { results, ready }).wake(),
+            None => results.wake(),
+        }
+    }
+}
+
+impl Wake for Made {
+    fn wake(self: Arc<Self>) {
+        let waker = Waker::from(Arc::clone(&self));
+        if self.ready.watch(&waker) == Watched::Ready {
+            Arc::clone(&self.results).wake();
         }
     }
 }

@@ -52,15 +52,6 @@ pub(crate) struct Cell {
     pub(crate) checkpoint: Option<&'static Checkpoint>,
 }
 
-/// What all actors of one type have in common.
-#[derive(Clone, Copy)]
-pub(crate) struct ActorType {
-    pub(crate) constructor: &'static Function,
-    pub(crate) on_stop: Option<&'static Function>,
-    /// How a state is kept, where it may be.
-    pub(crate) checkpoint: Option<&'static Checkpoint>,
-}
-
 /// The actor's own options, or those of its type.
 pub(crate) enum Options {
     Defaults(&'static ActorOptions),
@@ -159,12 +150,14 @@ impl Cell {
 
     pub(crate) fn new(
         node: &Arc<Node>,
-        kind: ActorType,
+        constructor: &'static Function,
         options: Options,
         legacy: Option<Arc<Legacy>>,
         claim: Weak<dyn Holder>,
     ) -> Arc<Cell> {
-        let ActorType { constructor, on_stop, checkpoint } = kind;
+        let kind = constructor.actor.map(|kind| kind());
+        let on_stop = kind.and_then(|kind| kind.on_stop);
+        let checkpoint = kind.and_then(|kind| kind.checkpoint);
         let groups = options.groups.iter().map(|(_, max)| *max);
         let limits = std::iter::once(options.max_concurrency).chain(groups);
         let mut core = Core::new(Inbox::new(limits));
@@ -232,9 +225,14 @@ impl Cell {
     /// How the actor is named in messages.
     pub(crate) fn label(&self) -> String {
         match &self.options.name {
-            Some(name) => format!("actor `{name}` ({}, {})", self.type_name(), self.id),
-            None => format!("actor `{}` ({})", self.type_name(), self.id),
+            Some(name) => format!("actor `{name}` ({}, {})", self.type_name(), self.shown_id()),
+            None => format!("actor `{}` ({})", self.type_name(), self.shown_id()),
         }
+    }
+
+    /// The id that its handles have.
+    pub(crate) fn shown_id(&self) -> ActorId {
+        self.options.known_as.unwrap_or(self.id)
     }
 
     /// How a call needs the state, and which group's limit it counts for.
@@ -411,7 +409,7 @@ impl Cell {
         }
         let node = self.node();
         if let Some(node) = &node {
-            node.actors.forget(self);
+            node.actors.forget(node, self);
             given_up.iter().for_each(|task| {
                 node.abort(task, why.clone().in_task(task.name(), task.id()));
             });

@@ -28,6 +28,7 @@ static KEEP: Function = Function {
     returns: 1,
     defaults: Options::of_method(),
     body: Body::Exclusive(|_, _| Ok(Returns(Results::One(Value::new(()))))),
+    actor: None,
     file: file!(),
     line: line!(),
 };

@@ -2,10 +2,11 @@
 //! there (`Post`) and ring a bell; the hands run on the road's own thread, and read it.
 
 use super::Node;
+use super::question::Names;
 use super::task::Task;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{NodeId, ObjectId, TaskId};
+use crate::base::{NodeId, ObjectId, Strategy, TaskId};
 use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
@@ -26,6 +27,9 @@ use std::time::Duration;
 /// A node's part in its cluster.
 pub(crate) struct Cluster {
     pub(crate) me: NodeId,
+    head: NodeId,
+    /// The head's.
+    pub(super) names: Names,
     posts: Mutex<Vec<Post>>,
     /// Has the hands look at the posts, once they are there.
     bell: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -70,6 +74,14 @@ pub(super) struct Away {
     pub(super) refs: Vec<RawRef>,
 }
 
+/// Where a task goes that has come back.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Here,
+    /// As if it were new.
+    Anywhere,
+}
+
 /// A value or an error on its way out.
 pub(super) enum Packed {
     /// Small enough to go with the word that it is there.
@@ -85,8 +97,11 @@ pub(super) enum Post {
         lease: LeaseId,
         wish: Wish,
     },
-    /// A call of an actor of another node.
-    Call(LeaseId),
+    /// Something for that node and no other.
+    Call {
+        lease: LeaseId,
+        home: NodeId,
+    },
     Withdraw(LeaseId),
     /// A task of another node has run here.
     Ran {
@@ -156,10 +171,21 @@ impl Wire for Fetch {
     }
 }
 
+/// The brain's word for it.
+pub(super) fn wish(strategy: Strategy) -> Wish {
+    match strategy {
+        Strategy::Spread => Wish::Spread,
+        Strategy::Node { node, soft } => Wish::At { node, soft },
+        Strategy::Default => Wish::Anywhere,
+    }
+}
+
 impl Cluster {
-    pub(super) fn new(me: NodeId, members: Vec<Member>) -> Arc<Cluster> {
+    pub(super) fn new(me: NodeId, head: NodeId, members: Vec<Member>) -> Arc<Cluster> {
         Arc::new(Cluster {
             me,
+            head,
+            names: Names::default(),
             posts: Mutex::new(Vec::new()),
             bell: OnceLock::new(),
             wanted: AtomicBool::new(false),
@@ -204,6 +230,10 @@ impl Cluster {
     /// The nodes that belong to it, as far as this one has heard.
     pub(crate) fn members(&self) -> Vec<Member> {
         self.members.lock().clone()
+    }
+
+    pub(super) fn head(&self) -> NodeId {
+        self.head
     }
 
     pub(crate) fn road(&self) -> Option<&Arc<dyn OnRoad>> {

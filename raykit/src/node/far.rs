@@ -2,48 +2,24 @@
 //! `Foreign`, and with the last handle of all nodes the actor ends. A call goes to the actor's node
 //! in the order in which it is made here, and is put in line there.
 
-use super::cluster::{Cluster, Foreign, Post};
+use super::cluster::{Foreign, Post};
+use super::order::Order;
+use super::pack::To;
 use super::task::{Mailbox, Task};
-use super::{Node, current, slots, submit};
-use crate::actor::state::State;
-use crate::base::quantity::Resources;
+use super::{Node, submit};
 use crate::base::{ActorId, ObjectId};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef};
 use crate::object::value::Value;
-use crate::sched::Worker;
-use crate::sched::desk::Desk;
 use crate::task::arg::Inputs;
 use crate::task::call::{Results, Returns};
 use crate::task::function::{Body, Function};
 use crate::task::options::Options;
-use std::sync::{Arc, Weak};
-use std::task::Context;
+use std::sync::Arc;
 
-/// What is done to an actor beside its methods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    Ready,
-    Ended,
-    Kill,
-    KillAndRestart,
-    Stop,
-    Checkpoint,
-}
-
-impl Order {
-    pub(super) const ALL: [Order; 6] = [
-        Order::Ready,
-        Order::Ended,
-        Order::Kill,
-        Order::KillAndRestart,
-        Order::Stop,
-        Order::Checkpoint,
-    ];
-}
-
-/// Who is behind an order, in messages. It never runs: the actor's node does what is asked.
-static ORDER: Function = Function {
+/// What stands behind words that nodes have for each other beside calls of functions, in messages.
+/// It never runs: the other node does what is asked.
+pub(super) static WORD: Function = Function {
     name: "order",
     krate: "raykit",
     major: "0",
@@ -54,109 +30,52 @@ static ORDER: Function = Function {
     returns: 1,
     defaults: Options::of_method(),
     body: Body::Exclusive(|_, _| Ok(Returns(Results::One(Value::new(()))))),
+    actor: None,
     file: file!(),
     line: line!(),
 };
 
-/// An actor of another node, if the reference is a handle of one.
-pub(crate) fn peek(actor: &RawRef) -> Option<&Foreign> {
-    actor.peek::<Foreign>().filter(|foreign| foreign.object().is_actor())
-}
-
-fn holder(actor: &RawRef) -> Option<Arc<Foreign>> {
-    actor.holder::<Foreign>()
-}
-
-/// Calls a method. There is always a task: what cannot be called has failed.
-pub(crate) fn call(
-    actor: &RawRef,
-    method: &'static Function,
-    options: Option<Box<Options>>,
-    inputs: Inputs,
-    mut made: impl FnMut(&Arc<Task>),
-) -> Arc<Task> {
-    let foreign = holder(actor);
-    let node = foreign.as_ref().and_then(|foreign| current::node_with(foreign.cluster().me));
-    let (Some(foreign), Some(node)) = (foreign, node) else {
-        let error = Error::new(ErrorKind::ActorDied, "the node that had this handle was closed");
-        return submit::refused(crate::NodeId(0), method, None, error, &mut made);
-    };
-    let options = options.map(|own| Box::new(own.over(&method.defaults)));
-    let mailbox = foreign as Arc<dyn Mailbox>;
-    node.submit(method, options, inputs, Some(mailbox), &mut made)
-}
-
-/// Has something done to an actor. The reference is there when it is, and says how it went.
-pub(crate) fn order(actor: &RawRef, order: Order) -> RawRef {
-    let Some(foreign) = holder(actor) else {
-        return slots::failed(Error::new(ErrorKind::ActorNotFound, "there is no such actor"));
-    };
-    let Some(node) = current::node_with(foreign.cluster().me) else {
-        return slots::failed(Error::new(ErrorKind::ActorDied, "its node was closed"));
-    };
-    let mailbox = Arc::new(Ordered { order, actor: foreign }) as Arc<dyn Mailbox>;
-    let task = node.submit(&ORDER, None, Inputs::None, Some(mailbox), &mut |_| ());
-    RawRef(task as Arc<dyn Holder>)
+/// Has something done to an actor of another node, in nobody's name. The task is done when it is,
+/// and its result says how it went.
+pub(super) fn order(node: &Arc<Node>, actor: &Arc<Foreign>, order: Order) -> Arc<Task> {
+    let mailbox = Arc::new(Ordered { order, actor: Arc::clone(actor) }) as Arc<dyn Mailbox>;
+    let task = submit::by_itself(node, &WORD, None, Inputs::None, mailbox);
+    node.send(&task, false);
+    task
 }
 
 /// The way of an order.
-struct Ordered {
-    order: Order,
-    actor: Arc<Foreign>,
+pub(super) struct Ordered {
+    pub(super) order: Order,
+    pub(super) actor: Arc<Foreign>,
 }
 
 /// Sends a call to the actor's node.
-fn send(
+///
+/// # Errors
+///
+/// That node is known to be gone, and the call as it was.
+pub(super) fn send(
     node: &Arc<Node>,
-    cluster: &Arc<Cluster>,
     actor: &Arc<Foreign>,
     task: &Arc<Task>,
     order: Option<Order>,
-) {
+) -> Result<()> {
     let held = RawRef(Arc::clone(actor) as Arc<dyn Holder>);
     if let Some(Err(error)) = held.outcome() {
-        let died = Error::new(ErrorKind::ActorDied, error.message());
-        if task.give_up() {
-            node.finish_unrun(task, died.in_task(task.name(), task.id()));
-        }
-        return;
+        return Err(Error::new(ErrorKind::ActorDied, error.message()));
     }
     // It waits for its arguments where the actor is.
     let _ = task.make_ready();
-    if let Some(lease) = node.send_to(cluster, task, Some((held, order))) {
-        cluster.post(Post::Call(lease));
-    }
-}
-
-/// What the two ways to an actor have in common: nothing of it is here.
-macro_rules! nothing_here {
-    () => {
-        fn is_far(&self) -> bool {
-            true
-        }
-        fn claim(&self) -> (Weak<dyn Holder>, &'static str) {
-            (Weak::<Foreign>::new() as Weak<dyn Holder>, "")
-        }
-        fn arrived(self: Arc<Self>, _: &Arc<Node>, _: &Arc<Task>) {}
-        fn run_here(self: Arc<Self>, _: &Arc<Node>, _: &Worker, _: &Arc<Task>) {}
-        fn poll_here(self: Arc<Self>, _: &Arc<Node>, _: &Arc<Task>, _: &mut Context<'_>) {}
-        fn is_pinned(&self) -> bool {
-            false
-        }
-        fn desk(&self) -> Option<Desk> {
-            None
-        }
-        fn before(&self, _: &Arc<Task>) -> Vec<Arc<Task>> {
-            Vec::new()
-        }
-        fn restore(&self) -> Option<Result<State>> {
-            None
-        }
-        fn made(self: Arc<Self>, _: &Arc<Node>, _: Result<State>) {}
-        fn keep(&self, held: Resources) -> Option<Resources> {
-            Some(held)
-        }
+    let home = actor.object().node;
+    let to = match order {
+        None => To::Method(held),
+        Some(order) => To::Order(held, order),
     };
+    if let Some(lease) = node.send_to(actor.cluster(), task, &to) {
+        actor.cluster().post(Post::Call { lease, home });
+    }
+    Ok(())
 }
 
 impl Mailbox for Foreign {
@@ -164,13 +83,13 @@ impl Mailbox for Foreign {
         actor_of(self.object())
     }
 
-    fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, _: bool) -> Result<()> {
-        let cluster = Arc::clone(self.cluster());
-        send(node, &cluster, &self, task, None);
-        Ok(())
+    fn is_far(&self) -> bool {
+        true
     }
 
-    nothing_here!();
+    fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, _: bool) -> Result<()> {
+        send(node, &self, task, None)
+    }
 }
 
 impl Mailbox for Ordered {
@@ -178,13 +97,13 @@ impl Mailbox for Ordered {
         actor_of(self.actor.object())
     }
 
-    fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, _: bool) -> Result<()> {
-        let cluster = Arc::clone(self.actor.cluster());
-        send(node, &cluster, &self.actor, task, Some(self.order));
-        Ok(())
+    fn is_far(&self) -> bool {
+        true
     }
 
-    nothing_here!();
+    fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, _: bool) -> Result<()> {
+        send(node, &self.actor, task, Some(self.order))
+    }
 }
 
 /// The id of the actor that the handles with this id are of.

@@ -2,10 +2,10 @@
 //! what it says. Nothing of the user's runs here.
 
 use super::Node;
-use super::arrive::Place;
-use super::cluster::{Cluster, Fetch, Packed, Post, owner_died};
+use super::cluster::{Away, Cluster, Fetch, Packed, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
 use super::pack;
+use super::placed::Placed;
 use super::task::Task;
 use crate::base::moment::Moment;
 use crate::base::quantity::Resources;
@@ -165,10 +165,12 @@ impl Hands {
                 Some(offer) => Event::Offer(offer),
                 None => return,
             },
-            Post::Call(lease) => match self.actor_call(lease) {
-                Some(offer) => Event::Call(offer),
-                None => return,
-            },
+            Post::Call { lease, home } => {
+                match self.offer(lease, Wish::At { node: home, soft: false }) {
+                    Some(offer) => Event::Call(offer),
+                    None => return,
+                }
+            }
             Post::Withdraw(lease) => {
                 self.inflows.remove(&lease);
                 Event::Withdraw(lease)
@@ -199,27 +201,20 @@ impl Hands {
     }
 
     fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {
-        let (want, spec, refs) = {
+        let (want, holds, spec, refs) = {
             let away = self.cluster.away.lock();
             let away = away.get(&lease.task).filter(|away| away.lease == lease)?;
-            (away.want.clone(), Arc::clone(&away.spec), away.refs.clone())
+            let holds = away.task.options().held;
+            (away.want.clone(), holds, Arc::clone(&away.spec), away.refs.clone())
         };
         let refs = refs.iter().map(|reference| self.claim(reference)).collect();
-        Some(Offer { lease, want, wish, spec, refs })
-    }
-
-    /// A call for the node of its actor.
-    fn actor_call(&mut self, lease: LeaseId) -> Option<Offer> {
-        let home = {
-            let away = self.cluster.away.lock();
-            let task = &away.get(&lease.task).filter(|away| away.lease == lease)?.task;
-            task.mailbox.as_ref()?.actor().node
-        };
-        self.offer(lease, Wish::At { node: home, soft: false })
+        Some(Offer { lease, want, wish, holds, spec, refs })
     }
 
     /// Claims an object for the brain. The name that other nodes know it by.
     fn claim(&mut self, reference: &RawRef) -> ObjectId {
+        let direct = reference.peek::<Placed>().and_then(Placed::direct);
+        let reference = direct.as_ref().unwrap_or(reference);
         let id = reference.id();
         let own = id.node == self.cluster.me;
         let object = if own || self.cluster.held(id).is_some_and(|held| held.is(reference)) {
@@ -340,8 +335,11 @@ impl Hands {
                 }
             }
             Action::Keep(offer) => {
-                if let Some(away) = self.take_away(offer.lease) {
-                    node.come_back(&away.task, Place::Here);
+                if let Some(Away { task, .. }) = self.take_away(offer.lease) {
+                    let way = task.mailbox.clone();
+                    if !way.is_some_and(|way| way.stays(node, &task)) {
+                        node.come_back(&task, Place::Here);
+                    }
                 }
             }
             Action::Settle { lease, by, results } => self.settle(node, lease, by, results, road),
@@ -385,7 +383,7 @@ impl Hands {
                 return self.happened(Event::Refused { lease, why }, road);
             }
         };
-        if self.cluster.is_draining() && called.is_of_no_actor() {
+        if self.cluster.is_draining() && called.may_move() {
             // Nothing is wrong with it: its owner has it run elsewhere.
             return self.happened(Event::Refused { lease, why: Arc::from([]) }, road);
         }

@@ -54,8 +54,24 @@ impl Cell {
     }
 }
 
+std::thread_local! {
+    /// In whose name this thread makes calls.
+    static ACTING: std::cell::Cell<Option<Caller>> = const { std::cell::Cell::new(None) };
+}
+
+/// Calls `act`; the calls that it makes on this thread are that one's.
+pub(super) fn acting<R>(caller: Caller, act: impl FnOnce() -> R) -> R {
+    let before = ACTING.replace(Some(caller));
+    let result = act();
+    ACTING.set(before);
+    result
+}
+
 /// Who makes a call here and now.
 pub(super) fn caller() -> Caller {
+    if let Some(acting) = ACTING.try_with(std::cell::Cell::get).ok().flatten() {
+        return acting;
+    }
     current::with_tasks(|tasks| match tasks.last() {
         None => Caller::Thread(current::thread_number()),
         Some(task) => match &task.mailbox {
@@ -67,7 +83,7 @@ pub(super) fn caller() -> Caller {
 
 impl Mailbox for Cell {
     fn actor(&self) -> ActorId {
-        self.id
+        self.shown_id()
     }
 
     fn claim(&self) -> (Weak<dyn Holder>, &'static str) {

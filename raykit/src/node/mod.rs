@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod state;
 pub(crate) mod task;
 pub(crate) mod timer;
 pub(crate) mod timeline;
@@ -44,10 +45,21 @@ mod life;
 mod turn;
 pub(crate) mod checkpoint;
 mod mailbox;
-pub(crate) mod actors;
-pub(crate) mod far;
+pub(crate) mod claim;
+mod question;
 pub(crate) mod cluster;
+mod plan;
+pub(crate) mod order;
 mod pack;
+pub(crate) mod far;
+mod forward;
+mod berth;
+mod placed;
+mod orders;
+pub(crate) mod actors;
+pub(crate) mod names;
+pub(crate) mod creation;
+pub(crate) mod elsewhere;
 mod arrive;
 mod flow;
 mod hands;

@@ -1,12 +1,11 @@
 //! What comes back from other nodes: results, errors, objects, bytes, and the news that a node is
 //! gone, or the cluster.
 
-use super::Node;
-use super::arrive::Place;
-use super::cluster::{Away, Fetch, owner_died, seal};
+use super::cluster::{Away, Fetch, Place, owner_died, seal};
 use super::flow::Inflow;
 use super::hands::{Arriving, Hands, Road};
 use super::task::Task;
+use super::{Node, names};
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
@@ -142,7 +141,9 @@ impl Hands {
     /// An own task was not begun there: for no fault of its own, or because it cannot be.
     pub(super) fn turned_down(&mut self, node: &Arc<Node>, lease: LeaseId, why: &[u8]) {
         let Some(away) = self.take_away(lease) else { return };
-        if why.is_empty() && away.task.function.is_mobile() {
+        let way = away.task.mailbox.as_ref();
+        let moves = away.task.function.is_mobile() || way.is_some_and(|way| way.may_move());
+        if why.is_empty() && moves {
             return node.come_back(&away.task, Place::Anywhere);
         }
         let error = told::read(why, Vec::new());
@@ -158,6 +159,9 @@ impl Hands {
     pub(super) fn gone(&mut self, node: NodeId, why: &str) {
         tracing::warn!(%node, why, "a node is gone");
         self.cluster.members.lock().retain(|member| member.node != node);
+        if let Some(own) = self.node.upgrade() {
+            names::gone(&own, &self.cluster, node);
+        }
         let of_it: Vec<ObjectId> =
             self.cluster.foreign.lock().keys().filter(|o| o.node == node).copied().collect();
         for object in of_it {
@@ -202,9 +206,8 @@ fn finish(node: &Arc<Node>, arriving: Arriving) {
 /// What a node had is lost: another attempt, if the task may have one.
 fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
     let attempt = task.attempt.load(Ordering::Relaxed);
-    if task.mailbox.is_some() {
-        let text = format!("the actor was on {by}, which is gone: {why}");
-        return node.settle_away(task, Err(task.error(ErrorKind::ActorDied, text)));
+    if let Some(way) = task.mailbox.clone() {
+        return way.lost(node, task, by, why);
     }
     let begun = task.pipe().is_some_and(|pipe| pipe.has_begun());
     if task.options().max_retries > attempt && !task.is_settled() && !begun {

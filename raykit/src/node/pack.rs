@@ -2,8 +2,10 @@
 
 use super::address::Address;
 use super::cluster::Packed;
-use super::far::Order;
 use super::mailbox::caller;
+use super::order::Order;
+use super::plan::{Plan, Written};
+use super::question::Question;
 use super::stream::Tap;
 use super::task::Task;
 use super::{Node, slots};
@@ -23,6 +25,7 @@ use crate::task::arg::{Given, Input, Inputs};
 use crate::task::function::Function;
 use crate::task::options::{Options, RetryOn, WhenFull};
 use crate::task::registry;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,6 +59,9 @@ enum Target {
         actor: u32,
         order: u8,
     },
+    /// An actor that is to be made; the function is its constructor.
+    Create(Box<Written>),
+    Ask(Question),
 }
 
 /// How a method is called, as far as its actor's node has to know.
@@ -81,6 +87,14 @@ impl Wire for Target {
                 out.push(2);
                 (*actor, *order).put(out);
             }
+            Target::Create(plan) => {
+                out.push(3);
+                plan.put(out);
+            }
+            Target::Ask(question) => {
+                out.push(4);
+                question.put(out);
+            }
         }
     }
     fn take(from: &mut Reader<'_>) -> Option<Self> {
@@ -92,6 +106,8 @@ impl Wire for Target {
                 manner: Wire::take(from)?,
             },
             2 => Target::Order { actor: Wire::take(from)?, order: Wire::take(from)? },
+            3 => Target::Create(Box::new(Wire::take(from)?)),
+            4 => Target::Ask(Wire::take(from)?),
             _ => return None,
         })
     }
@@ -126,8 +142,17 @@ impl Wire for Part {
     }
 }
 
-/// An actor of another node, and what is to be done to it if it is no method.
-pub(super) type To = Option<(RawRef, Option<Order>)>;
+/// Whom a task is for that goes to another node.
+pub(super) enum To {
+    /// No actor.
+    Anyone,
+    /// An actor of that node, by this handle.
+    Method(RawRef),
+    Order(RawRef, Order),
+    /// The node itself: it is to make an actor.
+    Create(Box<Plan>),
+    Ask(Question),
+}
 
 /// The call that `task` is, and the references in it.
 pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawRef>)> {
@@ -160,12 +185,14 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
     quietly(|| drop(inputs));
     let options = task.options();
     let target = match to {
-        None => Target::Task,
-        Some((actor, Some(order))) => Target::Order {
+        To::Anyone => Target::Task,
+        To::Create(plan) => Target::Create(Box::new(plan.write())),
+        To::Ask(question) => Target::Ask(question.clone()),
+        To::Order(actor, order) => Target::Order {
             actor: place(actor),
             order: Order::ALL.iter().position(|one| one == order).unwrap_or_default() as u8,
         },
-        Some((actor, None)) => Target::Method {
+        To::Method(actor) => Target::Method {
             actor: place(actor),
             caller: caller_number(),
             manner: Manner {
@@ -177,9 +204,13 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
         },
     };
     let left = task.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+    let function = match to {
+        To::Create(plan) => plan.constructor,
+        _ => task.function,
+    };
     let spec = Spec {
-        function: registry::number(task.function),
-        schema: task.function.schema(),
+        function: registry::number(function),
+        schema: function.schema(),
         name: options.name.as_ref().map(|name| name.to_string()),
         priority: options.priority.map(|priority| priority as u32),
         left: left.map(|left| left.as_millis() as u64),
@@ -209,12 +240,18 @@ pub(super) struct Called {
 pub(super) enum Wanted {
     Call(Box<Called>),
     Order(RawRef, Order),
+    Create(Box<Plan>, Inputs),
+    Ask(Question),
 }
 
 impl Wanted {
     /// Whether another node could do it as well.
-    pub(super) fn is_of_no_actor(&self) -> bool {
-        matches!(self, Wanted::Call(called) if called.method.is_none())
+    pub(super) fn may_move(&self) -> bool {
+        match self {
+            Wanted::Call(called) => called.method.is_none(),
+            Wanted::Create(plan, _) => !plan.by_head,
+            Wanted::Order(..) | Wanted::Ask(_) => false,
+        }
     }
 }
 
@@ -228,9 +265,13 @@ pub(super) fn read_call(
     let broken = || Error::new(ErrorKind::Encoding, "the call of another node cannot be read");
     let spec = Spec::take(&mut Reader::new(bytes)).ok_or_else(broken)?;
     let at = |at: u32| refs.get(at as usize).cloned().ok_or_else(broken);
-    if let Target::Order { actor, order } = spec.target {
-        let order = Order::ALL.get(usize::from(order)).copied().ok_or_else(broken)?;
-        return Ok(Wanted::Order(at(actor)?, order));
+    match spec.target {
+        Target::Order { actor, order } => {
+            let order = Order::ALL.get(usize::from(order)).copied().ok_or_else(broken)?;
+            return Ok(Wanted::Order(at(actor)?, order));
+        }
+        Target::Ask(question) => return Ok(Wanted::Ask(question)),
+        Target::Task | Target::Method { .. } | Target::Create(_) => {}
     }
     let function = registry::numbered(spec.function).ok_or_else(|| {
         let text = "the function is not in the program of the node that was to run it; if it is in a \
@@ -255,6 +296,14 @@ pub(super) fn read_call(
             }
         }));
     }
+    let inputs = match inputs.len() {
+        0 => Inputs::None,
+        _ => Inputs::Many(inputs.into()),
+    };
+    if let Target::Create(written) = spec.target {
+        let plan = plan(*written, function, want).ok_or_else(broken)?;
+        return Ok(Wanted::Create(Box::new(plan), inputs));
+    }
     let mut options = function.defaults.clone();
     // Whoever has made the call decides on further attempts.
     (options.max_retries, options.retry_on) = (0, RetryOn::Nothing);
@@ -262,15 +311,9 @@ pub(super) fn read_call(
     options.priority = spec.priority.map(|priority| priority as i32);
     (options.backpressure, options.backpressure_bytes) = spec.brake;
     (options.num_cpus, options.num_gpus) = (want.cpu.as_f64(), want.gpu.as_f64());
-    options.memory = want.memory;
-    let named = want.named.iter().map(|(name, amount)| (name.clone(), amount.as_f64()));
-    options.resources = named.collect::<Vec<_>>().into();
+    (options.memory, options.resources) = (want.memory, amounts(want));
     let deadline =
         spec.left.and_then(|left| Instant::now().checked_add(Duration::from_millis(left)));
-    let inputs = match inputs.len() {
-        0 => Inputs::None,
-        _ => Inputs::Many(inputs.into()),
-    };
     let mut method = None;
     if let Target::Method { actor, caller, manner } = spec.target {
         method = Some((at(actor)?, Caller::Far(from, caller)));
@@ -283,6 +326,22 @@ pub(super) fn read_call(
     }
     let attempt = spec.attempt;
     Ok(Wanted::Call(Box::new(Called { function, options, inputs, deadline, attempt, method })))
+}
+
+/// How an actor is to be made.
+fn plan(written: Written, constructor: &'static Function, want: &Resources) -> Option<Plan> {
+    let by_head = written.by_head;
+    let kind = constructor.actor?;
+    let mut options = written.read(kind().defaults);
+    (options.num_cpus, options.num_gpus) = (want.cpu.as_f64(), want.gpu.as_f64());
+    (options.memory, options.resources) = (want.memory, amounts(want));
+    Some(Plan { constructor, options, by_head })
+}
+
+/// Named resources as options have them.
+fn amounts(want: &Resources) -> Cow<'static, [(Cow<'static, str>, f64)]> {
+    let named = want.named.iter().map(|(name, amount)| (name.clone(), amount.as_f64()));
+    named.collect::<Vec<_>>().into()
 }
 
 /// Whether what stands behind a reference can be named to another node.

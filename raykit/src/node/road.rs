@@ -288,7 +288,7 @@ pub(super) fn begin(node: &Arc<Node>, entry: Entry) -> Result<()> {
         members: vec![own],
         gone: Vec::new(),
     });
-    let cluster = Cluster::new(node.id, welcome.members.clone());
+    let cluster = Cluster::new(node.id, head, welcome.members.clone());
     let (reached, reaches) = std::sync::mpsc::sync_channel(1);
     let steering = Steering {
         hands: Hands::new(node, &cluster, welcome),

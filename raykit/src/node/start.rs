@@ -114,7 +114,7 @@ impl Node {
         self.timer.close();
         let mut stuck = self.close_futures(self.config.grace);
         stuck.extend(self.pool.close(self.config.grace));
-        self.actors.close();
+        self.actors.close(self);
         let written = self.timeline.as_ref().map_or(Ok(()), timeline::Timeline::write);
         self.ledger.retire();
         if stuck.is_empty() {

@@ -8,7 +8,7 @@ use crate::actor::inbox::Caller;
 use crate::base::id::next_sequence;
 use crate::base::limits::{STREAM_BYTES_AHEAD, STREAM_ITEMS_AHEAD};
 use crate::base::quiet::quietly;
-use crate::base::{NodeId, TaskId};
+use crate::base::{NodeId, Strategy, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
 use crate::object::raw::RawRef;
@@ -18,7 +18,7 @@ use crate::sched::Job;
 use crate::sched::desk::Work;
 use crate::task::arg::{Given, Inputs};
 use crate::task::function::Function;
-use crate::task::options::{Options, Strategy};
+use crate::task::options::Options;
 use crate::task::pipe::{Ahead, Pipe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -148,6 +148,19 @@ impl NewTask {
     }
 }
 
+/// A call that the node makes by itself: it waits, and belongs to nobody.
+pub(super) fn by_itself(
+    node: &Arc<Node>,
+    function: &'static Function,
+    options: Option<Box<Options>>,
+    inputs: Inputs,
+    mailbox: Arc<dyn Mailbox>,
+) -> Arc<Task> {
+    let mut own = NewTask::of_node(node, crate::sched::LaneId(0), State::Waiting, mailbox);
+    own.node = Some(Arc::clone(node));
+    own.make(function, options, inputs)
+}
+
 /// The task of an actor's constructor, for a restart: it waits until the timer makes it ready.
 pub(crate) fn creation(
     node: &Arc<Node>,
@@ -255,10 +268,21 @@ impl Node {
 
     /// Sends a call to its actor, in the order in which its caller makes it.
     pub(super) fn send(self: &Arc<Node>, task: &Arc<Task>, waits: bool) {
-        if task.mailbox.as_ref().is_some_and(|actor| actor.is_far()) {
-            self.post(task, true);
+        let Some(mailbox) = task.mailbox.clone() else { return };
+        if mailbox.is_far() {
+            self.post(mailbox, task, true);
             return;
         }
+        self.send_by(mailbox, task, waits);
+    }
+
+    /// The same, by the way of that actor of this node.
+    pub(super) fn send_by(
+        self: &Arc<Node>,
+        mailbox: Arc<dyn Mailbox>,
+        task: &Arc<Task>,
+        waits: bool,
+    ) {
         if !waits && task.state() == State::Waiting {
             // Once it is posted a worker may begin it, so it has to be ready before.
             match failed_argument(task) {
@@ -268,14 +292,13 @@ impl Node {
                 None => {}
             }
         }
-        if self.post(task, !waits) && waits {
+        if self.post(mailbox, task, !waits) && waits {
             self.await_arguments(task);
         }
     }
 
     /// Hands a call to its actor. `false` if that does not take it.
-    fn post(self: &Arc<Node>, task: &Arc<Task>, ready: bool) -> bool {
-        let Some(mailbox) = task.mailbox.clone() else { return true };
+    fn post(self: &Arc<Node>, mailbox: Arc<dyn Mailbox>, task: &Arc<Task>, ready: bool) -> bool {
         match mailbox.post(self, task, ready) {
             Ok(()) => true,
             Err(error) => {
@@ -378,7 +401,9 @@ impl Node {
             // What is tried again goes to the end of the line.
             return match task.attempt.load(Ordering::Relaxed) {
                 0 => mailbox.arrived(self, &task),
-                _ => drop(self.post(&task, true)),
+                _ => {
+                    self.post(mailbox, &task, true);
+                }
             };
         }
         let holds = task.options().held;

@@ -12,6 +12,7 @@
 //! task that waits for it. The entry that stays in the queue finds it claimed and does nothing.
 
 use super::Node;
+pub(crate) use super::state::State;
 use crate::actor::inbox::Caller;
 use crate::actor::state::State as ActorState;
 use crate::base::quantity::Resources;
@@ -35,30 +36,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::Context;
 use std::time::Instant;
-
-/// Where a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum State {
-    /// An argument is not there yet, or the pause before another attempt is not over.
-    Waiting,
-    /// In a queue, for a thread or for resources.
-    Queued,
-    Running,
-    /// It ran, or never will.
-    Done,
-}
-
-impl State {
-    fn of(byte: u8) -> State {
-        match byte {
-            0 => State::Waiting,
-            1 => State::Queued,
-            2 => State::Running,
-            _ => State::Done,
-        }
-    }
-}
 
 /// The bits of a task's state, and the step of the ticket in those above.
 const STATE: u8 = 0b11;
@@ -94,50 +71,78 @@ struct Held {
     children: Option<Box<Vec<Weak<Task>>>>,
 }
 
-/// An actor, as its calls see it.
+/// An actor, as its calls see it. What is said here by itself is for those that run elsewhere.
 pub(crate) trait Mailbox: Send + Sync {
     /// Which actor.
     fn actor(&self) -> ActorId;
 
     /// What the actor's handles hold, without holding it, and the name of its type.
-    fn claim(&self) -> (Weak<dyn Holder>, &'static str);
+    fn claim(&self) -> (Weak<dyn Holder>, &'static str) {
+        (Weak::<Task>::new() as Weak<dyn Holder>, "")
+    }
 
     /// Takes `task` in, in the order of its caller's calls. `ready` says whether its arguments are
     /// there; if not, `arrived` follows.
     fn post(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, ready: bool) -> Result<(), Error>;
 
     /// `task` may begin as far as its arguments are concerned, or it was given up.
-    fn arrived(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>);
+    fn arrived(self: Arc<Self>, _node: &Arc<Node>, _task: &Arc<Task>) {}
 
     /// Runs `task` on this thread, a worker's, if it is the next in line and nothing else runs.
-    fn run_here(self: Arc<Self>, node: &Arc<Node>, worker: &Worker, task: &Arc<Task>);
+    fn run_here(self: Arc<Self>, _node: &Arc<Node>, _worker: &Worker, _task: &Arc<Task>) {}
 
     /// Polls `task` on this thread, if it is a future, the next in line, and nothing else runs.
     /// What is not done then goes on by itself.
-    fn poll_here(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, cx: &mut Context<'_>);
+    fn poll_here(self: Arc<Self>, _node: &Arc<Node>, _task: &Arc<Task>, _cx: &mut Context<'_>) {}
 
-    /// Whether the actor is on another node.
+    /// Whether the actor is, or may be, on another node: it takes calls as they are.
     fn is_far(&self) -> bool {
         false
     }
 
     /// Whether all its calls run on one thread.
-    fn is_pinned(&self) -> bool;
+    fn is_pinned(&self) -> bool {
+        false
+    }
 
     /// That thread, until the actor has ended.
-    fn desk(&self) -> Option<Desk>;
+    fn desk(&self) -> Option<Desk> {
+        None
+    }
 
     /// The calls that have to end before `task`, which has not begun.
-    fn before(&self, task: &Arc<Task>) -> Vec<Arc<Task>>;
+    fn before(&self, _task: &Arc<Task>) -> Vec<Arc<Task>> {
+        Vec::new()
+    }
 
     /// The state as it was kept last, if it was: it takes the place of what the constructor makes.
-    fn restore(&self) -> Option<Result<ActorState, Error>>;
+    fn restore(&self) -> Option<Result<ActorState, Error>> {
+        None
+    }
 
     /// The constructor has run, or never will.
-    fn made(self: Arc<Self>, node: &Arc<Node>, made: Result<ActorState, Error>);
+    fn made(self: Arc<Self>, _node: &Arc<Node>, _made: Result<ActorState, Error>) {}
 
     /// Keeps what the actor was granted for as long as it lives; gives it back if it has ended.
-    fn keep(&self, held: Resources) -> Option<Resources>;
+    fn keep(&self, held: Resources) -> Option<Resources> {
+        Some(held)
+    }
+
+    /// The node that had `task` is gone.
+    fn lost(self: Arc<Self>, node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
+        let text = format!("the actor was on {by}, which is gone: {why}");
+        node.settle_away(task, Err(task.error(ErrorKind::ActorDied, text)));
+    }
+
+    /// `task` was turned down for no fault of its own: whether it is offered to another node.
+    fn may_move(&self) -> bool {
+        false
+    }
+
+    /// `task` was offered to the cluster and is this node's to do: whether that was done.
+    fn stays(self: Arc<Self>, _node: &Arc<Node>, _task: &Arc<Task>) -> bool {
+        false
+    }
 }
 
 /// What few tasks have.

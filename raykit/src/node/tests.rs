@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+mod placed;
+
 enum Word {
     Event(Event),
     Ring,
@@ -124,7 +126,7 @@ impl World {
 
     fn join(&mut self, cpus: usize) -> Joined {
         let node = Node::start(settings(cpus)).expect("a node starts");
-        let cluster = Cluster::new(node.id, Vec::new());
+        let cluster = Cluster::new(node.id, self.head.unwrap_or(node.id), Vec::new());
         let member = Member {
             node: node.id,
             name: format!("{}", node.id),

@@ -14,6 +14,8 @@ pub(crate) struct Offer {
     pub(crate) lease: LeaseId,
     pub(crate) want: Resources,
     pub(crate) wish: Wish,
+    /// What it makes keeps what it asks for when it has run.
+    pub(crate) holds: bool,
     /// The call, for whoever runs it.
     pub(crate) spec: Bytes,
     /// The references in that.

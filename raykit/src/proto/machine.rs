@@ -77,6 +77,10 @@ impl Machine {
                 Timer::Infeasible(lease) => {
                     self.work.infeasible(&mut self.cx, &self.peers, &mut self.refs, lease);
                 }
+                Timer::Unheard(node) => {
+                    self.work.heard(node);
+                    self.work.place(&mut self.cx, &self.peers, &mut self.refs);
+                }
                 other => self.peers.overdue(&mut self.cx, other),
             }
         }

@@ -410,7 +410,7 @@ impl Peers {
             Timer::Ack(node) => self.send_loose(cx, node, &Frame::Ack {}),
             Timer::Resend(node) => self.resend(cx, node),
             Timer::Redial(node) => self.redial(cx, node),
-            Timer::Infeasible(_) => {}
+            Timer::Infeasible(_) | Timer::Unheard(_) => {}
         }
     }
 

@@ -18,6 +18,9 @@ pub(super) struct Seat<'a> {
     pub(super) free: Option<&'a Resources>,
     /// What was lent to it from here, of which its last word may not know.
     pub(super) lent: &'a Resources,
+    /// What was begun there and stays, and what has ended: of that too its last word may not know.
+    pub(super) held: &'a Resources,
+    pub(super) freed: &'a Resources,
     /// Tasks that it has from here, and how many it may have.
     pub(super) count: u32,
     pub(super) ahead: u32,
@@ -41,16 +44,26 @@ impl Seat<'_> {
             return true;
         }
         let mut whole = self.lent.clone();
+        whole.add(self.held);
         whole.add(want);
         whole.cpu = Amount::ZERO;
-        whole.lacking(self.total).is_none()
+        // What is not free may be in use by what was lent to it.
+        let used_by_others = self.free.is_some_and(|free| {
+            let mut at_most = free.clone();
+            at_most.add(self.lent);
+            at_most.add(self.freed);
+            at_most.keep_from(self.held);
+            let scarce = Resources { cpu: Amount::ZERO, ..want.clone() };
+            scarce.lacking(&at_most).is_some()
+        });
+        whole.lacking(self.total).is_none() && !used_by_others
     }
 
     /// The part of it that is in use, in thousandths.
     fn used(&self) -> u64 {
         let total = self.total.cpu.0.max(1);
         let free = self.free.map_or(total, |free| free.cpu.0);
-        let used = total.saturating_sub(free).max(self.lent.cpu.0);
+        let used = total.saturating_sub(free).max(self.lent.cpu.0 + self.held.cpu.0);
         used * 1_000 / total
     }
 }
@@ -118,6 +131,8 @@ mod tests {
                 total: &total,
                 free: Some(free),
                 lent: &nothing,
+                held: &nothing,
+                freed: &nothing,
                 count: 0,
                 ahead: 5,
                 blocked: false,
@@ -130,17 +145,22 @@ mod tests {
     fn what_is_scarce_is_not_promised_twice() {
         let gpu = Resources { gpu: Amount::ONE, cpu: Amount::ONE, ..Default::default() };
         let total = Resources { gpu: Amount::ONE, cpu: Amount(80_000), ..Default::default() };
+        let without = Resources { cpu: Amount(80_000), ..Default::default() };
         let table = [
-            (&gpu, Resources::NOTHING, true),
-            (&gpu, gpu.clone(), false),
-            (&cpus(1), gpu.clone(), true),
+            (&gpu, Resources::NOTHING, &total, true),
+            (&gpu, gpu.clone(), &total, false),
+            (&cpus(1), gpu.clone(), &total, true),
+            // Another one's actor has it.
+            (&gpu, Resources::NOTHING, &without, false),
         ];
-        for (want, lent, fits) in &table {
+        for (want, lent, free, fits) in &table {
             let seat = Seat {
                 node: NodeId(1),
                 total: &total,
-                free: Some(&total),
+                free: Some(free),
                 lent,
+                held: &Resources::NOTHING,
+                freed: &Resources::NOTHING,
                 count: 0,
                 ahead: 9,
                 blocked: false,

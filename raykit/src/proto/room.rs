@@ -11,6 +11,10 @@ pub(super) struct Room {
     /// What it is busy with for this node.
     pub(super) lent: Resources,
     pub(super) count: u32,
+    /// What was begun there and keeps what it asks for, and what has ended, too short a while ago
+    /// for the node's own word on it.
+    pub(super) held: Resources,
+    pub(super) freed: Resources,
     /// Tasks that it has finished in the present stretch of time, and in the one before.
     finished: u32,
     finished_before: u32,
@@ -27,6 +31,8 @@ impl Room {
         Room {
             lent: Resources::NOTHING,
             count: 0,
+            held: Resources::NOTHING,
+            freed: Resources::NOTHING,
             finished: 0,
             finished_before: 0,
             stretch: Moment(0),

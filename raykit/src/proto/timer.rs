@@ -22,6 +22,8 @@ pub(super) enum Timer {
     Redial(NodeId),
     /// A task that no node can run fails if none has come.
     Infeasible(LeaseId),
+    /// Of what was begun and ended at that node lately its own word has come.
+    Unheard(NodeId),
 }
 
 #[derive(Debug, Default)]

@@ -77,7 +77,14 @@ mod tests {
     fn offer(sequence: u64, cpus: u64) -> Offer {
         let lease = LeaseId { task: TaskId { node: NodeId(1), sequence }, attempt: 0 };
         let want = Resources { cpu: Amount(cpus), ..Resources::default() };
-        Offer { lease, want, wish: Wish::Anywhere, spec: Arc::from([]), refs: Vec::new() }
+        Offer {
+            lease,
+            want,
+            wish: Wish::Anywhere,
+            holds: false,
+            spec: Arc::from([]),
+            refs: Vec::new(),
+        }
     }
 
     #[test]

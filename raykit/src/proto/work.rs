@@ -18,7 +18,7 @@ use super::room::Room;
 use super::timer::Timer;
 use super::waiting::Waiting;
 use super::wire::{Bytes, Frame, LeaseId, Load, Outcome};
-use crate::base::limits::{INFEASIBLE_MS, LINE_BYTES_MAX};
+use crate::base::limits::{INFEASIBLE_MS, LINE_BYTES_MAX, UNHEARD_MS};
 use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId};
 use std::collections::BTreeMap;
@@ -169,6 +169,8 @@ impl Work {
             total: &member.total,
             free: load.map(|load| &load.free),
             lent: &room.lent,
+            held: &room.held,
+            freed: &room.freed,
             count: room.count,
             ahead: room.ahead(&member.total),
             blocked: peers.bytes_to(node) > LINE_BYTES_MAX,
@@ -217,6 +219,7 @@ impl Work {
     ) {
         if to == peers.me() {
             if let Some(offer) = self.end(cx, refs, lease) {
+                self.unheard(cx, to, &Offer { holds: true, ..offer.clone() });
                 cx.actions.push_back(Action::Keep(offer));
             }
             return;
@@ -258,11 +261,32 @@ impl Work {
             return;
         }
         let call = self.lent.get(&lease).is_some_and(|lent| lent.call);
-        self.end(cx, refs, lease);
-        if !call {
+        let offer = self.end(cx, refs, lease).filter(|_| !call);
+        if let Some(offer) = offer {
             self.room(by).finish(cx.now);
+            self.unheard(cx, by, &offer);
         }
         cx.actions.push_back(Action::Settle { lease, by, results });
+    }
+
+    /// A task has ended there, or begun here, of which no word on the node's load can know.
+    fn unheard(&mut self, cx: &mut Context, node: NodeId, offer: &Offer) {
+        if offer.want == Resources::NOTHING {
+            return;
+        }
+        let room = self.room(node);
+        match offer.holds {
+            true => room.held.add(&offer.want),
+            false => room.freed.add(&offer.want),
+        }
+        cx.timers.set_if_unset(Timer::Unheard(node), cx.now + Duration::from_millis(UNHEARD_MS));
+    }
+
+    /// By now that node has said what it has free.
+    pub(super) fn heard(&mut self, node: NodeId) {
+        if let Some(room) = self.rooms.get_mut(&node) {
+            (room.held, room.freed) = (Resources::NOTHING, Resources::NOTHING);
+        }
     }
 
     /// It was not begun there.

@@ -66,6 +66,7 @@ impl Host {
         }
         task.place = Place::Offered;
         let offer = Offer {
+            holds: false,
             lease,
             want: task.want.clone(),
             wish: task.wish,

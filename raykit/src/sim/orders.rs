@@ -153,6 +153,7 @@ impl Host {
             let Some(task) = self.tasks.get_mut(&lease.task) else { return };
             task.place = Place::Offered;
             let offer = Offer {
+                holds: false,
                 lease,
                 want: task.want.clone(),
                 wish: Wish::At { node: to, soft: true },

@@ -3,7 +3,8 @@
 use super::call::{Call, Returns};
 use super::options::Options;
 use crate::actor::inbox::Need;
-use crate::actor::state::{Access, State};
+use crate::actor::options::ActorOptions;
+use crate::actor::state::{Access, Checkpoint, State};
 use crate::object::Result;
 use std::fmt;
 use std::pin::Pin;
@@ -64,6 +65,17 @@ impl Body {
     }
 }
 
+/// What all actors of one type have in common beside their constructor.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct ActorType {
+    pub defaults: &'static ActorOptions,
+    /// What an actor runs last, if it ends in good order.
+    pub on_stop: Option<&'static Function>,
+    /// How a state is kept, where it may be.
+    pub checkpoint: Option<&'static Checkpoint>,
+}
+
 /// A remote function of this program, as [`functions`](crate::functions) lists it.
 pub struct Function {
     #[doc(hidden)]
@@ -90,6 +102,9 @@ pub struct Function {
     pub defaults: Options,
     #[doc(hidden)]
     pub body: Body,
+    /// Of a constructor: what it makes.
+    #[doc(hidden)]
+    pub actor: Option<fn() -> ActorType>,
     #[doc(hidden)]
     pub file: &'static str,
     #[doc(hidden)]

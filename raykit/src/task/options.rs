@@ -1,7 +1,8 @@
 //! What one call asks for beside its arguments: a plain value, given by the attribute as the
 //! function's defaults and changed by `options()` for one call.
 
-use crate::base::NodeId;
+use crate::actor::options::ActorOptions;
+use crate::base::Strategy;
 use crate::base::quantity::{Amount, Resources};
 use crate::object::{Error, ErrorKind};
 use std::borrow::Cow;
@@ -18,24 +19,6 @@ pub enum RetryOn {
     All,
     /// The errors that the function says yes to. Panics are not asked about.
     When(fn(&Error) -> bool),
-}
-
-/// Where a call should run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Strategy {
-    /// Here first, then where there is room.
-    #[default]
-    Default,
-    /// Evenly over all nodes. On one node, the same as the default.
-    Spread,
-    /// On this node.
-    Node {
-        /// Which.
-        node: NodeId,
-        /// Elsewhere if that one is gone; otherwise the call waits for a node that never comes.
-        soft: bool,
-    },
 }
 
 /// What a call does that meets a full actor: one with `max_pending` calls waiting.
@@ -152,6 +135,19 @@ impl Options {
             && self.num_gpus == 0.0
             && self.memory == 0
             && self.resources.is_empty()
+    }
+
+    /// The options of a call that holds what such an actor asks for.
+    pub(crate) fn of_actor(own: &ActorOptions) -> Options {
+        Options {
+            num_cpus: own.num_cpus,
+            num_gpus: own.num_gpus,
+            memory: own.memory,
+            resources: own.resources.clone(),
+            priority: own.priority,
+            held: true,
+            ..Options::of_method()
+        }
     }
 
     /// What the call holds while it runs.

@@ -171,6 +171,11 @@ macro_rules! __actor_option_methods {
             self.$field.detached = true;
             self
         }
+        /// On which node the actor lives.
+        pub fn strategy(mut self, strategy: $crate::Strategy) -> Self {
+            self.$field.strategy = strategy;
+            self
+        }
         /// Who decides when the actor fails beyond its own `max_restarts`.
         pub fn supervisor(mut self, supervisor: &$crate::Supervisor) -> Self {
             self.$field.supervisor = ::core::option::Option::Some(supervisor.__supervised());

@@ -9,7 +9,8 @@
 use super::arg::{Input, Inputs, IntoArg};
 use super::call::{Call, Results};
 use super::function::{Body, RemoteFunction};
-use super::options::{RetryOn, Strategy};
+use super::options::RetryOn;
+use crate::base::Strategy;
 use crate::object::{Object, Result, View};
 use raykit::prelude::*;
 use std::pin::pin;

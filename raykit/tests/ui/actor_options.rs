@@ -12,7 +12,7 @@ struct OfMethod;
 #[remote(concurrency_group = "io")]
 struct OneGroup;
 
-#[remote(strategy = Spread)]
+#[remote(strategy = Nearby)]
 struct OfFunction;
 
 #[remote(max_restarts = -1)]

@@ -1,0 +1,110 @@
+//! How an actor is made on a node other than the one that wants it: its constructor and options, as
+//! they travel. What it asks for in resources travels beside them, as for any call.
+
+use crate::actor::options::ActorOptions;
+use crate::base::{ActorId, NodeId, Strategy};
+use crate::proto::wire::record;
+use crate::task::function::Function;
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub(super) struct Plan {
+    pub(super) constructor: &'static Function,
+    pub(super) options: ActorOptions,
+    /// The head is to have it made somewhere, and to keep it.
+    pub(super) by_head: bool,
+}
+
+/// The options that travel. Those of the type (its groups, whether it is pinned) do not.
+pub(super) struct Written {
+    max_restarts: u32,
+    /// Milliseconds.
+    restart_window: Option<u64>,
+    max_retries: u32,
+    max_concurrency: u32,
+    max_pending: u32,
+    checkpoint_every: u32,
+    priority: Option<u32>,
+    out_of_order: bool,
+    name: Option<String>,
+    namespace: Option<String>,
+    detached: bool,
+    strategy: (u32, NodeId),
+    known_as: (NodeId, u64),
+    pub(super) by_head: bool,
+}
+record!(Written {
+    max_restarts,
+    restart_window,
+    max_retries,
+    max_concurrency,
+    max_pending,
+    checkpoint_every,
+    priority,
+    out_of_order,
+    name,
+    namespace,
+    detached,
+    strategy,
+    known_as,
+    by_head,
+});
+
+impl Plan {
+    pub(super) fn write(&self) -> Written {
+        let own = &self.options;
+        let id = own.known_as.unwrap_or(ActorId { node: NodeId(0), sequence: 0 });
+        Written {
+            max_restarts: own.max_restarts,
+            restart_window: own.restart_window.map(|window| window.as_millis() as u64),
+            max_retries: own.max_retries,
+            max_concurrency: own.max_concurrency,
+            max_pending: own.max_pending,
+            checkpoint_every: own.checkpoint_every,
+            priority: own.priority.map(|priority| priority as u32),
+            out_of_order: own.out_of_order,
+            name: own.name.as_ref().map(|name| name.to_string()),
+            namespace: own.namespace.as_ref().map(|name| name.to_string()),
+            detached: own.detached && self.by_head,
+            strategy: match own.strategy {
+                Strategy::Default => (0, NodeId(0)),
+                Strategy::Spread => (1, NodeId(0)),
+                Strategy::Node { node, soft: false } => (2, node),
+                Strategy::Node { node, soft: true } => (3, node),
+            },
+            known_as: (id.node, id.sequence),
+            by_head: self.by_head,
+        }
+    }
+}
+
+impl Written {
+    /// The options of an actor of this type, the resources left out.
+    pub(super) fn read(self, defaults: &ActorOptions) -> ActorOptions {
+        let (which, node) = self.strategy;
+        let (creator, sequence) = self.known_as;
+        ActorOptions {
+            max_restarts: self.max_restarts,
+            restart_window: self.restart_window.map(Duration::from_millis),
+            max_retries: self.max_retries,
+            max_concurrency: self.max_concurrency,
+            max_pending: self.max_pending,
+            checkpoint_every: self.checkpoint_every,
+            priority: self.priority.map(|priority| priority as i32),
+            out_of_order: self.out_of_order,
+            name: self.name.map(Cow::Owned),
+            namespace: self.namespace.map(Cow::Owned),
+            detached: self.detached,
+            strategy: match which {
+                1 => Strategy::Spread,
+                2 => Strategy::Node { node, soft: false },
+                3 => Strategy::Node { node, soft: true },
+                _ => Strategy::Default,
+            },
+            known_as: Some(ActorId { node: creator, sequence }),
+            get_if_exists: false,
+            supervisor: None,
+            ..defaults.clone()
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Names of actors, and what nodes ask each other about them.
+
+use crate::actor::options::ActorOptions;
+use crate::base::NodeId;
+use crate::proto::wire::{Reader, Wire};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+
+/// Namespace and name of an actor.
+pub(super) type Name = (String, String);
+
+/// Where names are that were given no namespace.
+const NAMESPACE: &str = "default";
+
+pub(super) fn full_name(namespace: Option<&str>, name: &str) -> Name {
+    (namespace.unwrap_or(NAMESPACE).to_owned(), name.to_owned())
+}
+
+/// The name that an actor with these options has here. One that lives here for another node has it
+/// there.
+pub(super) fn name_of(options: &ActorOptions) -> Option<Name> {
+    let name = options.name.as_deref().filter(|_| options.known_as.is_none())?;
+    Some(full_name(options.namespace.as_deref(), name))
+}
+
+#[derive(Clone)]
+pub(super) enum Question {
+    /// The head: may the actor of this node have the name?
+    Claim { name: Name, home: NodeId },
+    /// The head: the name is free.
+    Free { name: Name },
+    /// The head: who has the actor of that name?
+    Home { name: Name },
+    /// Who has it: a handle of it, if it is of that type.
+    Named { name: Name, type_name: String },
+}
+
+impl Wire for Question {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Question::Claim { name, home } => {
+                out.push(0);
+                name.put(out);
+                home.put(out);
+            }
+            Question::Free { name } => {
+                out.push(1);
+                name.put(out);
+            }
+            Question::Home { name } => {
+                out.push(2);
+                name.put(out);
+            }
+            Question::Named { name, type_name } => {
+                out.push(3);
+                name.put(out);
+                type_name.put(out);
+            }
+        }
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match u8::take(from)? {
+            0 => Question::Claim { name: Wire::take(from)?, home: Wire::take(from)? },
+            1 => Question::Free { name: Wire::take(from)? },
+            2 => Question::Home { name: Wire::take(from)? },
+            3 => Question::Named { name: Wire::take(from)?, type_name: Wire::take(from)? },
+            _ => return None,
+        })
+    }
+}
+
+/// The head's table of names.
+#[derive(Default)]
+pub(super) struct Names(Mutex<HashMap<Name, Entry>>);
+
+struct Entry {
+    home: NodeId,
+    /// Who has asked for it, which for what the head is to keep is not its home.
+    claimant: NodeId,
+}
+
+impl Names {
+    /// Gives the name to that node's actor, unless another one has it, whose home is returned.
+    /// `here`: its home is said to be the head, and that has it.
+    pub(super) fn claim(
+        &self,
+        name: &Name,
+        home: NodeId,
+        claimant: NodeId,
+        here: bool,
+    ) -> Option<NodeId> {
+        let mut names = self.0.lock();
+        let there = names.get(name).map(|entry| entry.home);
+        let other = there.filter(|there| *there != home).or(here.then_some(home));
+        if other.is_none() {
+            names.insert(name.clone(), Entry { home, claimant });
+        }
+        other
+    }
+
+    pub(super) fn home(&self, name: &Name) -> Option<NodeId> {
+        self.0.lock().get(name).map(|entry| entry.home)
+    }
+
+    pub(super) fn free(&self, name: &Name, home: NodeId) {
+        let mut names = self.0.lock();
+        if names.get(name).is_some_and(|entry| entry.home == home) {
+            names.remove(name);
+        }
+    }
+
+    /// A node is gone, and with it the names of its actors. Those that it had asked for the head to
+    /// keep.
+    pub(super) fn gone(&self, gone: NodeId) -> Vec<Name> {
+        let mut names = self.0.lock();
+        names.retain(|_, entry| entry.home != gone);
+        let asked = names.iter().filter(|(_, entry)| entry.claimant == gone);
+        asked.map(|(name, _)| name.clone()).collect()
+    }
+}
