@@ -78,12 +78,13 @@ pub use actor::supervise::{Decision, Restart};
 pub use api::actor::{Actor, ActorRef, Handle, WeakHandle, actor, actor_in};
 pub use api::cluster::{Context, NodeInfo, Stats, context, explain, join_token, nodes, stats};
 pub use api::get::{Gather, Getting, Timed, get, get_timeout, put};
+pub use api::group::{Bundle, PlacementGroup, PlacementGroupOptions, placement_groups};
 pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 #[cfg(feature = "cluster")]
 pub use api::worker::{NodeArgs, worker};
-pub use base::{ActorId, NodeId, ObjectId, Strategy, TaskId};
+pub use base::{ActorId, NodeId, ObjectId, PlacementGroupId, PlacementStrategy, Strategy, TaskId};
 pub use kit::gathered::{Gathered, Gathering};
 pub use kit::group::ActorGroup;
 pub use kit::map::Mapped;

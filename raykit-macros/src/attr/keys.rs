@@ -3,7 +3,7 @@
 use super::Owner;
 use proc_macro2::Ident;
 
-/// Of functions. Messages list them, apart from `labels`, whose time has not come.
+/// Of functions.
 const FUNCTION: &[&str] = &[
     "num_cpus",
     "num_gpus",
@@ -82,8 +82,8 @@ fn keys(owner: Owner) -> &'static [&'static str] {
 
 /// The keys in words.
 pub(super) fn list(owner: Owner) -> String {
-    let known = keys(owner).iter().filter(|key| **key != "labels");
-    let list = known.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let known = keys(owner).iter().map(|key| format!("`{key}`"));
+    let list = known.collect::<Vec<_>>().join(", ");
     match owner {
         Owner::Function => format!("the options are {list}"),
         Owner::Struct => format!("the options of an actor are {list}"),

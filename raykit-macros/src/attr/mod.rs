@@ -110,11 +110,7 @@ impl Options {
         let (field, value) = match key {
             "num_cpus" | "num_gpus" => (key, values::amount(raykit, key, entry.expression()?)?),
             "resources" => (key, values::resources(raykit, entry)?),
-            "labels" => {
-                let words =
-                    "labels come with the cluster and are not supported yet; leave them out";
-                return Err(syn::Error::new(entry.key.span(), words));
-            }
+            "labels" => (key, values::labels(entry)?),
             "name" | "namespace" => {
                 let name = entry.expression()?;
                 (key, values::some(code!(::std::borrow::Cow::Borrowed(#name))))
@@ -202,7 +198,7 @@ impl Entry {
         } else if input.peek(syn::token::Paren) {
             let content;
             syn::parenthesized!(content in input);
-            if key == "resources" || key == "concurrency_groups" {
+            if ["resources", "labels", "concurrency_groups"].iter().any(|list| key == list) {
                 Value::List(Punctuated::parse_terminated(&content)?)
             } else {
                 content.parse::<TokenStream>()?;

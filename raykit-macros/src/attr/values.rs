@@ -104,6 +104,22 @@ pub(super) fn resources(raykit: &Path, entry: &Entry) -> syn::Result<TokenStream
     })))
 }
 
+pub(super) fn labels(entry: &Entry) -> syn::Result<TokenStream> {
+    let Value::List(list) = &entry.value else {
+        let words = "write `labels(\"zone\" = \"a\", ..)`";
+        return Err(syn::Error::new(entry.key.span(), words));
+    };
+    let pair = |Named { name, value }: &Named| code!((::std::borrow::Cow::Borrowed(#name), ::std::borrow::Cow::Borrowed(#value)));
+    let pairs = list.iter().map(pair);
+    Ok(code!(::std::borrow::Cow::Borrowed({
+        const __LABELS: &[(
+            ::std::borrow::Cow<'static, ::core::primitive::str>,
+            ::std::borrow::Cow<'static, ::core::primitive::str>,
+        )] = &[#(#pairs),*];
+        __LABELS
+    })))
+}
+
 pub(super) fn num_returns(value: &Expr) -> syn::Result<Option<NumReturns>> {
     let place = match value {
         Expr::Lit(ExprLit { lit: Lit::Int(place), .. }) => place.clone(),

@@ -1,6 +1,7 @@
 //! What an actor asks for, beside its constructor's arguments.
 
 use super::supervise::Supervised;
+use crate::base::quantity::Resources;
 use crate::base::{ActorId, Strategy};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub struct ActorOptions {
     pub num_gpus: f64,
     pub memory: u64,
     pub resources: Cow<'static, [(Cow<'static, str>, f64)]>,
+    pub labels: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     pub max_restarts: u32,
     pub restart_window: Option<Duration>,
     pub max_retries: u32,
@@ -43,6 +45,7 @@ impl ActorOptions {
             num_gpus: 0.0,
             memory: 0,
             resources: Cow::Borrowed(&[]),
+            labels: Cow::Borrowed(&[]),
             max_restarts: 0,
             restart_window: None,
             max_retries: 0,
@@ -61,6 +64,16 @@ impl ActorOptions {
             strategy: Strategy::Default,
             known_as: None,
         }
+    }
+}
+
+impl ActorOptions {
+    /// Whether the actor holds CPUs, so that its methods are charged none.
+    pub(crate) fn holds_cpu(&self) -> bool {
+        let of_bundle = |(name, amount): &(Cow<'static, str>, f64)| {
+            *amount > 0.0 && name.ends_with(Resources::CPU_OF_BUNDLE)
+        };
+        self.num_cpus > 0.0 || self.resources.iter().any(of_bundle)
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod init;
 pub(crate) mod worker;
 pub(crate) mod program;
 pub(crate) mod get;
+pub(crate) mod group;
 pub(crate) mod wait;
 pub(crate) mod stream;
 pub(crate) mod cluster;

@@ -30,6 +30,13 @@ pub struct ActorId {
     pub(crate) sequence: u64,
 }
 
+/// One placement group.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlacementGroupId {
+    pub(crate) node: NodeId,
+    pub(crate) sequence: u64,
+}
+
 impl TaskId {
     /// The id of the result at `index` of this task.
     pub(crate) fn result(self, index: u32) -> ObjectId {
@@ -91,6 +98,11 @@ impl fmt::Display for ActorId {
         write!(f, "a{}@{}", self.sequence, self.node)
     }
 }
+impl fmt::Display for PlacementGroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "g{}@{}", self.sequence, self.node)
+    }
+}
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "o{}.{}@{}", self.sequence, self.index, self.node)
@@ -106,4 +118,4 @@ macro_rules! debug_as_display {
         }
     )*};
 }
-debug_as_display!(NodeId, TaskId, ObjectId, ActorId);
+debug_as_display!(NodeId, TaskId, ObjectId, ActorId, PlacementGroupId);

@@ -145,6 +145,25 @@ pub(crate) const CLAIMS_MAX: u32 = 1_000;
 /// How long a task that no present node could ever run waits for one that can.
 pub(crate) const INFEASIBLE_MS: u64 = 30_000;
 
+/// How long nodes have to set aside what the bundles of a placement group ask for; tasks that run
+/// have to end first.
+pub(crate) const RESERVE_MS: u64 = 2_000;
+
+/// First pause before a placement group is tried again; it doubles with each further one.
+pub(crate) const RESERVE_AGAIN_MS: u64 = 20;
+
+/// Longest such pause.
+pub(crate) const RESERVE_AGAIN_MS_MAX: u64 = 1_000;
+
+/// Placement groups at a time, each of which all nodes know.
+pub(crate) const GROUPS_MAX: usize = 10_000;
+
+/// Placement groups that have ended and are remembered as such.
+pub(crate) const ENDED_GROUPS_KEPT: usize = 1_000;
+
+/// Bundles of one placement group.
+pub(crate) const BUNDLES_MAX: usize = 1_000;
+
 /// Tasks that a node may have of another one beyond those that it can run at once: as many as it
 /// has finished within so long.
 pub(crate) const AHEAD_MS: u64 = 10;

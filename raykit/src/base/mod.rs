@@ -5,6 +5,7 @@
 //! Absent on purpose: tasks, objects, threads. What this room knows can be used anywhere.
 
 pub(crate) mod id;
+pub(crate) mod labels;
 pub(crate) mod limits;
 pub(crate) mod moment;
 pub(crate) mod quiet;
@@ -15,5 +16,5 @@ pub(crate) mod spin;
 pub(crate) mod strategy;
 pub(crate) mod sync;
 
-pub use id::{ActorId, NodeId, ObjectId, TaskId};
-pub use strategy::Strategy;
+pub use id::{ActorId, NodeId, ObjectId, PlacementGroupId, TaskId};
+pub use strategy::{PlacementStrategy, Strategy};

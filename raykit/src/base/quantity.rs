@@ -1,6 +1,7 @@
 //! Amounts of resources in fixed point, so that taking and giving back is exact: 0.1 taken ten
 //! times is 1, and what comes back is what was taken.
 
+use super::id::PlacementGroupId;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -59,6 +60,22 @@ pub(crate) struct Resources {
     pub(crate) named: Vec<(Cow<'static, str>, Amount)>,
 }
 
+/// How the names begin that `Resources::in_group` gives.
+struct GroupNames {
+    any: String,
+    one: String,
+}
+
+impl GroupNames {
+    fn new(group: PlacementGroupId) -> GroupNames {
+        GroupNames { any: format!("{group}/"), one: format!("{group}.") }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        name.starts_with(&self.any) || name.starts_with(&self.one)
+    }
+}
+
 impl Resources {
     /// Whether nothing but CPU is asked for.
     pub(crate) fn is_cpu_only(&self) -> bool {
@@ -113,6 +130,60 @@ impl Resources {
                 held.1.0 = held.1.0.saturating_sub(amount.0);
             }
         }
+    }
+
+    /// How the names end of CPUs that are reserved for a placement group.
+    pub(crate) const CPU_OF_BUNDLE: &str = "/num_cpus";
+
+    /// The same, of what is reserved for a placement group: of that bundle, or of any that lies on
+    /// the same node. A node to which a bundle is given has these besides its own.
+    pub(crate) fn in_group(&self, group: PlacementGroupId, bundle: Option<u32>) -> Resources {
+        let mut named = Vec::new();
+        let mut put = |kind: &str, amount: Amount| {
+            if amount > Amount::ZERO {
+                named.push((format!("{group}/{kind}").into(), amount));
+                named.extend(bundle.map(|at| (format!("{group}.{at}/{kind}").into(), amount)));
+            }
+        };
+        put(&Resources::CPU_OF_BUNDLE[1..], self.cpu);
+        put("num_gpus", self.gpu);
+        put("memory", Amount(self.memory));
+        self.named.iter().for_each(|(name, amount)| put(name, *amount));
+        Resources { named, ..Resources::NOTHING }
+    }
+
+    /// Whether something of what is reserved for that group is among it.
+    pub(crate) fn is_of_group(&self, group: PlacementGroupId) -> bool {
+        let of = GroupNames::new(group);
+        self.named.iter().any(|(name, _)| of.has(name))
+    }
+
+    /// What of it is reserved for that group.
+    pub(crate) fn of_group(&self, group: PlacementGroupId) -> Resources {
+        let of = GroupNames::new(group);
+        let named = self.named.iter().filter(|(name, _)| of.has(name)).cloned().collect();
+        Resources { named, ..Resources::NOTHING }
+    }
+
+    /// Whether each name of it is known here, if only with nothing left.
+    pub(crate) fn is_named_in(&self, here: &Resources) -> bool {
+        let known = |name: &str| here.named.iter().any(|held| held.0 == name);
+        self.named.iter().all(|(name, _)| known(name))
+    }
+
+    /// Adds the names of `other` that are not here, with nothing of them.
+    pub(crate) fn add_names(&mut self, other: &Resources) {
+        for (name, _) in &other.named {
+            if self.named.iter().all(|held| held.0 != *name) {
+                self.named.push((name.clone(), Amount::ZERO));
+            }
+        }
+    }
+
+    /// Forgets the names of what was reserved for that group.
+    pub(crate) fn forget_group(&mut self, group: PlacementGroupId) {
+        let of = GroupNames::new(group);
+        self.named.retain(|(name, _)| !of.has(name));
     }
 
     /// No amount of anything.

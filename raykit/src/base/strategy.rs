@@ -1,6 +1,7 @@
-//! `Strategy`: where a call should run, or an actor live.
+//! `Strategy`: where a call should run, or an actor live; and `PlacementStrategy`, the same for the
+//! bundles of a placement group.
 
-use super::id::NodeId;
+use super::id::{NodeId, PlacementGroupId};
 
 /// Where a call should run, or an actor live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,4 +20,30 @@ pub enum Strategy {
         /// while.
         soft: bool,
     },
+    /// On what a placement group has reserved; [`PlacementGroup::bundle`] and
+    /// [`PlacementGroup::any`] give this.
+    ///
+    /// [`PlacementGroup::bundle`]: crate::PlacementGroup::bundle
+    /// [`PlacementGroup::any`]: crate::PlacementGroup::any
+    Group {
+        /// Which.
+        group: PlacementGroupId,
+        /// The bundle; `None`: whichever has room.
+        bundle: Option<u32>,
+    },
+}
+
+/// How the bundles of a placement group lie on nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlacementStrategy {
+    /// On as few nodes as can be.
+    #[default]
+    Pack,
+    /// On different nodes, as far as there are so many.
+    Spread,
+    /// All on one node, or there is no group.
+    StrictPack,
+    /// Each on a node of its own, or there is no group.
+    StrictSpread,
 }

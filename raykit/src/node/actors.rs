@@ -89,6 +89,11 @@ fn is_over(claim: &RawRef) -> bool {
 }
 
 impl Actors {
+    /// Those that live here and have not ended.
+    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
+        self.state.lock().all()
+    }
+
     /// Actors that have not ended.
     pub(crate) fn len(&self) -> usize {
         self.state.lock().alive.len()

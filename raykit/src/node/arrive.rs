@@ -41,6 +41,7 @@ impl Task {
             && self.pipe().is_none()
             && !self.has_arrived()
             && self.options().strategy == Strategy::Default
+            && self.options().labels.is_empty()
             && !heavy(&self.inputs())
     }
 }
@@ -53,6 +54,7 @@ impl Node {
         }
         let options = task.options();
         options.strategy != Strategy::Default
+            || !options.labels.is_empty()
             || options
                 .request()
                 .is_ok_and(|want| want.lacking(self.pool.budget().total()).is_some())

@@ -325,7 +325,7 @@ impl Cell {
         if holds {
             (options.held, options.num_cpus) = (true, own.num_cpus);
             (options.num_gpus, options.memory) = (own.num_gpus, own.memory);
-            options.resources = own.resources.clone();
+            (options.resources, options.strategy) = (own.resources.clone(), own.strategy);
         }
         options.priority = own.priority;
         Some(Box::new(options))

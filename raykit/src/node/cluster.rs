@@ -6,7 +6,7 @@ use super::question::Names;
 use super::task::Task;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{NodeId, ObjectId, Strategy, TaskId};
+use crate::base::{NodeId, ObjectId, PlacementGroupId, Strategy, TaskId};
 use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
@@ -15,7 +15,7 @@ use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
 use crate::object::value::{Payload, Value};
 use crate::proto::event::Wish;
-use crate::proto::wire::{Bytes, LeaseId, Member, Reader, Wire};
+use crate::proto::wire::{Bytes, Group, LeaseId, Member, Reader, Wire};
 use parking_lot::{Condvar, Mutex};
 use std::any::Any;
 use std::collections::HashMap;
@@ -134,6 +134,19 @@ pub(super) enum Post {
         what: Fetch,
         bytes: Result<Buffer>,
     },
+    /// A placement group is wanted.
+    NewGroup {
+        group: PlacementGroupId,
+        known: Group,
+        detached: bool,
+    },
+    EndGroup(PlacementGroupId),
+    /// What a bundle asks for is set aside here.
+    Reserved {
+        group: PlacementGroupId,
+        attempt: u64,
+        bundle: u32,
+    },
     Leave(String),
 }
 
@@ -176,6 +189,7 @@ pub(super) fn wish(strategy: Strategy) -> Wish {
     match strategy {
         Strategy::Spread => Wish::Spread,
         Strategy::Node { node, soft } => Wish::At { node, soft },
+        Strategy::Group { group, bundle } => Wish::Group { group, bundle },
         Strategy::Default => Wish::Anywhere,
     }
 }
@@ -421,6 +435,7 @@ impl Node {
             let error = error.clone().in_task(task.name(), task.id());
             self.after_attempt(task, Err(error));
         }
+        self.end_groups(error);
         let foreign: Vec<ObjectId> = cluster.foreign.lock().keys().copied().collect();
         for object in foreign {
             if let Some(reference) = cluster.held(object) {

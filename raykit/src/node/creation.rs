@@ -41,6 +41,10 @@ pub(crate) fn create(
         let text = "a detached actor needs a name, or nobody could ever find it again";
         return Err(Error::new(ErrorKind::Config, text));
     }
+    if let Strategy::Group { group, bundle } = options.strategy {
+        node.fits_group(&CallOptions::of_actor(&options), group, bundle)?;
+    }
+    CallOptions::of_actor(&options).needs()?;
     let birth = birth_of((constructor.path)());
     // What belongs together, or takes another one's place, stays together.
     let bound = birth.is_some() || options.supervisor.is_some();
@@ -105,8 +109,11 @@ fn goes_away(
     options: &ActorOptions,
 ) -> bool {
     let total = node.pool.budget().total();
+    if !options.labels.is_empty() {
+        return true;
+    }
     match options.strategy {
-        Strategy::Spread => true,
+        Strategy::Spread | Strategy::Group { .. } => true,
         Strategy::Node { node: there, soft } => {
             there != node.id
                 && (!soft || cluster.members().iter().any(|member| member.node == there))

@@ -55,6 +55,11 @@ impl Futures {
         drop(before);
     }
 
+    /// Those that run.
+    pub(super) fn tasks(&self) -> Vec<Arc<Task>> {
+        self.state.lock().tasks.values().cloned().collect()
+    }
+
     /// It has ended.
     pub(super) fn leave(&self, task: &Task, attempt: u32) {
         let key = (task.id().sequence, attempt);

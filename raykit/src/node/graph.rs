@@ -108,7 +108,7 @@ impl Registered {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let edges = self.node.graph.waits.lock();
         let waits = Waits { edges: &edges, kept: RefCell::default() };
-        let found = never_ends(&waits, &self.edge, self.node.pool.budget().total());
+        let found = never_ends(&waits, &self.edge, &self.node.pool.budget().whole());
         let kept = waits.kept.into_inner();
         drop(edges);
         quietly(|| drop(kept));

@@ -10,7 +10,7 @@ use super::task::Task;
 use crate::base::moment::Moment;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{NodeId, ObjectId};
+use crate::base::{NodeId, ObjectId, Strategy};
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::RawRef;
@@ -195,20 +195,24 @@ impl Hands {
             Post::Dropped { object, generation } => Event::Dropped { object, generation },
             Post::Cancel(object) => Event::Cancel(object),
             Post::Fetched { what, bytes } => return self.fetched(what, bytes, road),
+            Post::NewGroup { group, known, detached } => Event::NewGroup { group, known, detached },
+            Post::EndGroup(group) => Event::EndGroup(group),
+            Post::Reserved { group, attempt, bundle } => Event::Reserved { group, attempt, bundle },
             Post::Leave(why) => Event::Leave(why),
         };
         self.happened(event, road);
     }
 
     fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {
-        let (want, holds, spec, refs) = {
+        let (want, labels, holds, spec, refs) = {
             let away = self.cluster.away.lock();
             let away = away.get(&lease.task).filter(|away| away.lease == lease)?;
             let holds = away.task.options().held;
-            (away.want.clone(), holds, Arc::clone(&away.spec), away.refs.clone())
+            let labels = away.task.options().needs().unwrap_or_default();
+            (away.want.clone(), labels, holds, Arc::clone(&away.spec), away.refs.clone())
         };
         let refs = refs.iter().map(|reference| self.claim(reference)).collect();
-        Some(Offer { lease, want, wish, holds, spec, refs })
+        Some(Offer { lease, want, wish, labels, holds, spec, refs })
     }
 
     /// Claims an object for the brain. The name that other nodes know it by.
@@ -345,15 +349,15 @@ impl Hands {
             Action::Settle { lease, by, results } => self.settle(node, lease, by, results, road),
             Action::TurnedDown { lease, why, .. } => self.turned_down(node, lease, &why),
             Action::Lost { lease, by, why } => self.lost(node, lease, by, &why),
-            Action::Infeasible { lease, want } => {
-                if let Some(away) = self.take_away(lease) {
-                    let text = format!("asks for {want}, and no node of the cluster has that");
-                    let error = away.task.error(ErrorKind::Unschedulable, text);
-                    node.settle_away(&away.task, Err(error));
-                }
-            }
+            Action::Infeasible { lease, want } => self.infeasible(node, lease, &want),
             Action::Give { to, count } => self.give(node, to, count),
             Action::Unpark(lease) => drop(self.parked.remove(&lease)),
+            Action::Reserve { group, attempt, bundle, want } => {
+                node.reserve(group, attempt, bundle, want);
+            }
+            Action::Unreserve { group, attempt } => node.unreserve(group, attempt),
+            Action::GroupLies { group, known } => node.group_lies(group, known),
+            Action::GroupEnded { group, why } => node.group_ended(group, &why),
             Action::Send(..)
             | Action::Connect(..)
             | Action::Disconnect(_)
@@ -361,6 +365,19 @@ impl Hands {
             | Action::Gone { .. }
             | Action::Alone { .. } => {}
         }
+    }
+
+    /// Nobody will ever run an own task.
+    fn infeasible(&mut self, node: &Arc<Node>, lease: LeaseId, want: &Resources) {
+        let Some(away) = self.take_away(lease) else { return };
+        let text = match away.task.options().strategy {
+            Strategy::Group { group, .. } => format!(
+                "asks for a bundle of {group}, and there is no such placement group, or not any more"
+            ),
+            _ => format!("asks for {want}, and no node of the cluster has that"),
+        };
+        let error = away.task.error(ErrorKind::Unschedulable, text);
+        node.settle_away(&away.task, Err(error));
     }
 
     /// Begins what another node wants run.
@@ -383,7 +400,9 @@ impl Hands {
                 return self.happened(Event::Refused { lease, why }, road);
             }
         };
-        if self.cluster.is_draining() && called.may_move() {
+        // The word of a placement group may be under way here, or that of its end at the owner's.
+        let unheard = !node.pool.budget().knows(want);
+        if (unheard || self.cluster.is_draining()) && called.may_move() {
             // Nothing is wrong with it: its owner has it run elsewhere.
             return self.happened(Event::Refused { lease, why: Arc::from([]) }, road);
         }

@@ -34,6 +34,7 @@ pub(crate) mod future;
 pub(crate) mod current;
 pub(crate) mod run;
 pub(crate) mod slots;
+mod admit;
 pub(crate) mod submit;
 pub(crate) mod fetch;
 pub(crate) mod stream;
@@ -48,6 +49,7 @@ mod mailbox;
 pub(crate) mod claim;
 mod question;
 pub(crate) mod cluster;
+mod groups;
 mod plan;
 pub(crate) mod order;
 mod pack;
@@ -91,6 +93,7 @@ pub(crate) struct Node {
     pub(crate) timer: timer::Timer,
     pub(crate) futures: future::Futures,
     pub(crate) actors: actors::Actors,
+    pub(crate) groups: groups::Groups,
     pub(crate) timeline: Option<timeline::Timeline>,
     pub(crate) counters: Counters,
     /// Its part in a cluster, if it has one.

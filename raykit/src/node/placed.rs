@@ -16,7 +16,7 @@ use super::task::{Mailbox, Task};
 use super::{Node, slots, submit};
 use crate::actor::options::ActorOptions;
 use crate::base::quiet::quietly;
-use crate::base::{ActorId, NodeId, ObjectId, TaskId};
+use crate::base::{ActorId, NodeId, ObjectId, Strategy, TaskId};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::{Slot, Watched};
@@ -151,6 +151,9 @@ impl Placed {
     pub(super) fn make(self: &Arc<Placed>, node: &Arc<Node>) {
         let inputs = self.berth.lock().inputs.clone();
         let mut options = Options::of_actor(&self.options);
+        if self.by_head {
+            options.strategy = Strategy::Default; // the head sees to it
+        }
         options.name = Some(format!("{}::{}", self.type_name(), self.constructor.name).into());
         let mailbox = Arc::new(Creation(Weak::clone(&self.this), self.id())) as Arc<dyn Mailbox>;
         let task = submit::by_itself(node, &WORD, Some(Box::new(options)), inputs, mailbox);

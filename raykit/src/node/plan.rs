@@ -2,7 +2,7 @@
 //! they travel. What it asks for in resources travels beside them, as for any call.
 
 use crate::actor::options::ActorOptions;
-use crate::base::{ActorId, NodeId, Strategy};
+use crate::base::{ActorId, NodeId, PlacementGroupId, Strategy};
 use crate::proto::wire::record;
 use crate::task::function::Function;
 use std::borrow::Cow;
@@ -30,6 +30,7 @@ pub(super) struct Written {
     namespace: Option<String>,
     detached: bool,
     strategy: (u32, NodeId),
+    group: Option<(PlacementGroupId, Option<u32>)>,
     known_as: (NodeId, u64),
     pub(super) by_head: bool,
 }
@@ -46,6 +47,7 @@ record!(Written {
     namespace,
     detached,
     strategy,
+    group,
     known_as,
     by_head,
 });
@@ -67,10 +69,15 @@ impl Plan {
             namespace: own.namespace.as_ref().map(|name| name.to_string()),
             detached: own.detached && self.by_head,
             strategy: match own.strategy {
-                Strategy::Default => (0, NodeId(0)),
+                Strategy::Default | Strategy::Group { .. } => (0, NodeId(0)),
                 Strategy::Spread => (1, NodeId(0)),
                 Strategy::Node { node, soft: false } => (2, node),
                 Strategy::Node { node, soft: true } => (3, node),
+            },
+            // What a bundle has to give is asked for already, but for what the head is to see to.
+            group: match own.strategy {
+                Strategy::Group { group, bundle } if self.by_head => Some((group, bundle)),
+                _ => None,
             },
             known_as: (id.node, id.sequence),
             by_head: self.by_head,
@@ -95,11 +102,12 @@ impl Written {
             name: self.name.map(Cow::Owned),
             namespace: self.namespace.map(Cow::Owned),
             detached: self.detached,
-            strategy: match which {
-                1 => Strategy::Spread,
-                2 => Strategy::Node { node, soft: false },
-                3 => Strategy::Node { node, soft: true },
-                _ => Strategy::Default,
+            strategy: match (self.group, which) {
+                (Some((group, bundle)), _) => Strategy::Group { group, bundle },
+                (None, 1) => Strategy::Spread,
+                (None, 2) => Strategy::Node { node, soft: false },
+                (None, 3) => Strategy::Node { node, soft: true },
+                (None, _) => Strategy::Default,
             },
             known_as: Some(ActorId { node: creator, sequence }),
             get_if_exists: false,

@@ -1,7 +1,7 @@
 //! A node is built in order and closed in reverse order, each step named here.
 
 use super::settings::{Part, Settings};
-use super::{Counters, Node, actors, current, future, graph, run, timeline, timer};
+use super::{Counters, Node, actors, current, future, graph, groups, run, timeline, timer};
 use crate::base::NodeId;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::shards::Sharded;
@@ -62,6 +62,7 @@ impl Node {
                 timer: timer::Timer::default(),
                 futures: future::Futures::default(),
                 actors: actors::Actors::default(),
+                groups: groups::Groups::default(),
                 began: Instant::now(),
                 timeline: config.timeline.as_deref().map(timeline::Timeline::new),
                 counters: Counters { submitted: Sharded::new(), finished: Sharded::new() },
@@ -115,6 +116,7 @@ impl Node {
         let mut stuck = self.close_futures(self.config.grace);
         stuck.extend(self.pool.close(self.config.grace));
         self.actors.close(self);
+        self.end_groups(&self.closed_error());
         let written = self.timeline.as_ref().map_or(Ok(()), timeline::Timeline::write);
         self.ledger.retire();
         if stuck.is_empty() {

@@ -13,10 +13,9 @@ use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
 use crate::object::raw::RawRef;
 use crate::object::slot::{Slot, Watched};
-use crate::object::value::Value;
 use crate::sched::Job;
 use crate::sched::desk::Work;
-use crate::task::arg::{Given, Inputs};
+use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options;
 use crate::task::pipe::{Ahead, Pipe};
@@ -121,7 +120,10 @@ impl NewTask {
             let bytes = asked.backpressure_bytes.unwrap_or(STREAM_BYTES_AHEAD);
             // Where both nodes keep items for a while each has its part of the brake.
             let far = self.mailbox.as_ref().is_some_and(|mailbox| mailbox.is_far());
-            let shared = far || self.arrived.is_some() || asked.strategy != Strategy::Default;
+            let shared = far
+                || self.arrived.is_some()
+                || asked.strategy != Strategy::Default
+                || !asked.labels.is_empty();
             Arc::new(Pipe::new(match shared {
                 true => flow::part(asked),
                 false => Ahead { items, bytes },
@@ -310,36 +312,6 @@ impl Node {
         }
     }
 
-    /// Whether the options mean something and this node could ever meet them.
-    fn admissible(&self, function: &Function, asked: &Options) -> Result<(), Error> {
-        if asked.is_plain() && self.has_whole_cpu || asked.is_nothing() {
-            return Ok(());
-        }
-        let want = asked.request()?;
-        match want.lacking(self.pool.budget().total()) {
-            None => Ok(()),
-            // Another node may have it; actors are where they are made.
-            Some(_) if self.cluster.get().is_some() && function.is_mobile() => Ok(()),
-            Some((name, wanted, had)) => {
-                let text = format!("asks for {name} = {wanted}, and this node has {had} in all");
-                Err(Error::new(ErrorKind::Unschedulable, text))
-            }
-        }
-    }
-
-    /// In the mode that tests use, every argument goes through bytes.
-    fn encode_if_always(&self, inputs: &mut Inputs) -> Result<(), Error> {
-        if !self.config.always_encode {
-            return Ok(());
-        }
-        for input in inputs.as_mut_slice() {
-            if let Given::Value(value) = &input.0 {
-                input.0 = Given::Value(Value::Sealed(value.seal()?));
-            }
-        }
-        Ok(())
-    }
-
     /// Counts the arguments that are not there and is called back by each.
     pub(super) fn await_arguments(self: &Arc<Node>, task: &Arc<Task>) {
         let waker = Waker::from(Arc::clone(task));
@@ -419,7 +391,11 @@ impl Node {
                 self.run_async(task, None, None);
             }
             Ok(want) => {
-                self.pool.request(want, Arc::clone(&task) as Arc<dyn Job>);
+                if !self.pool.request(want, Arc::clone(&task) as Arc<dyn Job>) && task.give_up() {
+                    let text = "asks for what is not here, or not any more";
+                    let error = task.error(ErrorKind::Unschedulable, text);
+                    return self.finish_unrun(&task, error);
+                }
                 // Who gave it up before it asked found nothing to withdraw.
                 if task.state() == State::Done {
                     self.pool.withdraw(&task);

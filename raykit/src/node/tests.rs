@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+mod groups;
 mod placed;
 
 enum Word {
@@ -125,6 +126,11 @@ impl World {
     }
 
     fn join(&mut self, cpus: usize) -> Joined {
+        self.join_as(cpus, "")
+    }
+
+    /// A node with the label `zone`, unless that is empty.
+    fn join_as(&mut self, cpus: usize, zone: &str) -> Joined {
         let node = Node::start(settings(cpus)).expect("a node starts");
         let cluster = Cluster::new(node.id, self.head.unwrap_or(node.id), Vec::new());
         let member = Member {
@@ -134,7 +140,10 @@ impl World {
             host: 1,
             driver: false,
             total: node.pool.budget().total().clone(),
-            labels: Vec::new(),
+            labels: [("zone".to_owned(), zone.to_owned())]
+                .into_iter()
+                .filter(|(_, zone)| !zone.is_empty())
+                .collect(),
         };
         let welcome = match self.head {
             None => Welcome { head: node.id, version: 1, members: vec![member], gone: Vec::new() },
@@ -265,6 +274,14 @@ fn large_values_go_both_ways() {
         assert_eq!(crate::get(&sums).unwrap(), vec![200_000.0; 4]);
     });
     nothing_left(&[&head, &other]);
+}
+
+fn until(what: &str, done: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < limit, "{what}");
+        std::thread::yield_now();
+    }
 }
 
 fn nothing_left(members: &[&Joined]) {

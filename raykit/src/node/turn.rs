@@ -58,7 +58,7 @@ impl Cell {
         }
         let turn = Arc::clone(self) as Arc<dyn Job>;
         // One that holds CPUs of its own runs on these.
-        match (self.desk(), self.options.num_cpus > 0.0) {
+        match (self.desk(), self.options.holds_cpu()) {
             (Some(desk), holds) => {
                 let turn = if holds { Work::Held(turn) } else { Work::Charged(turn) };
                 let _ = desk.bring(turn); // where it closes, the node ends the actor
@@ -166,7 +166,7 @@ impl Cell {
         if late || (more && turn == Turn::OfThreads && !taking.on_worker) {
             (core.queued, core.active) = (core.queued + 1, core.active - 1);
             core.solo = false;
-            let behind = late && self.options.num_cpus == 0.0;
+            let behind = late && !self.options.holds_cpu();
             return if behind { Step::Behind } else { Step::Again(turn) };
         }
         let mail = if more && !node.is_closed() { core.inbox.start() } else { None };

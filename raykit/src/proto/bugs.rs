@@ -51,11 +51,17 @@ pub(crate) enum Bug {
     RefusedForgotten,
     /// A node that comes in is not told what the others have to do.
     LoadsUntold,
+    /// A placement group lies where it should as soon as one node has set something aside.
+    HalfGroup,
+    /// What was set aside in vain is kept.
+    ReservedForEver,
+    /// A node that comes in is not told of placement groups.
+    GroupsUntold,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 24] = [
+    pub(crate) const ALL: [Bug; 27] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -80,6 +86,9 @@ impl Bug {
         Bug::GoneUntold,
         Bug::RefusedForgotten,
         Bug::LoadsUntold,
+        Bug::HalfGroup,
+        Bug::ReservedForEver,
+        Bug::GroupsUntold,
     ];
 }
 

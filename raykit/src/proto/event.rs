@@ -4,9 +4,11 @@
 //! `Let` says that the claim has ended. Whatever ids stand in an action are held by a `Hold`
 //! before.
 
-use super::wire::{Bytes, LeaseId, Load, Member, Outcome};
+use super::wire::{Bytes, Group, LeaseId, Load, Member, Outcome};
+use crate::base::labels::Need;
 use crate::base::quantity::Resources;
-use crate::base::{NodeId, ObjectId};
+use crate::base::{NodeId, ObjectId, PlacementGroupId};
+use std::sync::Arc;
 
 /// A task for any node that has room, or for one in particular.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct Offer {
     pub(crate) lease: LeaseId,
     pub(crate) want: Resources,
     pub(crate) wish: Wish,
+    /// What the labels of the node must be.
+    pub(crate) labels: Arc<[Need]>,
     /// What it makes keeps what it asks for when it has run.
     pub(crate) holds: bool,
     /// The call, for whoever runs it.
@@ -31,6 +35,8 @@ pub(crate) enum Wish {
     Spread,
     /// On this node. `soft`: elsewhere if that is gone.
     At { node: NodeId, soft: bool },
+    /// Where that bundle of a placement group lies, or any of its bundles that has room.
+    Group { group: PlacementGroupId, bundle: Option<u32> },
 }
 
 /// What the brain hears.
@@ -70,6 +76,13 @@ pub(crate) enum Event {
     Cancel(ObjectId),
     /// The large results of a task that ran there are here now.
     Unpark { lease: LeaseId, by: NodeId },
+    /// This node wants a placement group: where its bundles lie is not known yet. `detached`: it
+    /// outlives this node.
+    NewGroup { group: PlacementGroupId, known: Group, detached: bool },
+    /// A placement group is not wanted any more.
+    EndGroup(PlacementGroupId),
+    /// What a bundle asks for is set aside.
+    Reserved { group: PlacementGroupId, attempt: u64, bundle: u32 },
     /// This node goes, for this reason.
     Leave(String),
 }
@@ -116,6 +129,15 @@ pub(crate) enum Action {
     Fill { object: ObjectId, outcome: Outcome },
     /// The large results of that call are not needed here any more.
     Unpark(LeaseId),
+    /// Set aside what a bundle asks for, as soon as it is free.
+    Reserve { group: PlacementGroupId, attempt: u64, bundle: u32, want: Resources },
+    /// What was set aside at that attempt, or is to be, is free again.
+    Unreserve { group: PlacementGroupId, attempt: u64 },
+    /// A placement group lies there now; what was set aside here for it is for tasks that ask for
+    /// it.
+    GroupLies { group: PlacementGroupId, known: Group },
+    /// There is no such group any more: what runs there ends.
+    GroupEnded { group: PlacementGroupId, why: String },
     /// A node has come, or this one has heard of it.
     Joined(Member),
     /// A node is gone for good.

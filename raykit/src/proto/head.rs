@@ -63,6 +63,10 @@ impl Peers {
         if !loads.is_empty() && !planted(Bug::LoadsUntold) {
             self.send(cx, node, &Frame::Loads { loads });
         }
+        let groups: Vec<_> = self.groups.iter().map(|(id, known)| (*id, known.clone())).collect();
+        for (group, known) in groups.into_iter().filter(|_| !planted(Bug::GroupsUntold)) {
+            self.send(cx, node, &Frame::GroupLies { group, known });
+        }
     }
 
     pub(super) fn declare_dead(&mut self, cx: &mut Context, node: NodeId, why: &str) {

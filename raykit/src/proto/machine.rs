@@ -4,10 +4,11 @@
 use super::bugs::{Bug, planted};
 use super::context::{Context, Note};
 use super::event::{Action, Event};
+use super::groups::{Groups, View};
 use super::peers::Peers;
 use super::refs::Refs;
 use super::timer::Timer;
-use super::wire::{Frame, Member, Outcome};
+use super::wire::{Frame, Group, Member, Outcome};
 use super::work::Work;
 use crate::base::NodeId;
 use crate::base::moment::Moment;
@@ -16,6 +17,7 @@ pub(crate) struct Machine {
     cx: Context,
     peers: Peers,
     work: Work,
+    groups: Groups,
     refs: Refs,
 }
 
@@ -39,7 +41,13 @@ impl Machine {
         for node in gone.into_iter().filter(|_| !planted(Bug::GoneUntold)) {
             peers.bury(&mut cx, node, "it was gone before this node came".to_owned());
         }
-        let mut machine = Machine { cx, peers, work: Work::new(), refs: Refs::new(me) };
+        let mut machine = Machine {
+            cx,
+            peers,
+            work: Work::new(),
+            groups: Groups::default(),
+            refs: Refs::new(me),
+        };
         machine.settle();
         machine
     }
@@ -77,6 +85,10 @@ impl Machine {
                 Timer::Infeasible(lease) => {
                     self.work.infeasible(&mut self.cx, &self.peers, &mut self.refs, lease);
                 }
+                Timer::Groups => {
+                    let Machine { cx, peers, work, groups, .. } = self;
+                    groups.overdue(cx, &mut View { peers, work });
+                }
                 Timer::Unheard(node) => {
                     self.work.heard(node);
                     self.work.place(&mut self.cx, &self.peers, &mut self.refs);
@@ -107,7 +119,7 @@ impl Machine {
     }
 
     fn event(&mut self, event: Event) {
-        let Machine { cx, peers, work, refs } = self;
+        let Machine { cx, peers, work, refs, .. } = self;
         match event {
             Event::Up(node) => peers.up(cx, node),
             Event::Down { peer, sure } => peers.down(cx, peer, sure),
@@ -131,7 +143,25 @@ impl Machine {
                 cx.frames.push_back((object.node, Frame::Cancel { object }));
             }
             Event::Unpark { lease, by } => cx.frames.push_back((by, Frame::Unpark { lease })),
+            Event::NewGroup { group, known, detached } => {
+                let Group { wants, strategy, .. } = known;
+                let frame = Frame::NewGroup { group, wants, strategy, detached };
+                self.tell_head(frame);
+            }
+            Event::EndGroup(group) => self.tell_head(Frame::EndGroup { group }),
+            Event::Reserved { group, attempt, bundle } => {
+                self.tell_head(Frame::Reserved { group, attempt, bundle });
+            }
             Event::Leave(why) => peers.leave(cx, why),
+        }
+    }
+
+    /// Says something to the head, which may be this node itself.
+    fn tell_head(&mut self, frame: Frame) {
+        let head = self.peers.head();
+        match self.peers.is_head() {
+            true => self.cx.notes.push_back(Note::Frame(head, frame)),
+            false => self.cx.frames.push_back((head, frame)),
         }
     }
 
@@ -149,7 +179,7 @@ impl Machine {
     }
 
     fn note(&mut self, note: Note) {
-        let Machine { cx, peers, work, refs } = self;
+        let Machine { cx, peers, work, groups, refs } = self;
         match note {
             Note::Frame(from, frame) => return self.frame(from, frame),
             Note::Joined(node) => work.joined(cx, node),
@@ -158,15 +188,17 @@ impl Machine {
                     work.gone(cx, peers, refs, node, &why);
                 }
                 refs.gone(cx, node);
+                groups.gone(cx, &mut View { peers, work }, node);
             }
             Note::Loads => {}
         }
+        groups.look(cx, &mut View { peers, work });
         work.place(cx, peers, refs);
         work.give(cx, peers);
     }
 
     fn frame(&mut self, from: NodeId, frame: Frame) {
-        let Machine { cx, peers, work, refs } = self;
+        let Machine { cx, peers, work, refs, .. } = self;
         match frame {
             Frame::Lease { lease, want, spec, refs: inner, token } if lease.task.node == from => {
                 refs.arrive(cx, from, &inner, token);
@@ -208,7 +240,45 @@ impl Machine {
             Frame::Unpark { lease } if lease.task.node == from => {
                 cx.actions.push_back(Action::Unpark(lease));
             }
-            // Not his to say, or said in the alcove of peers.
+            other => self.of_groups(from, other),
+        }
+    }
+
+    /// Frames about placement groups. What is not his to say, or is said in the alcove of peers, is
+    /// passed over.
+    fn of_groups(&mut self, from: NodeId, frame: Frame) {
+        let Machine { cx, peers, work, groups, refs } = self;
+        let (is_head, by_head) = (peers.is_head(), from == peers.head());
+        match frame {
+            Frame::NewGroup { group, wants, strategy, detached } if is_head => {
+                let known = Group { wants, strategy, homes: Vec::new() };
+                if group.node == from {
+                    groups.new_group(cx, &mut View { peers, work }, group, known, detached);
+                }
+            }
+            Frame::EndGroup { group } if is_head => {
+                groups.end(cx, &mut View { peers, work }, group, "it was removed");
+            }
+            Frame::Reserved { group, attempt, bundle } if is_head => {
+                let view = &mut View { peers, work };
+                groups.reserved(cx, view, from, group, (attempt, bundle));
+            }
+            Frame::Reserve { group, attempt, bundle, want } if by_head => {
+                cx.actions.push_back(Action::Reserve { group, attempt, bundle, want });
+            }
+            Frame::Unreserve { group, attempt } if by_head => {
+                cx.actions.push_back(Action::Unreserve { group, attempt });
+            }
+            Frame::GroupLies { group, known } if by_head => {
+                peers.groups.insert(group, known.clone());
+                cx.actions.push_back(Action::GroupLies { group, known });
+                work.place(cx, peers, refs);
+            }
+            Frame::GroupEnded { group, why } if by_head => {
+                peers.end_group(group);
+                cx.actions.push_back(Action::GroupEnded { group, why });
+                work.group_ended(cx, refs, group);
+            }
             _ => {}
         }
     }
@@ -229,6 +299,11 @@ impl Machine {
 
     pub(crate) fn version(&self) -> u64 {
         self.peers.version()
+    }
+
+    /// Placement groups that it knows of, and those that the head still tries to place.
+    pub(crate) fn groups(&self) -> usize {
+        self.peers.groups.len() + usize::from(!self.groups.is_quiet())
     }
 
     /// Frames that other nodes have not acknowledged.

@@ -1,5 +1,6 @@
 //! The brain of a cluster, one for each node: who belongs to it and who is dead (`peers`), which
-//! tasks run where (`work`), who holds a reference to what (`refs`).
+//! tasks run where (`work`), what is set aside for whom (`groups`), who holds a reference to what
+//! (`refs`).
 //!
 //! It does nothing. It is fed events and the time (`Machine::handle`), and says what should be
 //! done (`Machine::action`) and when it wants to be asked again (`Machine::deadline`). It reads no
@@ -27,9 +28,14 @@ mod peers;
 mod head;
 mod refs;
 mod place;
+mod bundles;
 mod waiting;
 mod room;
 mod work;
+mod seats;
+mod groups;
 pub(crate) mod machine;
 #[cfg(test)]
 mod small_tests;
+#[cfg(test)]
+mod wire_tests;

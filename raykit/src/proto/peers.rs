@@ -11,13 +11,14 @@ use super::event::Action;
 use super::outbox::{Arrived, Outbox};
 use super::pulse::Pulse;
 use super::timer::Timer;
-use super::wire::{Frame, Load, Member};
-use crate::base::NodeId;
+use super::wire::{Frame, Group, Load, Member};
 use crate::base::limits::{
-    ACK_MS, ACKS_OWED_MAX, BEAT_MS, HEAD_LOST_MS, LOADS_MS, REDIAL_MS, REDIAL_MS_MAX, RESEND_MS,
+    ACK_MS, ACKS_OWED_MAX, BEAT_MS, ENDED_GROUPS_KEPT, HEAD_LOST_MS, LOADS_MS, REDIAL_MS,
+    REDIAL_MS_MAX, RESEND_MS,
 };
 use crate::base::moment::Moment;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::{NodeId, PlacementGroupId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// One neighbour.
@@ -36,6 +37,10 @@ pub(super) struct Peers {
     pub(super) members: BTreeMap<NodeId, Member>,
     pub(super) loads: BTreeMap<NodeId, Load>,
     dead: BTreeSet<NodeId>,
+    /// Placement groups, as the head has told.
+    pub(super) groups: BTreeMap<PlacementGroupId, Group>,
+    /// The last of those that there were, so that what comes late for them need not wait.
+    ended: VecDeque<PlacementGroupId>,
     pub(super) peers: BTreeMap<NodeId, Peer>,
     /// When this node has last heard of the head.
     head_heard: Moment,
@@ -70,6 +75,8 @@ impl Peers {
             version,
             loads: BTreeMap::new(),
             dead: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            ended: VecDeque::new(),
             peers: BTreeMap::new(),
             head_heard: cx.now,
             own_load: Load::default(),
@@ -106,6 +113,23 @@ impl Peers {
     /// What a node has to do and to give, as last heard.
     pub(super) fn load(&self, node: NodeId) -> Option<&Load> {
         self.loads.get(&node)
+    }
+
+    /// There is no such group any more.
+    pub(super) fn end_group(&mut self, group: PlacementGroupId) {
+        self.groups.remove(&group);
+        if self.ended.len() >= ENDED_GROUPS_KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(group);
+    }
+
+    pub(super) fn has_ended(&self, group: PlacementGroupId) -> bool {
+        self.ended.contains(&group)
+    }
+
+    pub(super) fn head(&self) -> NodeId {
+        self.head
     }
 
     pub(super) fn dead(&self) -> impl Iterator<Item = NodeId> {
@@ -410,7 +434,7 @@ impl Peers {
             Timer::Ack(node) => self.send_loose(cx, node, &Frame::Ack {}),
             Timer::Resend(node) => self.resend(cx, node),
             Timer::Redial(node) => self.redial(cx, node),
-            Timer::Infeasible(_) | Timer::Unheard(_) => {}
+            Timer::Groups | Timer::Infeasible(_) | Timer::Unheard(_) => {}
         }
     }
 

@@ -8,12 +8,14 @@
 
 use super::event::Wish;
 use crate::base::NodeId;
+use crate::base::labels::{Need, meet};
 use crate::base::quantity::{Amount, Resources};
 
 /// A node that one may choose.
 pub(super) struct Seat<'a> {
     pub(super) node: NodeId,
     pub(super) total: &'a Resources,
+    pub(super) labels: &'a [(String, String)],
     /// As last heard.
     pub(super) free: Option<&'a Resources>,
     /// What was lent to it from here, of which its last word may not know.
@@ -30,8 +32,8 @@ pub(super) struct Seat<'a> {
 
 impl Seat<'_> {
     /// Whether it could ever run that.
-    pub(super) fn could(&self, want: &Resources) -> bool {
-        want.lacking(self.total).is_none()
+    pub(super) fn could(&self, want: &Resources, labels: &[Need]) -> bool {
+        want.lacking(self.total).is_none() && meet(self.labels, labels)
     }
 
     /// Whether it has room for that now. What is scarce is not promised twice; of CPUs a node may
@@ -68,14 +70,16 @@ impl Seat<'_> {
     }
 }
 
-/// The node for a task; `None` if it has to wait. `turn` differs from call to call.
+/// The node for a task, of those with such labels; `None` if it has to wait. `turn` differs from
+/// call to call.
 pub(super) fn choose<'a>(
     want: &Resources,
+    labels: &[Need],
     wish: Wish,
     turn: u64,
     seats: impl Iterator<Item = Seat<'a>>,
 ) -> Option<NodeId> {
-    let mut seats: Vec<Seat<'a>> = seats.filter(|seat| seat.could(want)).collect();
+    let mut seats: Vec<Seat<'a>> = seats.filter(|seat| seat.could(want, labels)).collect();
     let spread = match wish {
         Wish::At { node, soft } => {
             let there = seats.iter().find(|seat| seat.node == node);
@@ -88,7 +92,7 @@ pub(super) fn choose<'a>(
             false
         }
         Wish::Spread => true,
-        Wish::Anywhere => false,
+        Wish::Anywhere | Wish::Group { .. } => false,
     };
     seats.retain(|seat| seat.has_room(want));
     let len = seats.len().max(1);
@@ -129,6 +133,7 @@ mod tests {
             let seats = free.iter().zip(1..).map(|(free, node)| Seat {
                 node: NodeId(node),
                 total: &total,
+                labels: &[],
                 free: Some(free),
                 lent: &nothing,
                 held: &nothing,
@@ -137,7 +142,11 @@ mod tests {
                 ahead: 5,
                 blocked: false,
             });
-            assert_eq!(choose(&cpus(1), wish, 0, seats).map(|node| node.0), wanted, "{wish:?}");
+            assert_eq!(
+                choose(&cpus(1), &[], wish, 0, seats).map(|node| node.0),
+                wanted,
+                "{wish:?}"
+            );
         }
     }
 
@@ -157,6 +166,7 @@ mod tests {
             let seat = Seat {
                 node: NodeId(1),
                 total: &total,
+                labels: &[],
                 free: Some(free),
                 lent,
                 held: &Resources::NOTHING,
@@ -165,7 +175,7 @@ mod tests {
                 ahead: 9,
                 blocked: false,
             };
-            assert_eq!(choose(want, Wish::Anywhere, 0, [seat].into_iter()).is_some(), *fits);
+            assert_eq!(choose(want, &[], Wish::Anywhere, 0, [seat].into_iter()).is_some(), *fits);
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Resend(NodeId),
     /// Try again to get a link to that node.
     Redial(NodeId),
+    /// A placement group is tried for too long, or may be tried again.
+    Groups,
     /// A task that no node can run fails if none has come.
     Infeasible(LeaseId),
     /// Of what was begun and ended at that node lately its own word has come.

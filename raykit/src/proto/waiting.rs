@@ -3,8 +3,10 @@
 
 use super::event::{Offer, Wish};
 use super::wire::LeaseId;
+use crate::base::labels::Need;
 use crate::base::quantity::Resources;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -18,6 +20,7 @@ pub(super) struct Waiting {
 struct Line {
     want: Resources,
     wish: Wish,
+    labels: Arc<[Need]>,
     /// Each with its place in the order of all.
     leases: VecDeque<(u64, LeaseId)>,
 }
@@ -26,12 +29,15 @@ impl Waiting {
     pub(super) fn push(&mut self, offer: &Offer) {
         self.count += 1;
         let (count, lease) = (self.count, offer.lease);
-        let same = |line: &&mut Line| line.want == offer.want && line.wish == offer.wish;
+        let same = |line: &&mut Line| {
+            line.want == offer.want && line.wish == offer.wish && line.labels == offer.labels
+        };
         match self.lines.iter_mut().find(same) {
             Some(line) => line.leases.push_back((count, lease)),
             None => self.lines.push(Line {
                 want: offer.want.clone(),
                 wish: offer.wish,
+                labels: Arc::clone(&offer.labels),
                 leases: VecDeque::from([(count, lease)]),
             }),
         }
@@ -72,7 +78,6 @@ mod tests {
     use super::*;
     use crate::base::quantity::Amount;
     use crate::base::{NodeId, TaskId};
-    use std::sync::Arc;
 
     fn offer(sequence: u64, cpus: u64) -> Offer {
         let lease = LeaseId { task: TaskId { node: NodeId(1), sequence }, attempt: 0 };
@@ -81,6 +86,7 @@ mod tests {
             lease,
             want,
             wish: Wish::Anywhere,
+            labels: Arc::from([]),
             holds: false,
             spec: Arc::from([]),
             refs: Vec::new(),

@@ -4,7 +4,7 @@
 
 use crate::base::limits::{FRAME_ITEMS_MAX, NAME_BYTES_MAX};
 use crate::base::quantity::{Amount, Resources};
-use crate::base::{NodeId, ObjectId, TaskId};
+use crate::base::{NodeId, ObjectId, PlacementGroupId, PlacementStrategy, TaskId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -200,6 +200,73 @@ pub(crate) struct LeaseId {
     pub(crate) attempt: u32,
 }
 record!(LeaseId { task, attempt });
+record!(PlacementGroupId { node, sequence });
+
+/// A placement group, as all nodes know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// What each bundle is to hold.
+    pub(crate) wants: Vec<Resources>,
+    pub(crate) strategy: PlacementStrategy,
+    /// Where each bundle lies.
+    pub(crate) homes: Vec<Option<NodeId>>,
+}
+record!(Group { wants, strategy, homes });
+
+impl Group {
+    /// The nodes where that bundle lies, or any of them.
+    pub(crate) fn homes(&self, bundle: Option<u32>) -> Vec<NodeId> {
+        let one = |at: usize| bundle.is_none_or(|only| only as usize == at);
+        let all = self.homes.iter().enumerate().filter(|(at, _)| one(*at));
+        let mut all: Vec<NodeId> = all.filter_map(|(_, home)| *home).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// What a node has for tasks of this group.
+    pub(crate) fn set_aside(&self, group: PlacementGroupId, node: NodeId) -> Resources {
+        let mut sum = Resources::NOTHING;
+        for ((home, want), at) in self.homes.iter().zip(&self.wants).zip(0..) {
+            if *home == Some(node) {
+                sum.add(&want.in_group(group, Some(at)));
+            }
+        }
+        sum
+    }
+
+    /// Whether that bundle, or any, could hold a task that asks for this of it.
+    pub(crate) fn holds(
+        &self,
+        group: PlacementGroupId,
+        bundle: Option<u32>,
+        want: &Resources,
+    ) -> bool {
+        let all = self.wants.iter().zip(0_u32..);
+        let mut named = all.filter(|(_, at)| bundle.is_none_or(|only| only == *at));
+        named.any(|(has, at)| want.lacking(&has.in_group(group, Some(at))).is_none())
+    }
+}
+
+impl Wire for PlacementStrategy {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            PlacementStrategy::Pack => 0,
+            PlacementStrategy::Spread => 1,
+            PlacementStrategy::StrictPack => 2,
+            PlacementStrategy::StrictSpread => 3,
+        });
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(match u8::take(from)? {
+            0 => PlacementStrategy::Pack,
+            1 => PlacementStrategy::Spread,
+            2 => PlacementStrategy::StrictPack,
+            3 => PlacementStrategy::StrictSpread,
+            _ => return None,
+        })
+    }
+}
 
 /// A node, as all others know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -372,102 +439,19 @@ frames! {
     46 Cancel { object: ObjectId }
     /// You need not keep the large results of this call any more.
     44 Unpark { lease: LeaseId }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::rng::Rng;
-
-    fn samples() -> Vec<Frame> {
-        let task = TaskId { node: NodeId(7), sequence: 1 << 40 };
-        let lease = LeaseId { task, attempt: 2 };
-        let object = task.result(3);
-        let total = Resources {
-            cpu: Amount::ONE,
-            gpu: Amount(5),
-            memory: 9,
-            named: vec![("disk".into(), Amount(3))],
-        };
-        let member = Member {
-            node: NodeId(9),
-            name: "häuschen".into(),
-            addresses: vec!["127.0.0.1:7000".into(), "[::1]:7000".into()],
-            host: 1 << 100,
-            driver: true,
-            total: total.clone(),
-            labels: vec![("zone".into(), "a".into())],
-        };
-        let load = Load { free: total.clone(), queued: 5, draining: false, suspect: true };
-        let bytes: Bytes = Arc::from(&b"some bytes"[..]);
-        vec![
-            Frame::Resume { next: 3 },
-            Frame::Ack {},
-            Frame::Beat { version: 3, load: load.clone() },
-            Frame::Joined { version: 4, member: member.clone() },
-            Frame::Died { version: 5, node: NodeId(1), why: "silent".into() },
-            Frame::Loads { loads: vec![(NodeId(1), load)] },
-            Frame::Roster { version: 6, members: vec![member] },
-            Frame::Lease {
-                lease,
-                want: total,
-                spec: Arc::clone(&bytes),
-                refs: vec![object],
-                token: 1,
-            },
-            Frame::Ran {
-                lease,
-                results: vec![
-                    Outcome::Inline(Arc::clone(&bytes), vec![object]),
-                    Outcome::Large(1 << 33, NodeId(4), vec![object]),
-                    Outcome::Failed(bytes, Vec::new()),
-                    Outcome::Freed,
-                ],
-                token: 2,
-            },
-            Frame::Borrow { object, lender: NodeId(2), token: 8 },
-            Frame::Release { object, count: 2 },
-        ]
-    }
-
-    fn bytes_of(frame: &Frame) -> Vec<u8> {
-        let mut out = Vec::new();
-        frame.put(&mut out);
-        out
-    }
-
-    #[test]
-    fn frames_come_out_as_they_went_in() {
-        for frame in samples() {
-            let bytes = bytes_of(&frame);
-            let mut reader = Reader::new(&bytes);
-            assert_eq!(Frame::take(&mut reader), Some(frame));
-            assert!(reader.rest().is_empty());
-        }
-    }
-
-    /// Cut short at every place, and with bytes changed at random: a frame or none, and no panic.
-    #[test]
-    fn hostile_bytes_give_a_frame_or_none() {
-        let mut rng = Rng::new(7);
-        for frame in samples() {
-            let whole = bytes_of(&frame);
-            for len in 0..whole.len() {
-                assert_eq!(Frame::take(&mut Reader::new(&whole[..len])), None, "{frame:?} {len}");
-            }
-            for _ in 0..2_000 {
-                let mut bytes = whole.clone();
-                let at = rng.below(bytes.len());
-                bytes[at] = rng.next() as u8;
-                let _ = Frame::take(&mut Reader::new(&bytes));
-            }
-        }
-    }
-
-    #[test]
-    fn a_length_beyond_the_bytes_takes_no_memory() {
-        let mut bytes = vec![6]; // `Loads`
-        u32::MAX.put(&mut bytes);
-        assert_eq!(Frame::take(&mut Reader::new(&bytes)), None);
-    }
+    /// To the head: a placement group is wanted. `detached`: it outlives the node that wants it.
+    60 NewGroup { group: PlacementGroupId, wants: Vec<Resources>, strategy: PlacementStrategy, detached: bool }
+    /// To the head: it is not wanted any more.
+    61 EndGroup { group: PlacementGroupId }
+    /// From the head: set that aside for a bundle; `attempt` counts such words for the group.
+    62 Reserve { group: PlacementGroupId, attempt: u64, bundle: u32, want: Resources }
+    /// To the head: it is set aside.
+    63 Reserved { group: PlacementGroupId, attempt: u64, bundle: u32 }
+    /// From the head: what was set aside at that attempt is not needed.
+    64 Unreserve { group: PlacementGroupId, attempt: u64 }
+    /// From the head: that is where a group lies now.
+    65 GroupLies { group: PlacementGroupId, known: Group }
+    /// From the head: there is no such group any more, and why.
+    66 GroupEnded { group: PlacementGroupId, why: String }
 }

@@ -12,7 +12,6 @@ use super::bugs::{Bug, planted};
 use super::context::Context;
 use super::event::{Action, Offer, Wish};
 use super::peers::Peers;
-use super::place::{self, Seat};
 use super::refs::Refs;
 use super::room::Room;
 use super::timer::Timer;
@@ -20,7 +19,7 @@ use super::waiting::Waiting;
 use super::wire::{Bytes, Frame, LeaseId, Load, Outcome};
 use crate::base::limits::{INFEASIBLE_MS, LINE_BYTES_MAX, UNHEARD_MS};
 use crate::base::quantity::{Amount, Resources};
-use crate::base::{NodeId, ObjectId};
+use crate::base::{NodeId, ObjectId, PlacementGroupId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,13 +37,13 @@ pub(super) struct Work {
     lent: BTreeMap<LeaseId, Lent>,
     /// Those of them that no node has, in the order in which they came.
     waiting: Waiting,
-    rooms: BTreeMap<NodeId, Room>,
+    pub(super) rooms: BTreeMap<NodeId, Room>,
     /// What runs here for others, and by whom it is owned.
     taken: BTreeMap<LeaseId, bool>,
-    own: Load,
+    pub(super) own: Load,
     /// Whether others were told that this node has nothing to do.
     asking: bool,
-    turn: u64,
+    pub(super) turn: u64,
 }
 
 impl Work {
@@ -75,6 +74,10 @@ impl Work {
     pub(super) fn offer(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
         refs.pin(&offer.refs);
         let lease = offer.lease;
+        if matches!(offer.wish, Wish::Group { group, .. } if peers.has_ended(group)) {
+            refs.unpin(cx, &offer.refs);
+            return cx.actions.push_back(Action::Infeasible { lease, want: offer.want });
+        }
         self.waiting.push(&offer);
         self.lent.insert(lease, Lent { offer, at: None, call: false });
         self.place(cx, peers, refs);
@@ -96,13 +99,14 @@ impl Work {
                 let why = "it was declared dead".to_owned();
                 cx.actions.push_back(Action::Lost { lease, by: node, why });
             }
-            Wish::Anywhere | Wish::Spread => {} // a call has one way
+            // A call has one way.
+            Wish::Anywhere | Wish::Spread | Wish::Group { .. } => {}
         }
     }
 
     fn watch_infeasible(&self, cx: &mut Context, peers: &Peers, lease: LeaseId) {
         let Some(lent) = self.lent.get(&lease).filter(|lent| lent.at.is_none()) else { return };
-        if !is_feasible(&lent.offer, peers) {
+        if !self.is_feasible(&lent.offer, peers) {
             let at = cx.now + Duration::from_millis(INFEASIBLE_MS);
             cx.timers.set_if_unset(Timer::Infeasible(lease), at);
         }
@@ -117,7 +121,7 @@ impl Work {
         lease: LeaseId,
     ) {
         let Some(lent) = self.lent.get(&lease).filter(|lent| lent.at.is_none()) else { return };
-        if is_feasible(&lent.offer, peers) {
+        if self.is_feasible(&lent.offer, peers) {
             return;
         }
         let want = lent.offer.want.clone();
@@ -155,28 +159,6 @@ impl Work {
         self.rooms.entry(node).or_default()
     }
 
-    /// A node to choose, if it takes something, and how full it is.
-    fn seat<'a>(&'a self, peers: &'a Peers, node: NodeId) -> Option<Seat<'a>> {
-        let member = peers.members().get(&node)?;
-        let load = if node == peers.me() { Some(&self.own) } else { peers.load(node) };
-        if load.is_some_and(|load| load.draining || load.suspect) {
-            return None;
-        }
-        let nothing = const { &Room::new() };
-        let room = self.rooms.get(&node).unwrap_or(nothing);
-        Some(Seat {
-            node,
-            total: &member.total,
-            free: load.map(|load| &load.free),
-            lent: &room.lent,
-            held: &room.held,
-            freed: &room.freed,
-            count: room.count,
-            ahead: room.ahead(&member.total),
-            blocked: peers.bytes_to(node) > LINE_BYTES_MAX,
-        })
-    }
-
     /// Lends what waits to whoever has room, the oldest first. Of those that ask for the same the
     /// first speaks for all.
     pub(super) fn place(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs) {
@@ -187,7 +169,7 @@ impl Work {
                 continue;
             };
             self.turn = self.turn.wrapping_add(1);
-            match self.choose(peers, &lent.offer.want, lent.offer.wish) {
+            match self.choose(peers, &lent.offer) {
                 None => placeless = self.waiting.order(at) + 1,
                 Some(node) => {
                     self.waiting.take(at);
@@ -197,16 +179,23 @@ impl Work {
         }
     }
 
-    /// Where a task should go now.
-    fn choose(&self, peers: &Peers, want: &Resources, wish: Wish) -> Option<NodeId> {
-        // Most often asked for: one node, which is there.
-        if let Wish::At { node, .. } = wish
-            && let Some(seat) = self.seat(peers, node).filter(|seat| seat.could(want))
-        {
-            return seat.has_room(want).then_some(node);
+    /// There is no such placement group any more: what waits for it waits in vain.
+    pub(super) fn group_ended(
+        &mut self,
+        cx: &mut Context,
+        refs: &mut Refs,
+        group: PlacementGroupId,
+    ) {
+        let waits = |lent: &Lent| {
+            lent.at.is_none()
+                && matches!(lent.offer.wish, Wish::Group { group: of, .. } if of == group)
+        };
+        let waiting = self.lent.iter().filter(|(_, lent)| waits(lent)).map(|(lease, _)| *lease);
+        for lease in waiting.collect::<Vec<_>>() {
+            if let Some(offer) = self.end(cx, refs, lease) {
+                cx.actions.push_back(Action::Infeasible { lease, want: offer.want });
+            }
         }
-        let seats = peers.members().keys().filter_map(|node| self.seat(peers, *node));
-        place::choose(want, wish, self.turn, seats)
     }
 
     fn lend(
@@ -484,14 +473,4 @@ impl Work {
             cx.actions.push_back(Action::Stop { lease: *lease });
         }
     }
-}
-
-/// Whether there is a node that could ever run it.
-fn is_feasible(offer: &Offer, peers: &Peers) -> bool {
-    let there = |node: NodeId| match offer.wish {
-        Wish::At { node: only, soft: false } => node == only,
-        _ => true,
-    };
-    let could = |total: &Resources| offer.want.lacking(total).is_none();
-    peers.members().values().any(|member| there(member.node) && could(&member.total))
 }

@@ -8,6 +8,7 @@
 
 use super::job::Job;
 use super::parker::Parker;
+use crate::base::PlacementGroupId;
 use crate::base::limits::REACQUIRE_MS;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering, fence};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How many requests that do not fit are looked at before the rest has to wait for the next time.
 const LOOK_AHEAD: usize = 64;
+
+type Jobs = Vec<Arc<dyn Job>>;
 
 /// The resources of a node, and who waits for them.
 pub(crate) struct Budget {
@@ -30,6 +33,10 @@ pub(crate) struct Budget {
 struct State {
     /// What is free beside CPUs.
     rest: Resources,
+    /// What was set aside for placement groups, by the names that tasks ask for it by.
+    aside: Resources,
+    /// Groups that have ended, and what is free again when the last task has given back its part.
+    ending: Vec<(PlacementGroupId, Resources)>,
     woken: VecDeque<Arc<Woken>>,
     /// The highest priority first, and of one priority the oldest.
     requests: VecDeque<Request>,
@@ -57,6 +64,25 @@ impl State {
     fn lets_workers(&self) -> bool {
         self.woken.is_empty() && (!self.cpu_wanted || self.plain_next)
     }
+
+    /// Gives back what was set aside for groups that have ended, as far as no task uses any of it.
+    /// The CPUs are returned.
+    fn settle_groups(&mut self) -> Amount {
+        let mut cpu = Amount::ZERO;
+        let State { rest, aside, ending, .. } = self;
+        ending.retain(|(group, real)| {
+            let all = aside.of_group(*group);
+            if all.lacking(rest).is_some() {
+                return true;
+            }
+            rest.forget_group(*group);
+            aside.forget_group(*group);
+            rest.give(&Resources { cpu: Amount::ZERO, ..real.clone() });
+            cpu.0 += real.cpu.0;
+            false
+        });
+        cpu
+    }
 }
 
 fn steps(amount: Amount) -> i64 {
@@ -71,6 +97,8 @@ impl Budget {
             hungry: AtomicUsize::new(0),
             state: Mutex::new(State {
                 rest,
+                aside: Resources::NOTHING,
+                ending: Vec::new(),
                 woken: VecDeque::new(),
                 requests: VecDeque::new(),
                 cpu_wanted: false,
@@ -136,8 +164,67 @@ impl Budget {
     /// Gives back what a request was granted.
     #[must_use]
     pub(crate) fn give(&self, back: &Resources) -> Vec<Arc<dyn Job>> {
-        self.state.lock().rest.give(&Resources { cpu: Amount::ZERO, ..back.clone() });
-        self.give_cpu(back.cpu)
+        let mut state = self.state.lock();
+        state.rest.give(&Resources { cpu: Amount::ZERO, ..back.clone() });
+        let more = if state.ending.is_empty() { Amount::ZERO } else { state.settle_groups() };
+        drop(state);
+        self.give_cpu(Amount(back.cpu.0 + more.0))
+    }
+
+    /// Tasks may ask for this, and will have to wait until it is set aside.
+    pub(crate) fn announce(&self, named: &Resources) {
+        self.state.lock().rest.add_names(named);
+    }
+
+    /// What was granted to the bundles of a placement group can be asked for by these names.
+    /// Returns the jobs that can run now.
+    #[must_use]
+    pub(crate) fn set_aside(&self, named: &Resources) -> Vec<Arc<dyn Job>> {
+        {
+            let mut state = self.state.lock();
+            state.rest.add(named);
+            state.aside.add(named);
+        }
+        self.serve()
+    }
+
+    /// A group has ended: `real` is what was set aside for it, and is free again when no task uses
+    /// any of it. Returns the jobs that can run now, and those that asked for it in vain.
+    #[must_use]
+    pub(crate) fn end_group(&self, group: PlacementGroupId, real: &Resources) -> (Jobs, Jobs) {
+        let mut refused = Vec::new();
+        let cpu = {
+            let mut state = self.state.lock();
+            state.requests.retain(|request| {
+                let vain = request.want.is_of_group(group);
+                if vain {
+                    refused.push(Arc::clone(&request.job));
+                }
+                !vain
+            });
+            self.hungry.fetch_sub(refused.len(), Ordering::SeqCst);
+            state.ending.push((group, real.clone()));
+            state.settle_groups()
+        };
+        let mut jobs = self.give_cpu(cpu);
+        jobs.extend(self.serve());
+        (jobs, refused)
+    }
+
+    /// Whether this has all that is asked for by name.
+    pub(crate) fn knows(&self, want: &Resources) -> bool {
+        want.named.is_empty() || {
+            let state = self.state.lock();
+            let ends = state.ending.iter().any(|(group, _)| want.is_of_group(*group));
+            !ends && want.is_named_in(&state.rest)
+        }
+    }
+
+    /// What there is in all, by the names of placement groups once more.
+    pub(crate) fn whole(&self) -> Resources {
+        let mut whole = self.total.clone();
+        whole.add(&self.state.lock().aside);
+        whole
     }
 
     /// Queues a request. Returns the jobs that can run now, this one perhaps among them.

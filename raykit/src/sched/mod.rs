@@ -51,6 +51,7 @@ pub(crate) use lanes::Lane;
 pub(crate) use wait::Exhausted;
 pub(crate) use worker::Worker;
 
+use crate::base::PlacementGroupId;
 use crate::base::limits::STACK_BYTES;
 use crate::base::quantity::Resources;
 use budget::Budget;
@@ -202,14 +203,47 @@ impl Pool {
         }
     }
 
-    /// Queues a job that first has to be granted `want`.
-    pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) {
+    /// Queues a job that first has to be granted `want`. `false` if it asks by name for something
+    /// that is not here, and is not queued.
+    pub(crate) fn request(&self, want: Resources, job: Arc<dyn Job>) -> bool {
         let priority = self.shared.lanes.get(job.lane()).priority;
+        let named = Resources { named: want.named.clone(), ..Resources::NOTHING };
+        let queued = Arc::as_ptr(&job).cast::<()>();
         let jobs = self.shared.budget.request(want, priority, job);
         self.shared.run_granted(jobs);
+        // Looked at last: a placement group may have ended meanwhile.
+        let known = self.shared.budget.knows(&named);
+        if !known {
+            let jobs = self.shared.budget.withdraw(queued);
+            self.shared.run_granted(jobs);
+        }
         if self.shared.is_closing() {
             self.shared.abandon_queued();
         }
+        known
+    }
+
+    /// Tasks may ask for this, and will have to wait until it is set aside.
+    pub(crate) fn announce(&self, named: &Resources) {
+        self.shared.budget.announce(named);
+    }
+
+    /// What was granted to bundles can be asked for by these names.
+    pub(crate) fn set_aside(&self, named: &Resources) {
+        let jobs = self.shared.budget.set_aside(named);
+        self.shared.run_granted(jobs);
+    }
+
+    /// A placement group has ended. The jobs that asked for what was set aside for it.
+    pub(crate) fn end_group(&self, group: PlacementGroupId, real: &Resources) -> Vec<Arc<dyn Job>> {
+        let (granted, refused) = self.shared.budget.end_group(group, real);
+        self.shared.run_granted(granted);
+        refused
+    }
+
+    /// What runs on its threads now.
+    pub(crate) fn running(&self) -> Vec<Arc<dyn Job>> {
+        self.shared.seats().iter().flat_map(|seat| seat.running()).collect()
     }
 
     /// Queues a job of one CPU that has had its turn, behind all others of its lane.

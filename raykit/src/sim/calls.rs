@@ -7,6 +7,7 @@ use crate::base::quantity::Amount;
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::proto::event::{Event, Offer, Wish};
 use crate::proto::wire::LeaseId;
+use std::sync::Arc;
 
 impl Host {
     /// Makes a task. Its results, each with a reference for who asked for it.
@@ -43,8 +44,12 @@ impl Host {
             (0, _) => Wish::Spread,
             (1, Some(node)) => Wish::At { node, soft: true },
             (2, Some(node)) => Wish::At { node, soft: false },
+            (3, _) => self.wishes_group(model).unwrap_or(Wish::Anywhere),
             _ => Wish::Anywhere,
         };
+        if let Wish::Group { group, bundle } = wish {
+            want = want.in_group(group, bundle);
+        }
         let (attempt, losses, place) = (0, 0, Place::Here);
         let task = Task { program, args, want, wish, attempt, losses, place };
         self.tasks.insert(id, task);
@@ -66,6 +71,7 @@ impl Host {
         }
         task.place = Place::Offered;
         let offer = Offer {
+            labels: Arc::from([]),
             holds: false,
             lease,
             want: task.want.clone(),

@@ -42,6 +42,12 @@ pub(super) fn action(node: &Node, action: &Action, event: Option<&Event>, model:
             model.fail(format!("I4: {me} has lost {lease:?} at {by}, which is not dead"));
         }
         Action::Infeasible { lease, want } => {
+            // Bundles have no GPUs here.
+            let gpu = want.named.iter().any(|(name, _)| name.ends_with("num_gpus"));
+            let group = node.host.group_of(*lease).filter(|group| model.groups.contains_key(group));
+            if let Some(group) = group.filter(|_| !gpu) {
+                model.fail(format!("V2: {lease:?} of {me} cannot run in {group}, which is there"));
+            }
             let hard = node.host.is_hard(*lease);
             let fits = |total| want.lacking(total).is_none();
             let reach = |m: &&crate::proto::wire::Member| hard.is_none_or(|at| at == m.node);
@@ -139,6 +145,9 @@ pub(super) fn is_well(nodes: &Nodes, head: NodeId) -> Result<(), String> {
         }
     }
     for (id, node) in nodes {
+        if node.machine.groups() > 0 {
+            return Err(format!("V10: {id} knows groups that nobody wants"));
+        }
         if let Some((task, state)) = node.host.tasks.iter().next() {
             return Err(format!("V1: {task} of {id} has not ended: {state:?}"));
         }

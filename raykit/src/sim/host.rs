@@ -1,12 +1,13 @@
 //! `Host`: the scripted stand-in for a node around its brain. It makes tasks, runs them, keeps
 //! references for a while, and carries out what the brain wants, as `proto::event` has it.
 
+use super::bundles::Gangs;
 use super::claims::{Claims, cause, failed, inline, read};
 use super::model::Model;
 use super::program::Program;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::rng::Rng;
-use crate::base::{NodeId, ObjectId, TaskId};
+use crate::base::{NodeId, ObjectId, PlacementGroupId, TaskId};
 use crate::proto::event::{Event, Wish};
 use crate::proto::wire::{LeaseId, Load, Outcome};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,6 +22,7 @@ pub(super) enum Chore {
     Cancel(TaskId),
     /// Pull the large result of an own task from that node.
     Fetch(LeaseId, NodeId),
+    EndGroup(PlacementGroupId),
     Leave,
 }
 
@@ -87,6 +89,7 @@ pub(super) struct Host {
     /// No new tasks are made, and nothing is kept.
     pub(super) closing: bool,
     pub(super) submits: u32,
+    pub(super) gangs: Gangs,
 }
 
 pub(super) fn ms(count: usize) -> Duration {
@@ -123,6 +126,7 @@ impl Host {
             draining: false,
             closing: false,
             submits,
+            gangs: Gangs::default(),
         }
     }
 
@@ -130,6 +134,18 @@ impl Host {
     pub(super) fn is_hard(&self, lease: LeaseId) -> Option<NodeId> {
         match self.tasks.get(&lease.task)?.wish {
             Wish::At { node, soft: false } => Some(node),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.me == NodeId(1)
+    }
+
+    /// The placement group that an offered task asks for.
+    pub(super) fn group_of(&self, lease: LeaseId) -> Option<PlacementGroupId> {
+        match self.tasks.get(&lease.task)?.wish {
+            Wish::Group { group, .. } => Some(group),
             _ => None,
         }
     }
@@ -150,7 +166,7 @@ impl Host {
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        self.free == self.total
+        self.free == self.total && self.gangs.is_empty()
     }
 
     pub(super) fn choice<T: Copy>(&mut self, of: &[T]) -> Option<T> {
@@ -223,6 +239,7 @@ impl Host {
                 }
             }
         }
+        self.tends_groups(model);
         self.begin(model);
         for object in std::mem::take(&mut self.claims.sealed) {
             if let Some(outcome) = self.claims.outcome(object).cloned() {
@@ -411,6 +428,7 @@ impl Host {
             Chore::Submit if self.closing || self.draining || self.submits == 0 => {}
             Chore::Submit => {
                 self.submits -= 1;
+                self.wants_group(model);
                 let kept = self.kept.clone();
                 let depth = self.rng.below(4) as u8;
                 for object in self.submit(model, depth, &kept) {
@@ -423,6 +441,7 @@ impl Host {
             Chore::Finish(lease) => self.finish(model, lease),
             Chore::Drop(object) => self.drop_kept(model, object),
             Chore::Cancel(task) => self.cancel(model, task),
+            Chore::EndGroup(group) => self.inbox.push_back(Event::EndGroup(group)),
             Chore::Leave => self.inbox.push_back(Event::Leave("it was asked to".to_owned())),
             Chore::Fetch(..) => {}
         }

@@ -1,7 +1,7 @@
 //! What is known of the world by itself and not by any node in it: what each value must be, how
 //! often each task was begun, which objects are gone. The hosts write it, the checks read it.
 
-use crate::base::{NodeId, ObjectId, TaskId};
+use crate::base::{NodeId, ObjectId, PlacementGroupId, TaskId};
 use crate::proto::wire::LeaseId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,8 @@ pub(super) struct Model {
     freed: BTreeSet<ObjectId>,
     /// Objects that a holder has lost because all who could vouch for it have died.
     pub(super) excused: BTreeSet<ObjectId>,
+    /// Placement groups that there are for the head, and how many bundles each has.
+    pub(super) groups: BTreeMap<PlacementGroupId, usize>,
     /// Nodes whose process is gone.
     pub(super) ended: BTreeSet<NodeId>,
     /// Objects that were freed in this step, and references that came into being: to be checked.

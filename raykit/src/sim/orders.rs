@@ -8,6 +8,7 @@ use crate::base::NodeId;
 use crate::base::quantity::Resources;
 use crate::proto::event::{Action, Event, Offer, Wish};
 use crate::proto::wire::{Bytes, LeaseId, Outcome};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Host {
@@ -74,6 +75,10 @@ impl Host {
                 self.members.insert(member.node, member.total);
             }
             Action::Gone { node, .. } => self.mourns(model, node),
+            Action::Reserve { .. }
+            | Action::Unreserve { .. }
+            | Action::GroupLies { .. }
+            | Action::GroupEnded { .. } => self.of_groups(model, action),
             Action::Send(..) | Action::Connect(..) | Action::Disconnect(_) => {}
             Action::Alone { .. } => {}
         }
@@ -100,7 +105,11 @@ impl Host {
             model.fail(format!("I12: {} is given {lease:?} twice", self.me));
         }
         match Program::read(spec) {
-            Some(program) if !self.draining && want.lacking(&self.total).is_none() => {
+            Some(program)
+                if !self.draining
+                    && want.lacking(&self.total).is_none()
+                    && !self.gangs.is_over(&want) =>
+            {
                 self.enqueue(model, lease, program, refs, want);
             }
             _ => {
@@ -153,6 +162,7 @@ impl Host {
             let Some(task) = self.tasks.get_mut(&lease.task) else { return };
             task.place = Place::Offered;
             let offer = Offer {
+                labels: Arc::from([]),
                 holds: false,
                 lease,
                 want: task.want.clone(),
@@ -171,6 +181,7 @@ impl Host {
         self.members.remove(&node);
         self.dead.insert(node);
         self.claims.owner_gone(model, node);
+        self.inherits_groups(node);
         self.parked.retain(|lease, _| lease.task.node != node);
         let fetching = self.tasks.iter().filter(|(_, task)| task.place == Place::Fetching(node));
         let lost: Vec<_> = fetching.map(|(id, _)| *id).collect();

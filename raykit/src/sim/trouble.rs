@@ -136,7 +136,7 @@ impl World {
 
     fn leave(&mut self, who: usize) {
         let Some(id) = self.one(who, true) else { return };
-        let most = if self.rng.below(2) == 0 { 3_000 } else { 20_000 };
+        let most = if self.rng.below(3) == 0 { 3_000 } else { 40_000 };
         let pause = Duration::from_millis(500 + self.rng.below(most) as u64);
         let now = self.clock.now();
         if let Some(node) = self.nodes.get_mut(&id) {

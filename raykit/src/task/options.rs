@@ -3,9 +3,11 @@
 
 use crate::actor::options::ActorOptions;
 use crate::base::Strategy;
+use crate::base::labels::Need;
 use crate::base::quantity::{Amount, Resources};
 use crate::object::{Error, ErrorKind};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Which failures of a function are tried again, within `max_retries`.
@@ -39,6 +41,8 @@ pub struct Options {
     pub num_gpus: f64,
     pub memory: u64,
     pub resources: Cow<'static, [(Cow<'static, str>, f64)]>,
+    /// What the labels of the node must be.
+    pub labels: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     pub max_retries: u32,
     pub retry_on: RetryOn,
     pub name: Option<Cow<'static, str>>,
@@ -69,6 +73,7 @@ impl Options {
             num_gpus: 0.0,
             memory: 0,
             resources: Cow::Borrowed(&[]),
+            labels: Cow::Borrowed(&[]),
             max_retries: 3,
             retry_on: RetryOn::Nothing,
             name: None,
@@ -127,6 +132,7 @@ impl Options {
             && self.num_gpus == 0.0
             && self.memory == 0
             && self.resources.is_empty()
+            && !matches!(self.strategy, Strategy::Group { .. })
     }
 
     /// Whether the call asks for nothing, as a method does.
@@ -144,10 +150,18 @@ impl Options {
             num_gpus: own.num_gpus,
             memory: own.memory,
             resources: own.resources.clone(),
+            labels: own.labels.clone(),
             priority: own.priority,
+            strategy: own.strategy,
             held: true,
             ..Options::of_method()
         }
+    }
+
+    /// What the labels of the node must be.
+    pub(crate) fn needs(&self) -> Result<Arc<[Need]>, Error> {
+        let needs = self.labels.iter().map(|(key, text)| Need::parse(key, text));
+        needs.collect::<Result<_, _>>().map_err(|text| Error::new(ErrorKind::Config, text))
     }
 
     /// What the call holds while it runs.
@@ -165,11 +179,15 @@ impl Options {
         for (name, value) in self.resources.iter() {
             named.push((name.clone(), amount(name, *value)?));
         }
-        Ok(Resources {
+        let plain = Resources {
             cpu: amount("num_cpus", self.num_cpus)?,
             gpu: amount("num_gpus", self.num_gpus)?,
             memory: self.memory,
             named,
+        };
+        Ok(match self.strategy {
+            Strategy::Group { group, bundle } => plain.in_group(group, bundle),
+            _ => plain,
         })
     }
 }

@@ -25,6 +25,16 @@ macro_rules! __resource_option_methods {
             self.$field.resources.to_mut().push((::core::convert::Into::into(name), amount));
             self
         }
+        /// What a label of the node must be: `a`, `!a`, `in(a, b)` or `!in(a, b)`.
+        pub fn label(
+            mut self,
+            name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+            value: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,
+        ) -> Self {
+            let value = ::core::convert::Into::into(value);
+            self.$field.labels.to_mut().push((::core::convert::Into::into(name), value));
+            self
+        }
     };
 }
 

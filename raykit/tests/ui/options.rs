@@ -39,7 +39,7 @@ fn negative_resource() {}
 #[remote(resources = 1)]
 fn bare_resource() {}
 
-#[remote(labels("zone" = "a"))]
+#[remote(labels = "zone")]
 fn labelled() {}
 
 #[remote(num_cpus)]

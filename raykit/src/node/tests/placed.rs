@@ -280,11 +280,3 @@ fn the_detached_outlive_their_maker() {
     });
     nothing_left(&[&head, &other]);
 }
-
-fn until(what: &str, done: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < limit, "{what}");
-        std::thread::yield_now();
-    }
-}

@@ -1,0 +1,430 @@
+//! Placement groups, as a node knows them: which there are and where they lie, what is set aside
+//! here for their bundles, and what follows when one ends. Where bundles lie the head decides; a
+//! node without a cluster has them all to itself.
+
+use super::Node;
+use super::cluster::Post;
+use super::slots;
+use super::task::Task;
+use crate::base::id::next_sequence;
+use crate::base::limits::{BUNDLES_MAX, ENDED_GROUPS_KEPT, INFEASIBLE_MS};
+use crate::base::quantity::Resources;
+use crate::base::quiet::quietly;
+use crate::base::{PlacementGroupId, PlacementStrategy};
+use crate::object::error::{Error, ErrorKind, Result};
+use crate::object::raw::RawRef;
+use crate::object::value::{Payload, Value};
+use crate::proto::wire::Group;
+use crate::sched::{Job, LaneId};
+use crate::task::options::Options;
+use parking_lot::Mutex;
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+/// All placement groups that a node knows.
+#[derive(Default)]
+pub(crate) struct Groups {
+    state: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    groups: BTreeMap<PlacementGroupId, Entry>,
+    bundles: BTreeMap<(PlacementGroupId, u32), Bundle>,
+    /// The last of those that have ended.
+    ended: VecDeque<PlacementGroupId>,
+}
+
+struct Entry {
+    /// `None` where a handle has come sooner than the word of the head.
+    known: Option<Group>,
+    /// Filled when it lies somewhere as a whole.
+    ready: RawRef,
+}
+
+/// What is set aside here for one bundle.
+struct Bundle {
+    attempt: u64,
+    want: Resources,
+    stage: Stage,
+}
+
+enum Stage {
+    Asked(Arc<Request>),
+    SetAside,
+    /// It is for tasks that ask for it.
+    Lies,
+}
+
+/// Waits in the pool until what a bundle asks for is free.
+struct Request {
+    node: Weak<Node>,
+    group: PlacementGroupId,
+    attempt: u64,
+    bundle: u32,
+    want: Resources,
+}
+
+impl Job for Request {
+    fn run(self: Arc<Self>) {}
+
+    fn abandon(&self) {}
+
+    fn take_grant(&self) -> bool {
+        if let Some(node) = self.node.upgrade() {
+            node.set_aside(self);
+        }
+        true
+    }
+
+    fn lane(&self) -> LaneId {
+        LaneId(0)
+    }
+
+    fn label(&self) -> String {
+        format!("bundle {} of placement group {}", self.bundle, self.group)
+    }
+}
+
+impl Groups {
+    /// The group as it is known here.
+    pub(crate) fn get(&self, group: PlacementGroupId) -> Option<Group> {
+        self.state.lock().groups.get(&group).and_then(|entry| entry.known.clone())
+    }
+
+    /// All groups that are known here.
+    pub(crate) fn all(&self) -> Vec<PlacementGroupId> {
+        let table = self.state.lock();
+        let known = table.groups.iter().filter(|(_, entry)| entry.known.is_some());
+        known.map(|(id, _)| *id).collect()
+    }
+
+    /// What is filled when the group lies somewhere, and whether that is new.
+    fn ready(&self, node: &Node, group: PlacementGroupId) -> (RawRef, bool) {
+        let mut table = self.state.lock();
+        if let Some(entry) = table.groups.get(&group) {
+            return (entry.ready.clone(), false);
+        }
+        let ready = slots::open(node.id);
+        table.groups.insert(group, Entry { known: None, ready: ready.clone() });
+        (ready, true)
+    }
+}
+
+fn no_group(group: PlacementGroupId, why: &str) -> Error {
+    Error::new(ErrorKind::Unschedulable, format!("there is no placement group {group}: {why}"))
+}
+
+impl Node {
+    /// Wants a group.
+    pub(crate) fn new_group(
+        self: &Arc<Node>,
+        wants: Vec<Resources>,
+        strategy: PlacementStrategy,
+        detached: bool,
+    ) -> Result<PlacementGroupId> {
+        if self.is_closed() {
+            return Err(self.closed_error());
+        }
+        if !(1..=BUNDLES_MAX).contains(&wants.len()) {
+            let text = format!(
+                "a placement group has 1 to {BUNDLES_MAX} bundles, and not {}",
+                wants.len()
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        if let Some(at) = wants.iter().position(|want| *want == Resources::NOTHING) {
+            let text = format!("bundle {at} of the placement group asks for nothing");
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        let group = PlacementGroupId { node: self.id, sequence: next_sequence() };
+        let homes = vec![None; wants.len()];
+        let known = Group { wants, strategy, homes };
+        let cluster = self.cluster.get().filter(|cluster| cluster.lost().is_none());
+        if cluster.is_none() {
+            self.could_lie(&known)?;
+        }
+        let entry = Entry { known: Some(known.clone()), ready: slots::open(self.id) };
+        self.groups.state.lock().groups.insert(group, entry);
+        match cluster {
+            Some(cluster) => cluster.post(Post::NewGroup { group, known, detached }),
+            None => self.reserve_alone(group, &known),
+        }
+        Ok(group)
+    }
+
+    /// Whether a group could lie on this node alone.
+    fn could_lie(&self, known: &Group) -> Result<()> {
+        let count = known.wants.len();
+        if known.strategy == PlacementStrategy::StrictSpread && count > 1 {
+            let text =
+                format!("{count} bundles are to lie on nodes of their own, and there is one");
+            return Err(Error::new(ErrorKind::Unschedulable, text));
+        }
+        let sum = sum(&known.wants);
+        match sum.lacking(self.pool.budget().total()) {
+            None => Ok(()),
+            Some((name, wanted, had)) => {
+                let text = format!(
+                    "the bundles ask for {name} = {wanted} together, and this node has {had} in all"
+                );
+                Err(Error::new(ErrorKind::Unschedulable, text))
+            }
+        }
+    }
+
+    /// Sets all of a group aside here, where there is no cluster.
+    fn reserve_alone(self: &Arc<Node>, group: PlacementGroupId, known: &Group) {
+        // Tasks may ask for it before it is there.
+        self.pool.announce(&named(group, known));
+        self.reserve(group, 0, 0, sum(&known.wants));
+    }
+
+    /// The group is to be had as a whole from now on.
+    fn reserved_alone(self: &Arc<Node>, group: PlacementGroupId) {
+        let known = {
+            let mut table = self.groups.state.lock();
+            let known = table.groups.get_mut(&group).and_then(|entry| entry.known.as_mut());
+            known.map(|known| {
+                known.homes = vec![Some(self.id); known.wants.len()];
+                known.clone()
+            })
+        };
+        if let Some(known) = known {
+            self.group_lies(group, known);
+        }
+    }
+
+    /// What is filled when a group lies somewhere as a whole.
+    pub(crate) fn group_ready(self: &Arc<Node>, group: PlacementGroupId) -> RawRef {
+        let unknown = self.cluster.get().is_none() && self.groups.get(group).is_none();
+        if unknown || self.groups.state.lock().ended.contains(&group) {
+            return slots::failed(no_group(group, "it has ended, or never was"));
+        }
+        let (ready, unheard) = self.groups.ready(self, group);
+        if unheard {
+            let waits = Unheard { node: Arc::downgrade(self), group };
+            let pause = Duration::from_millis(INFEASIBLE_MS);
+            self.timer.wake(self, pause, Waker::from(Arc::new(waits)));
+        }
+        ready
+    }
+
+    /// The group is not wanted any more.
+    pub(crate) fn end_group(self: &Arc<Node>, group: PlacementGroupId) {
+        match self.cluster.get().filter(|cluster| cluster.lost().is_none()) {
+            Some(cluster) => cluster.post(Post::EndGroup(group)),
+            None => self.group_ended(group, "it was removed"),
+        }
+    }
+
+    /// Sets something aside as soon as it is free.
+    pub(super) fn reserve(
+        self: &Arc<Node>,
+        group: PlacementGroupId,
+        attempt: u64,
+        bundle: u32,
+        want: Resources,
+    ) {
+        let node = Arc::downgrade(self);
+        let request = Arc::new(Request { node, group, attempt, bundle, want: want.clone() });
+        let asked = Stage::Asked(Arc::clone(&request));
+        let new = Bundle { attempt, want: want.clone(), stage: asked };
+        self.groups.state.lock().bundles.insert((group, bundle), new);
+        // What no node could have the head does not ask for.
+        let _ = self.pool.request(want, request);
+    }
+
+    /// What was asked for is free, and taken.
+    fn set_aside(self: &Arc<Node>, request: &Request) {
+        let there = {
+            let mut table = self.groups.state.lock();
+            let bundle = table.bundles.get_mut(&(request.group, request.bundle));
+            let bundle = bundle.filter(|bundle| {
+                bundle.attempt == request.attempt && matches!(bundle.stage, Stage::Asked(_))
+            });
+            bundle.map(|bundle| bundle.stage = Stage::SetAside).is_some()
+        };
+        let Request { group, attempt, bundle, .. } = *request;
+        match self.cluster.get() {
+            _ if !there => self.pool.give(&request.want),
+            Some(cluster) => cluster.post(Post::Reserved { group, attempt, bundle }),
+            None => self.reserved_alone(group),
+        }
+    }
+
+    /// What was set aside at that attempt is not needed.
+    pub(super) fn unreserve(&self, group: PlacementGroupId, attempt: u64) {
+        self.take_back(group, |bundle| {
+            bundle.attempt == attempt && !matches!(bundle.stage, Stage::Lies)
+        });
+    }
+
+    /// Takes out bundles of a group, and gives back what nobody can be using. What lies here is
+    /// returned.
+    fn take_back(
+        &self,
+        group: PlacementGroupId,
+        which: impl Fn(&Bundle) -> bool,
+    ) -> Vec<Resources> {
+        let mut gone = Vec::new();
+        self.groups.state.lock().bundles.retain(|(of, _), bundle| {
+            let goes = *of == group && which(bundle);
+            if goes {
+                let stage = std::mem::replace(&mut bundle.stage, Stage::SetAside);
+                gone.push((stage, bundle.want.clone()));
+            }
+            !goes
+        });
+        let mut lay = Vec::new();
+        for (stage, want) in gone {
+            match stage {
+                Stage::Asked(request) => self.pool.withdraw(&request),
+                Stage::SetAside => self.pool.give(&want),
+                Stage::Lies => lay.push(want),
+            }
+        }
+        lay
+    }
+
+    /// The head has said where a group lies.
+    pub(super) fn group_lies(self: &Arc<Node>, group: PlacementGroupId, known: Group) {
+        let whole = known.homes.iter().all(Option::is_some);
+        let alone = self.cluster.get().is_none();
+        let (mut own, ready) = (Resources::NOTHING, self.groups.ready(self, group).0);
+        {
+            let mut table = self.groups.state.lock();
+            for ((home, want), at) in known.homes.iter().zip(&known.wants).zip(0_u32..) {
+                let bundle = table.bundles.get_mut(&(group, if alone { 0 } else { at }));
+                let lies = match bundle {
+                    Some(bundle) if *home == Some(self.id) => {
+                        let before = std::mem::replace(&mut bundle.stage, Stage::Lies);
+                        alone || matches!(before, Stage::SetAside)
+                    }
+                    _ => false,
+                };
+                if lies {
+                    own.add(&want.in_group(group, Some(at)));
+                }
+            }
+            if let Some(entry) = table.groups.get_mut(&group) {
+                entry.known = Some(known);
+            }
+        }
+        if own != Resources::NOTHING {
+            self.pool.set_aside(&own);
+        }
+        if whole {
+            ready.seal(Ok(Payload::new(Value::new(()))));
+        }
+    }
+
+    /// There is no such group any more: what runs in it here ends.
+    pub(super) fn group_ended(self: &Arc<Node>, group: PlacementGroupId, why: &str) {
+        let entry = {
+            let mut table = self.groups.state.lock();
+            if table.ended.len() >= ENDED_GROUPS_KEPT {
+                table.ended.pop_front();
+            }
+            table.ended.push_back(group);
+            table.groups.remove(&group)
+        };
+        if let Some(entry) = entry {
+            entry.ready.seal(Err(no_group(group, why)));
+        }
+        let lay = self.take_back(group, |_| true);
+        let refused = self.pool.end_group(group, &sum(&lay));
+        for job in refused {
+            let any: Arc<dyn Any + Send + Sync> = job;
+            if let Ok(task) = any.downcast::<Task>() {
+                self.abort(&task, no_group(group, why).in_task(task.name(), task.id()));
+            }
+        }
+        let of_it = |options: &Options| options.request().is_ok_and(|want| want.is_of_group(group));
+        for cell in self.actors.cells() {
+            if of_it(&Options::of_actor(&cell.options)) {
+                let text = format!("{} ended: its placement group is gone: {why}", cell.label());
+                cell.end(Error::new(ErrorKind::ActorDied, text));
+            }
+        }
+        let mut running = self.futures.tasks();
+        for job in self.pool.running() {
+            let any: Arc<dyn Any + Send + Sync> = job;
+            running.extend(any.downcast::<Task>());
+        }
+        for task in running.iter().filter(|task| of_it(task.options())) {
+            self.cancel(task);
+        }
+        quietly(|| drop(running));
+    }
+
+    /// Nothing more is heard of any group.
+    pub(super) fn end_groups(&self, error: &Error) {
+        let groups = std::mem::take(&mut self.groups.state.lock().groups);
+        for entry in groups.into_values() {
+            entry.ready.seal(Err(error.clone()));
+        }
+    }
+
+    /// Why a task that asks for a group could never run, if that is so.
+    pub(super) fn fits_group(
+        &self,
+        asked: &Options,
+        group: PlacementGroupId,
+        bundle: Option<u32>,
+    ) -> Result<()> {
+        let want = asked.request()?;
+        let Some(known) = self.groups.get(group) else {
+            return match self.cluster.get() {
+                Some(_) => Ok(()), // the word on it may be under way
+                None => Err(no_group(group, "it was removed, or is another node's")),
+            };
+        };
+        if known.holds(group, bundle, &want) {
+            return Ok(());
+        }
+        let own = asked.clone();
+        let plain = Options { strategy: crate::base::Strategy::Default, ..own }.request()?;
+        let text = match bundle {
+            Some(at) => match known.wants.get(at as usize) {
+                Some(has) => format!("asks for {plain}, and bundle {at} of {group} is {has}"),
+                None => format!("asks for bundle {at} of {group}, which has {}", known.wants.len()),
+            },
+            None => format!("asks for {plain}, and no bundle of {group} is that large"),
+        };
+        Err(Error::new(ErrorKind::Unschedulable, text))
+    }
+}
+
+fn sum(wants: &[Resources]) -> Resources {
+    let mut sum = Resources::NOTHING;
+    wants.iter().for_each(|want| sum.add(want));
+    sum
+}
+
+/// All that tasks of a group can ask for.
+fn named(group: PlacementGroupId, known: &Group) -> Resources {
+    let all = known.wants.iter().zip(0..).map(|(want, at)| want.in_group(group, Some(at)));
+    sum(&all.collect::<Vec<_>>())
+}
+
+/// Nobody has said a word about a group that a handle here is of.
+struct Unheard {
+    node: Weak<Node>,
+    group: PlacementGroupId,
+}
+
+impl Wake for Unheard {
+    fn wake(self: Arc<Self>) {
+        let Some(node) = self.node.upgrade() else { return };
+        let unheard = node.groups.get(self.group).is_none();
+        let entry = unheard.then(|| node.groups.state.lock().groups.remove(&self.group)).flatten();
+        if let Some(entry) = entry {
+            let why = "the cluster has none of that name";
+            entry.ready.seal(Err(no_group(self.group, why)));
+        }
+    }
+}
