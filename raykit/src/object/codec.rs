@@ -13,13 +13,15 @@
 
 #![expect(unsafe_code, reason = "rkyv's contexts and archived references are unsafe traits")]
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Lender, Memory};
 use super::error::{Error, ErrorKind};
 use super::raw::RawRef;
 use super::reference::ObjectRef;
 use super::table::{Refs, Refused, Table};
 use super::{Object, schema};
-use crate::base::limits::{ARCHIVE_DEPTH_MAX, ARENA_BYTES_MAX, DEPTH_TRUSTED_MAX};
+use crate::base::limits::{
+    ARCHIVE_DEPTH_MAX, ARENA_BYTES_MAX, DEPTH_TRUSTED_MAX, INLINE_BYTES_MAX,
+};
 use crate::base::sync::OnceLock;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::{BoxedError, Fallible, Source, Strategy};
@@ -236,7 +238,18 @@ pub(crate) struct Sealed {
 
 impl Sealed {
     pub(crate) fn encode<T: Object>(value: &T) -> Result<Sealed, Error> {
-        let bytes = Buffer::for_about(size_of::<T>().saturating_add(value.heap_bytes()));
+        Sealed::encode_in(value, None)
+    }
+
+    /// The same, in memory of the lender's where there is one and the value is large.
+    pub(crate) fn encode_in<T: Object>(
+        value: &T,
+        lender: Option<&dyn Lender>,
+    ) -> Result<Sealed, Error> {
+        let about = size_of::<T>().saturating_add(value.heap_bytes());
+        let lender = lender.filter(|_| about > INLINE_BYTES_MAX);
+        let lent = lender.and_then(|lender| lender.lend(about)).map(Buffer::lent);
+        let bytes = lent.unwrap_or_else(|| Buffer::for_about(about));
         let (written, arena_bytes) = with_arena(|arena| {
             let bytes = Serializer::new(bytes, arena.acquire(), ());
             let mut encoder = Encoder { bytes, table: Table::default(), depth: 0, depth_met: 0 };
@@ -248,7 +261,8 @@ impl Sealed {
         if arena_bytes > ARENA_BYTES_MAX {
             clear_arena();
         }
-        let (bytes, table, depth) = written.map_err(|error| cannot::<T>("encode", &error))?;
+        let (mut bytes, table, depth) = written.map_err(|error| cannot::<T>("encode", &error))?;
+        bytes.finish();
         let sealed = Sealed { bytes, refs: table.into_refs(), known: OnceLock::new() };
         if depth > DEPTH_TRUSTED_MAX {
             // So deep that the reader might refuse it: better the writer hears of that.
@@ -291,6 +305,24 @@ impl Sealed {
         let archived = self.open::<T>()?;
         guarded(|| rkyv::api::deserialize_using(archived, &mut decoder))
             .map_err(|error| cannot::<T>("decode", &error))
+    }
+
+    /// A copy of it in memory of the lender's, if there is any.
+    pub(crate) fn copy_to(&self, lender: &dyn Lender) -> Option<Sealed> {
+        let mut memory = lender.lend(self.len())?;
+        memory.room(0..self.len())?.copy_from_slice(&self.bytes);
+        memory.shorten(self.len());
+        let copy =
+            Sealed { bytes: Buffer::full(memory), refs: self.refs.clone(), known: OnceLock::new() };
+        if let Some(known) = self.known.get() {
+            let _ = copy.known.set(*known);
+        }
+        Some(copy)
+    }
+
+    /// The memory that it lies in, where that was lent.
+    pub(crate) fn memory(&self) -> Option<&dyn Memory> {
+        self.bytes.memory()
     }
 
     #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `Value`: what a reference stands for, without its type. Small plain values lie in place, others
 //! behind one pointer, typed or as sealed bytes; `Payload` adds the second form once somebody asks.
 
+use super::buffer::Lender;
 use super::codec::Sealed;
 use super::error::{Error, ErrorKind, Typed};
 use super::{Object, View};
@@ -10,15 +11,15 @@ use std::sync::Arc;
 
 /// A value of any [`Object`] type behind one pointer.
 pub(crate) trait Stored: Any + Send + Sync {
-    fn seal(&self) -> Result<Sealed, Error>;
+    fn seal(&self, lender: Option<&dyn Lender>) -> Result<Sealed, Error>;
     fn bytes(&self) -> usize;
     /// Another value of the same type.
     fn decode_alike(&self, sealed: &Sealed) -> Result<Value, Error>;
 }
 
 impl<T: Object> Stored for T {
-    fn seal(&self) -> Result<Sealed, Error> {
-        Sealed::encode(self)
+    fn seal(&self, lender: Option<&dyn Lender>) -> Result<Sealed, Error> {
+        Sealed::encode_in(self, lender)
     }
     fn bytes(&self) -> usize {
         size_of::<T>() + self.heap_bytes()
@@ -152,9 +153,14 @@ impl Value {
 
     /// The same value in sealed form.
     pub(crate) fn seal(&self) -> Result<Arc<Sealed>, Error> {
+        self.seal_in(None)
+    }
+
+    /// The same, written to the lender's memory if it is large and not in sealed form already.
+    pub(crate) fn seal_in(&self, lender: Option<&dyn Lender>) -> Result<Arc<Sealed>, Error> {
         match self {
-            Value::Small(small) => small.stored().seal().map(Arc::new),
-            Value::Shared(stored) => stored.seal().map(Arc::new),
+            Value::Small(small) => small.stored().seal(None).map(Arc::new),
+            Value::Shared(stored) => stored.seal(lender).map(Arc::new),
             Value::Sealed(sealed) => Ok(Arc::clone(sealed)),
         }
     }
