@@ -60,6 +60,8 @@ mod base;
 mod object;
 mod sched;
 mod actor;
+#[cfg(all(feature = "cluster", target_os = "linux"))]
+mod shm;
 mod task;
 mod proto;
 #[cfg(feature = "cluster")]

@@ -129,6 +129,11 @@ pub struct Stats {
     pub objects: u64,
     /// Bytes of the objects that exist, about.
     pub object_bytes: u64,
+    /// Objects that have come from other nodes of this host in shared memory, without a copy.
+    pub objects_mapped: u64,
+    /// Bytes of memory that the node has to share with those: the whole of its segments, of which
+    /// the system gives memory only to those parts that were written.
+    pub shared_bytes: u64,
     /// Threads that run tasks.
     pub threads: usize,
     /// How many of these wait for an object.
@@ -152,12 +157,16 @@ pub fn stats() -> Result<Stats> {
     current::with_node(|node| {
         let free = node.pool.budget().free();
         let (threads, threads_waiting) = node.pool.threads();
+        let shared = node.cluster.get().map(|cluster| cluster.shared());
+        let (objects_mapped, shared_bytes) = shared.unwrap_or_default();
         Stats {
             tasks_submitted: node.counters.submitted.sum().max(0) as u64,
             tasks_pending: node.pending().max(0) as u64,
             actors: node.actors.len(),
             objects: node.ledger.objects().max(0) as u64,
             object_bytes: node.ledger.bytes().max(0) as u64,
+            objects_mapped,
+            shared_bytes,
             threads,
             threads_waiting,
             cpus_free: free.cpu.as_f64(),

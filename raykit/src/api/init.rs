@@ -45,6 +45,7 @@ pub fn init() -> Result<Guard> {
 /// | [`num_cpus`](Self::num_cpus) | `RAYKIT_NUM_CPUS` | all cores |
 /// | [`num_gpus`](Self::num_gpus) | `RAYKIT_NUM_GPUS` | 0 |
 /// | [`memory`](Self::memory) | `RAYKIT_MEMORY` | that of the machine, bytes |
+/// | [`object_memory`](Self::object_memory) | `RAYKIT_OBJECT_MEMORY` | 30 % of the machine's |
 /// | [`resource`](Self::resource) | | none |
 /// | [`max_pending`](Self::max_pending) | `RAYKIT_MAX_PENDING` | 1,048,576 calls |
 /// | [`async_tasks_max`](Self::async_tasks_max) | `RAYKIT_ASYNC_TASKS_MAX` | 1,000 |
@@ -66,6 +67,7 @@ pub struct Config {
     num_cpus: Option<usize>,
     num_gpus: Option<f64>,
     memory: Option<u64>,
+    object_memory: Option<u64>,
     resources: Vec<(String, f64)>,
     max_pending: Option<usize>,
     async_tasks_max: Option<usize>,
@@ -110,6 +112,14 @@ impl Config {
     /// Bytes of memory that tasks may reserve.
     pub fn memory(mut self, bytes: u64) -> Config {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// Bytes of memory that the node shares with other nodes of its host and user at the most, so
+    /// that large objects reach them without a copy; with 0 it shares none. It is taken as it is
+    /// needed. What finds no room there is sent.
+    pub fn object_memory(mut self, bytes: u64) -> Config {
+        self.object_memory = Some(bytes);
         self
     }
 
@@ -241,6 +251,11 @@ impl Config {
             num_cpus: decide(self.num_cpus, "RAYKIT_NUM_CPUS", standard.num_cpus)?,
             num_gpus: decide(self.num_gpus, "RAYKIT_NUM_GPUS", standard.num_gpus)?,
             memory: decide(self.memory, "RAYKIT_MEMORY", standard.memory)?,
+            object_memory: decide(
+                self.object_memory,
+                "RAYKIT_OBJECT_MEMORY",
+                standard.object_memory,
+            )?,
             resources: self.resources,
             max_pending: decide(self.max_pending, "RAYKIT_MAX_PENDING", standard.max_pending)?,
             async_tasks_max: decide(

@@ -29,6 +29,7 @@ pub struct NodeArgs {
     num_cpus: Option<usize>,
     num_gpus: Option<f64>,
     memory: Option<u64>,
+    object_memory: Option<u64>,
     resources: Vec<(String, f64)>,
     labels: Vec<(String, String)>,
     name: Option<String>,
@@ -47,7 +48,7 @@ fn label(text: &str) -> std::result::Result<(String, String), String> {
     pair(text)
 }
 
-fn flags() -> [Arg; 11] {
+fn flags() -> [Arg; 12] {
     [
         Arg::new("head")
             .long("head")
@@ -90,6 +91,11 @@ fn flags() -> [Arg; 11] {
             .value_name("BYTES")
             .value_parser(value_parser!(u64))
             .help("Memory that tasks may reserve [default: all]"),
+        Arg::new("object-memory")
+            .long("object-memory")
+            .value_name("BYTES")
+            .value_parser(value_parser!(u64))
+            .help("Memory to share with other nodes of this host [default: 30 % of all]"),
         Arg::new("resources")
             .long("resources")
             .value_name("NAME=AMOUNT")
@@ -127,6 +133,7 @@ impl clap::FromArgMatches for NodeArgs {
             num_cpus: matches.get_one("num-cpus").copied(),
             num_gpus: matches.get_one("num-gpus").copied(),
             memory: matches.get_one("memory").copied(),
+            object_memory: matches.get_one("object-memory").copied(),
             resources: list("resources"),
             labels: matches.get_many("labels").into_iter().flatten().cloned().collect(),
             name: matches.get_one("name").cloned(),
@@ -178,6 +185,9 @@ impl NodeArgs {
         }
         if let Some(bytes) = self.memory {
             config = config.memory(bytes);
+        }
+        if let Some(bytes) = self.object_memory {
+            config = config.object_memory(bytes);
         }
         for (name, amount) in self.resources {
             config = config.resource(name, amount);

@@ -263,6 +263,41 @@ pub(crate) mod net {
     pub(crate) const PANIC_PAUSE_MS: u64 = 100;
 }
 
+/// Of the machine's memory, what a node may share with others of its host, unless the settings say
+/// otherwise; the same as Ray's object store has.
+pub(crate) const OBJECT_MEMORY_PERCENT: u64 = 30;
+
+/// Of memory that processes of one host share.
+#[cfg(feature = "cluster")]
+pub(crate) mod shm {
+    /// A segment, where no single object needs a longer one: few enough files, and small enough to
+    /// be let go when its objects are gone. The system gives memory only where it is written to.
+    pub(crate) const SEGMENT_BYTES: usize = 256 << 20;
+
+    /// A segment of another process; a longer one is a lie.
+    pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 42;
+
+    /// Segments of another process that are mapped here, each of them a mapping of the 65,530 that
+    /// the system allows a process.
+    pub(crate) const SEGMENTS_MAX: usize = 4_096;
+
+    /// How long a segment that nothing lies in is kept for what comes next: warm memory is worth
+    /// more than the copy into it, and a node that does nothing should be small.
+    pub(crate) const SEGMENT_IDLE_MS: u64 = 10_000;
+
+    /// One message between two processes of a host; what is longer goes by the road.
+    pub(crate) const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
+    /// Objects that one reader may hold here at once.
+    pub(crate) const CLAIMS_MAX: usize = 1 << 20;
+
+    /// Invitations that nobody has made use of yet.
+    pub(crate) const INVITATIONS_MAX: usize = 1_024;
+
+    /// Connections that have not shown an invitation yet.
+    pub(crate) const UNPROVEN_MAX: usize = 64;
+}
+
 /// How long a node tries to join, and then to reach the head.
 pub(crate) const JOIN_WAIT_MS: u64 = 10_000;
 

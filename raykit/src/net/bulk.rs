@@ -3,6 +3,7 @@
 //! The answer is one byte (whether there is such a thing), eight for the number of bytes, and the
 //! bytes.
 
+use super::hands::Hands;
 use super::road::{Bulk, Done};
 use super::streams::{BULK_RANK, Kind, ask, failed, lost};
 use crate::base::NodeId;
@@ -11,6 +12,7 @@ use crate::object::buffer::Buffer;
 use crate::object::{Error, Result};
 use bytes::Bytes;
 use quinn::{Connection, SendStream};
+use std::sync::Arc;
 
 const MISSING: u8 = 0;
 const FOUND: u8 = 1;
@@ -18,8 +20,19 @@ const FOUND: u8 = 1;
 /// How much more than what has arrived there is room for.
 const GROWTH: usize = 4;
 
-/// Asks for the bytes, and gives them to `done`.
-pub(super) async fn fetch(connection: Connection, peer: NodeId, request: Vec<u8>, done: Done) {
+/// Asks for the bytes, and gives them to `done`: in shared memory, if the peer has them there.
+pub(super) async fn fetch(
+    hands: Arc<Hands>,
+    connection: Connection,
+    peer: NodeId,
+    request: Vec<u8>,
+    done: Done,
+) {
+    if let Some(near) = &hands.near
+        && let Some(there) = near.fetch(&connection, peer, &request).await
+    {
+        return done.call(Ok(there));
+    }
     let fetched = fetched(&connection, &request).await;
     done.call(fetched.map_err(|error| {
         Error::new(error.kind(), format!("bytes from {peer}: {}", error.message()))

@@ -5,6 +5,7 @@ use super::authority::Authority;
 use super::endpoint::Doors;
 use super::failures::Failures;
 use super::name::Role;
+use super::near::Near;
 use super::road::{Bulk, Driver, Order, Road};
 use super::tls::Wallet;
 use crate::base::NodeId;
@@ -24,6 +25,8 @@ pub(super) struct Hands {
     pub(super) wallet: Arc<Wallet>,
     pub(super) authority: Option<Arc<Mutex<Authority>>>,
     pub(super) doors: Doors,
+    /// What it shares with others of its host.
+    pub(super) near: Option<Near>,
     /// Tells this process from an earlier one of the same id.
     pub(super) incarnation: u64,
     /// Where the socket for signs of life listens; 0 where there is none.
@@ -40,6 +43,7 @@ struct Core {
 }
 
 impl Hands {
+    /// Called within the road's runtime.
     pub(super) fn new(
         driver: Box<dyn Driver>,
         wallet: Arc<Wallet>,
@@ -49,6 +53,7 @@ impl Hands {
         pulse_port: u16,
     ) -> Hands {
         let road = Road::new(wallet.identity().name.node);
+        let near = Near::open(&*driver);
         Hands {
             core: Mutex::new(Core { driver, road, armed: None }),
             rearm: Notify::new(),
@@ -57,6 +62,7 @@ impl Hands {
             wallet,
             authority,
             doors,
+            near,
             incarnation,
             pulse_port,
             failures: Mutex::default(),

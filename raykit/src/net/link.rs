@@ -329,6 +329,7 @@ impl Ready {
         if let Some(pulse) = pulse {
             pulse.abort();
         }
+        hands.near.iter().for_each(|near| near.forget(&connection, peer));
         match end {
             End::Goodbye => connection.close(Code::Goodbye.into(), b""),
             End::Broken => connection.close(Code::Protocol.into(), b"the frames are broken"),
@@ -430,5 +431,10 @@ async fn answer(
     match streams::asked(receive).await? {
         (Kind::Fetch, request) => bulk::send(send, hands.serve(peer, &request)).await,
         (Kind::Renew, _) => streams::answer(send, &renew::answer(hands, connection)?).await,
+        (Kind::Near, host) => {
+            let near = hands.near.as_ref();
+            let invitation = near.map_or(Ok(Vec::new()), |near| near.invite(peer, &host))?;
+            streams::answer(send, &invitation).await
+        }
     }
 }

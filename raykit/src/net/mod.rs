@@ -13,6 +13,8 @@
 //! - Who is at the other end is what its certificate says. The head's `Authority` signs those, for
 //!   whoever proves a `Token`; `join` is how. The token's secret never leaves its holder, and the
 //!   holder says nothing before the head has shown the key that the token names.
+//! - Peers of one host and user pass large objects in shared memory (`near`), asked for and told of
+//!   on a socket of their own. What is not there comes by the link.
 //! - All that a peer can make grow has a bound in `base/limits`.
 //!
 //! Absent on purpose: what packets mean, retries, who is a member, and the choice of peers.
@@ -42,8 +44,16 @@ mod outbox;
 mod road;
 mod endpoint;
 mod failures;
-mod hands;
 mod streams;
+#[cfg(target_os = "linux")]
+mod whisper;
+#[cfg(target_os = "linux")]
+mod borrow;
+#[cfg_attr(not(target_os = "linux"), path = "near_absent.rs")]
+mod near;
+mod hands;
+#[cfg(target_os = "linux")]
+mod lend;
 mod bulk;
 mod pulse;
 mod renew;

@@ -33,11 +33,23 @@ pub(crate) trait Driver: Send + 'static {
 
     /// A peer asks for bulk bytes; `None` where there is no such thing here.
     fn serve(&mut self, peer: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>>;
+
+    /// The memory that peers of this host can read, if there is any. Asked for at the start.
+    #[cfg(target_os = "linux")]
+    fn arena(&self) -> Option<Arc<crate::shm::Arena>> {
+        None
+    }
 }
 
 /// Bytes that stay where they are until they are sent.
 pub(crate) trait Bulk: Send {
     fn bytes(&self) -> &[u8];
+
+    /// Where they lie in that memory, if they do.
+    #[cfg(target_os = "linux")]
+    fn share(&self) -> Option<crate::shm::Share> {
+        None
+    }
 }
 
 /// What comes to pass on the road.

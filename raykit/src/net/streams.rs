@@ -14,6 +14,8 @@ use tokio::time::timeout;
 pub(super) enum Kind {
     Fetch = 1,
     Renew = 2,
+    /// An invitation to shared memory.
+    Near = 3,
 }
 
 /// The packets go before all streams, which begin with rank 0.
@@ -44,7 +46,8 @@ async fn request(mut receive: RecvStream) -> Result<(Kind, Vec<u8>)> {
     let mut head = [0; 5];
     receive.read_exact(&mut head).await.map_err(lost)?;
     let [kind, length @ ..] = head;
-    let kind = [Kind::Fetch, Kind::Renew].into_iter().find(|known| *known as u8 == kind);
+    let kind =
+        [Kind::Fetch, Kind::Renew, Kind::Near].into_iter().find(|known| *known as u8 == kind);
     let kind = kind.ok_or_else(|| failed("it is of no known kind"))?;
     let length = u32::from_le_bytes(length) as usize;
     if length > REQUEST_BYTES_MAX {

@@ -179,6 +179,8 @@ impl Start {
                 accept::keep(Arc::clone(&hands), endpoint.clone(), Arc::clone(&hall))
             }));
         }
+        #[cfg(target_os = "linux")]
+        super::lend::begin(&hands);
         drop(within);
         Ok((runtime, hands, addresses))
     }
@@ -249,7 +251,8 @@ async fn obey(hands: Arc<Hands>) {
                     tokio::spawn(link::dial(Arc::clone(&hands), peer, ticket, addresses));
                 }
                 Order::Fetch { connection: Some(connection), peer, request, done } => {
-                    tokio::spawn(bulk::fetch(connection, peer, request, done));
+                    let hands = Arc::clone(&hands);
+                    tokio::spawn(bulk::fetch(hands, connection, peer, request, done));
                 }
                 Order::Fetch { connection: None, peer, done, .. } => {
                     done.call(Err(no_link(peer)));

@@ -277,7 +277,10 @@ impl Wake for Results {
         let waker = Waker::from(Arc::clone(&self));
         let open = self.refs.iter().any(|reference| reference.watch(&waker) == Watched::Kept);
         if !open {
-            let packed = |reference: &RawRef| reference.outcome().map(pack::outcome);
+            let lender = self.cluster.lender();
+            let packed = |reference: &RawRef| {
+                reference.outcome().map(|outcome| pack::outcome(outcome, lender))
+            };
             let results = self.refs.iter().filter_map(packed).collect();
             self.cluster.post(Post::Ran { lease: self.lease, results });
         }
@@ -327,7 +330,7 @@ impl Wake for Seen {
         if self.reference.watch(&waker) == Watched::Ready
             && let Some(outcome) = self.reference.outcome()
         {
-            let packed = pack::outcome(outcome);
+            let packed = pack::outcome(outcome, self.cluster.lender());
             self.cluster.post(Post::Sealed { object: self.object, packed });
         }
     }

@@ -7,7 +7,7 @@ use super::task::Task;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId, PlacementGroupId, Strategy, TaskId};
-use crate::object::buffer::Buffer;
+use crate::object::buffer::{Buffer, Lender};
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
@@ -49,6 +49,12 @@ pub(crate) struct Cluster {
     road: OnceLock<Arc<dyn OnRoad>>,
     /// Told when there is no cluster any more.
     on_lost: Mutex<Option<OnLost>>,
+    /// Memory that nodes of the same host and user can read, and the number of that host.
+    memory: OnceLock<(Arc<dyn Lender>, u128)>,
+    /// There are such nodes.
+    has_near: AtomicBool,
+    /// Objects that have come in such memory.
+    mapped: AtomicU64,
 }
 
 type OnLost = Box<dyn FnOnce(&Error) + Send>;
@@ -212,7 +218,43 @@ impl Cluster {
             taken_changed: Condvar::new(),
             road: OnceLock::new(),
             on_lost: Mutex::new(None),
+            memory: OnceLock::new(),
+            has_near: AtomicBool::new(false),
+            mapped: AtomicU64::new(0),
         })
+    }
+
+    /// Lets nodes of this host read what lies in `memory`.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "there are no other nodes"))]
+    pub(super) fn share(&self, memory: Arc<dyn Lender>, host: u128) {
+        let _ = self.memory.set((memory, host));
+        self.look_near();
+    }
+
+    /// The members have changed.
+    pub(super) fn look_near(&self) {
+        let Some((_, host)) = self.memory.get() else { return };
+        let near = |member: &Member| member.host == *host && member.node != self.me;
+        let has_near = self.members.lock().iter().any(near);
+        self.has_near.store(has_near, Ordering::Relaxed); // it only saves work
+    }
+
+    /// Where large values go that may be asked for by a node of this host.
+    pub(super) fn lender(&self) -> Option<&dyn Lender> {
+        let (lender, _) = self.memory.get().filter(|_| self.has_near.load(Ordering::Relaxed))?;
+        Some(&**lender)
+    }
+
+    /// An object has come; whether in shared memory is seen by its bytes.
+    pub(super) fn has_come(&self, bytes: &Buffer) {
+        let mapped = bytes.memory().is_some_and(|memory| !memory.is_own());
+        self.mapped.fetch_add(u64::from(mapped), Ordering::Relaxed);
+    }
+
+    /// Objects that have come in shared memory, and the bytes of it that this node has.
+    pub(crate) fn shared(&self) -> (u64, u64) {
+        let own = self.memory.get().map_or(0, |(memory, _)| memory.bytes());
+        (self.mapped.load(Ordering::Relaxed), own)
     }
 
     /// What makes the hands look.

@@ -139,7 +139,8 @@ impl Wake for Flow {
                 Taken::Over => {
                     self.stop();
                     let own = RawRef(Arc::clone(&self.task) as Arc<dyn Holder>);
-                    let results = own.outcome().map(pack::outcome).into_iter().collect();
+                    let results =
+                        own.outcome().map(|end| pack::outcome(end, None)).into_iter().collect();
                     self.cluster.post(Post::Ran { lease: self.lease, results });
                 }
             }
@@ -149,7 +150,7 @@ impl Wake for Flow {
 
 /// An item for another node. It goes with its word, whatever its size.
 fn item_of(reference: &RawRef) -> Packed {
-    match reference.outcome().map(pack::outcome) {
+    match reference.outcome().map(|item| pack::outcome(item, None)) {
         Some(Packed::Large(sealed)) if sealed.len() <= ITEM_BYTES_MAX => Packed::Inline(sealed),
         Some(Packed::Large(sealed)) => {
             let text = format!(

@@ -289,6 +289,8 @@ impl Hands {
                 if members.iter().all(|known| known.node != member.node) {
                     members.push(member);
                 }
+                drop(members);
+                self.cluster.look_near();
             }
             Action::Gone { node, why } => self.gone(node, &why),
             Action::Alone { why } => self.alone(&why),

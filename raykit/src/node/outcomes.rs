@@ -111,6 +111,7 @@ impl Hands {
     pub(super) fn fetched(&mut self, what: Fetch, bytes: Result<Buffer>, road: &mut dyn Road) {
         let Some(node) = self.node.upgrade() else { return };
         let inner = self.inner.remove(&what).unwrap_or_default();
+        bytes.iter().for_each(|bytes| self.cluster.has_come(bytes));
         match what {
             Fetch::Object(object) => {
                 if let Some(reference) = self.cluster.held(object) {
@@ -159,6 +160,7 @@ impl Hands {
     pub(super) fn gone(&mut self, node: NodeId, why: &str) {
         tracing::warn!(%node, why, "a node is gone");
         self.cluster.members.lock().retain(|member| member.node != node);
+        self.cluster.look_near();
         if let Some(own) = self.node.upgrade() {
             names::gone(&own, &self.cluster, node);
         }

@@ -14,6 +14,7 @@ use crate::base::NodeId;
 use crate::base::limits::INLINE_BYTES_MAX;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
+use crate::object::buffer::Lender;
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::RawRef;
@@ -164,13 +165,14 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
             refs.len() - 1
         }) as u32
     };
+    let lender = node.cluster.get().and_then(|cluster| cluster.lender());
     let inputs = task.inputs().clone();
     let mut parts = Vec::with_capacity(inputs.as_slice().len());
     for input in inputs.as_slice() {
         parts.push(match &input.0 {
             Given::Ref(reference) => Part::Ref(place(reference)),
             Given::Value(value) => {
-                let sealed = super::run::caught(|| value.seal())?;
+                let sealed = super::run::caught(|| value.seal_in(lender))?;
                 if sealed.len() > INLINE_BYTES_MAX {
                     // It goes as an object, and once to each node.
                     Part::Ref(place(&slots::put(node, Value::Sealed(sealed))?))
@@ -356,21 +358,28 @@ fn may_travel(reference: &RawRef) -> Result<()> {
     Err(Error::new(ErrorKind::Encoding, format!("{what} cannot go to another node yet")))
 }
 
-/// What became of an object, for another node.
-pub(super) fn outcome(outcome: &Outcome) -> Packed {
+/// What became of an object, for another node. A large value is written to the lender's memory.
+pub(super) fn outcome(outcome: &Outcome, lender: Option<&dyn Lender>) -> Packed {
     let sealed = match outcome {
         Ok(payload) => super::run::caught(|| {
-            let sealed = payload.value().seal()?;
+            let sealed = payload.value().seal_in(lender)?;
             sealed.refs().iter().try_for_each(may_travel)?;
             Ok(sealed)
         }),
         Err(error) => Err(error.clone()),
     };
     match sealed {
-        Ok(sealed) if sealed.len() > INLINE_BYTES_MAX => Packed::Large(sealed),
+        Ok(sealed) if sealed.len() > INLINE_BYTES_MAX => Packed::Large(lent(sealed, lender)),
         Ok(sealed) => Packed::Inline(sealed),
         Err(error) => failure(&error),
     }
+}
+
+/// The same in the lender's memory, where it is not there already and there is room.
+fn lent(sealed: Arc<Sealed>, lender: Option<&dyn Lender>) -> Arc<Sealed> {
+    let is_there = sealed.memory().is_some_and(|memory| memory.is_own());
+    let copy = lender.filter(|_| !is_there).and_then(|lender| sealed.copy_to(lender));
+    copy.map_or(sealed, Arc::new)
 }
 
 /// An error, for another node.

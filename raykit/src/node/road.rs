@@ -13,6 +13,8 @@ use crate::object::error::{Error, ErrorKind, Result};
 use crate::proto::event::Event;
 use crate::proto::machine::Welcome;
 use crate::proto::wire::{Member, Reader, Wire, record};
+#[cfg(target_os = "linux")]
+use crate::shm::{Arena, Region, Share};
 use crate::task::registry;
 use parking_lot::Mutex;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -85,6 +87,8 @@ struct Steering {
     /// Told once, when the head can be reached.
     reached: Option<Box<dyn FnOnce() + Send>>,
     head: NodeId,
+    #[cfg(target_os = "linux")]
+    arena: Option<Arc<Arena>>,
 }
 
 impl Steering {
@@ -160,6 +164,11 @@ impl Driver for Steering {
     fn serve(&mut self, _: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
         self.hands.serve(request).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)
     }
+
+    #[cfg(target_os = "linux")]
+    fn arena(&self) -> Option<Arc<Arena>> {
+        self.arena.clone()
+    }
 }
 
 struct Served(Arc<Sealed>);
@@ -167,6 +176,11 @@ struct Served(Arc<Sealed>);
 impl Bulk for Served {
     fn bytes(&self) -> &[u8] {
         self.0.bytes()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn share(&self) -> Option<Share> {
+        Region::of(self.0.memory()?).map(Region::share)
     }
 }
 
@@ -264,11 +278,30 @@ fn member(settings: &Settings, node: NodeId, at: SocketAddr, total: &Resources) 
         node,
         name,
         addresses: vec![at.to_string()],
-        host: 0,
+        host: host(settings),
         driver: settings.driver,
         total: total.clone(),
         labels: settings.labels.clone(),
     }
+}
+
+/// The number of this host and user, where the node shares memory with others of it.
+fn host(settings: &Settings) -> u128 {
+    #[cfg(target_os = "linux")]
+    if settings.object_memory > 0 {
+        return crate::shm::host();
+    }
+    let _ = settings;
+    0
+}
+
+/// The memory that the node shares, if it does.
+#[cfg(target_os = "linux")]
+fn arena(settings: &Settings, cluster: &Cluster) -> Option<Arc<Arena>> {
+    let host = Some(host(settings)).filter(|host| *host != 0)?;
+    let arena = Arena::new(settings.object_memory);
+    cluster.share(Arc::clone(&arena) as _, host);
+    Some(arena)
 }
 
 fn host_name() -> String {
@@ -298,6 +331,8 @@ pub(super) fn begin(node: &Arc<Node>, entry: Entry) -> Result<()> {
             let _ = reached.send(());
         })),
         head,
+        #[cfg(target_os = "linux")]
+        arena: arena(&node.config, &cluster),
     };
     let net = Net::start(identity, authority, &[listen], steering)?;
     let address = net.local_addresses().first().copied().unwrap_or(listen);

@@ -1,6 +1,8 @@
 //! The settings of a node, all of them decided.
 
-use crate::base::limits::{ASYNC_TASKS_MAX, GRACE_MS, PENDING_TASKS_MAX, THREADS_MAX};
+use crate::base::limits::{
+    ASYNC_TASKS_MAX, GRACE_MS, OBJECT_MEMORY_PERCENT, PENDING_TASKS_MAX, THREADS_MAX,
+};
 use crate::base::quantity::{Amount, Resources};
 use crate::object::error::{Error, ErrorKind, Result};
 use std::fmt;
@@ -14,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) num_cpus: usize,
     pub(crate) num_gpus: f64,
     pub(crate) memory: u64,
+    /// Bytes of memory that it shares with others of its host at the most.
+    pub(crate) object_memory: u64,
     pub(crate) resources: Vec<(String, f64)>,
     pub(crate) always_encode: bool,
     pub(crate) max_pending: usize,
@@ -71,6 +75,7 @@ impl Settings {
             num_cpus: std::thread::available_parallelism().map_or(1, usize::from),
             num_gpus: 0.0,
             memory: machine_memory(),
+            object_memory: machine_memory() / 100 * OBJECT_MEMORY_PERCENT,
             resources: Vec::new(),
             always_encode: false,
             max_pending: PENDING_TASKS_MAX,

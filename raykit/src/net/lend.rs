@@ -1,0 +1,192 @@
+//! The owner's side of shared memory: tells readers where things lie, and keeps what they read.
+
+use super::hands::Hands;
+use super::near::{Bells, Near};
+use super::whisper::{receive, send, watched};
+use crate::base::NodeId;
+use crate::base::limits::net::{HANDSHAKE_MS, PANIC_PAUSE_MS};
+use crate::base::limits::shm::{CLAIMS_MAX, SEGMENTS_MAX, UNPROVEN_MAX};
+use crate::shm::{Held, Segment, Share, Socket, Word};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// Begins what runs as long as the road.
+pub(super) fn begin(hands: &Arc<Hands>) {
+    if hands.near.is_some() {
+        tokio::spawn(keep(Arc::clone(hands)));
+        tokio::spawn(trim(Arc::clone(hands)));
+    }
+}
+
+async fn trim(hands: Arc<Hands>) {
+    if let Some(near) = &hands.near {
+        near.trim().await;
+    }
+}
+
+/// Takes in who knocks.
+async fn keep(hands: Arc<Hands>) {
+    let Some(near) = &hands.near else { return };
+    let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
+    loop {
+        let Ok(mut ready) = near.door.readable().await else { return };
+        match ready.try_io(|door| door.get_ref().accept()) {
+            Ok(Ok(socket)) => {
+                if let Ok(place) = Arc::clone(&unproven).try_acquire_owned() {
+                    tokio::spawn(greet(Arc::clone(&hands), socket, place));
+                }
+            }
+            Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => {
+                tracing::warn!(%error, "somebody was turned away from shared memory");
+            }
+            Ok(Err(error)) => {
+                // No file is left, most likely: it would come again at once.
+                tracing::warn!(%error, "nobody can be let in to shared memory");
+                tokio::time::sleep(Duration::from_millis(PANIC_PAUSE_MS)).await;
+            }
+            Err(_would_block) => {}
+        }
+    }
+}
+
+async fn greet(hands: Arc<Hands>, socket: Socket, place: OwnedSemaphorePermit) {
+    let Some(near) = &hands.near else { return };
+    let limit = Duration::from_millis(HANDSHAKE_MS);
+    match timeout(limit, enter(near, socket)).await {
+        Ok(Ok(reader)) => {
+            drop(place);
+            let reader = Arc::new(reader);
+            let tells = tokio::spawn(tell_gone(Arc::clone(&reader), Arc::clone(near.bells())));
+            if let Err(error) = reader.serve(&hands).await {
+                tracing::warn!(peer = %reader.peer, %error, "a reader of shared memory is cut off");
+            }
+            tells.abort();
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "somebody was turned away from shared memory"),
+        Err(_) => tracing::debug!("somebody at the socket has said nothing"),
+    }
+}
+
+async fn enter(near: &Near, socket: Socket) -> Result<Reader> {
+    let socket = watched(socket)?;
+    let word = receive(&socket).await?;
+    let invitation = match &word {
+        Some((Word::Enter(secret), _)) => near.invited(secret),
+        _ => None,
+    };
+    let stranger = || Error::new(ErrorKind::PermissionDenied, "it was not invited");
+    let invitation = invitation.ok_or_else(stranger)?;
+    send(&socket, &Word::Welcome(invitation.answer), None).await?;
+    let (told, claims) = (Mutex::default(), Mutex::default());
+    Ok(Reader { peer: invitation.peer, socket, told, claims })
+}
+
+/// Somebody who reads here.
+struct Reader {
+    peer: NodeId,
+    socket: AsyncFd<Socket>,
+    /// Segments that it has been given.
+    told: Mutex<HashMap<u32, Weak<Segment>>>,
+    claims: Mutex<Claims>,
+}
+
+/// What is being read, by the numbers of the calls that have asked for it.
+#[derive(Default)]
+struct Claims {
+    held: HashMap<u64, Arc<Held>>,
+    /// The reader is gone, and nothing is read any more.
+    ended: bool,
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        // Nobody will hear of it when the reader lets go, so nothing of it is used again.
+        let arenas = self.held.values().filter_map(|held| held.arena());
+        arenas.for_each(|arena| arena.close());
+    }
+}
+
+impl Reader {
+    /// Until the reader is gone.
+    async fn serve(&self, hands: &Hands) -> Result<()> {
+        let broken = || Error::new(ErrorKind::InvalidData, "it breaks the rules");
+        while let Some((word, _)) = receive(&self.socket).await? {
+            match word {
+                Word::Ask { call, request } => {
+                    let share = hands.serve(self.peer, &request).and_then(|bulk| bulk.share());
+                    self.answer(call, share).await?;
+                }
+                Word::Release(calls) => {
+                    let released: Vec<Option<Arc<Held>>> = {
+                        let mut claims = self.claims.lock();
+                        calls.iter().map(|call| claims.held.remove(call)).collect()
+                    };
+                    drop(released);
+                }
+                _ => return Err(broken()),
+            }
+        }
+        let released = {
+            let mut claims = self.claims.lock();
+            claims.ended = true;
+            std::mem::take(&mut claims.held)
+        };
+        drop(released);
+        Ok(())
+    }
+
+    async fn answer(&self, call: u64, share: Option<Share>) -> Result<()> {
+        let share = share.filter(|share| self.claim(call, share));
+        let Some(share) = share else {
+            return send(&self.socket, &Word::NotHere { call }, None).await;
+        };
+        let segment = share.held.segment();
+        let (id, bytes) = (segment.id(), segment.bytes() as u64);
+        if self.told.lock().insert(id, Arc::downgrade(segment)).is_none() {
+            let word = Word::Segment { id, bytes };
+            send(&self.socket, &word, Some(segment.file().as_fd())).await?;
+        }
+        let (start, len) = (share.part.start as u64, share.part.len() as u64);
+        send(&self.socket, &Word::Here { call, segment: id, start, len }, None).await
+    }
+
+    /// Keeps the part for the reader, if it may have more.
+    fn claim(&self, call: u64, share: &Share) -> bool {
+        let known = {
+            let told = self.told.lock();
+            told.contains_key(&share.held.segment().id()) || told.len() < SEGMENTS_MAX
+        };
+        let mut claims = self.claims.lock();
+        let may = known && claims.held.len() < CLAIMS_MAX && !claims.held.contains_key(&call);
+        if may {
+            claims.held.insert(call, Arc::clone(&share.held));
+        }
+        may
+    }
+}
+
+/// Tells a reader which segments are gone, so that their memory goes back to the system.
+async fn tell_gone(reader: Arc<Reader>, bells: Arc<Bells>) {
+    loop {
+        let rung = bells.gone.notified();
+        let is_gone = |_: &u32, segment: &mut Weak<Segment>| segment.strong_count() == 0;
+        let gone: Vec<u32> =
+            reader.told.lock().extract_if(is_gone).map(|(segment, _)| segment).collect();
+        for segment in gone {
+            if send(&reader.socket, &Word::Gone { segment }, None).await.is_err() {
+                return;
+            }
+        }
+        rung.await;
+    }
+}

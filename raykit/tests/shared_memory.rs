@@ -1,0 +1,286 @@
+//! Large objects between processes of one host: this test program is the head, and started again
+//! the other nodes.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
+
+mod common;
+
+use common::eventually;
+use raykit::prelude::*;
+use raykit::{Config, NodeId, Strategy};
+use std::process::{Child, Command, Stdio};
+
+const MIB: usize = 1 << 20;
+const LARGE: usize = 64 * MIB;
+
+/// A large text of one letter. Texts are checked fast in a test's own program too.
+fn text(with: u8) -> String {
+    String::from_utf8(vec![with; LARGE]).unwrap()
+}
+
+#[remote]
+fn make(with: u8) -> String {
+    text(with)
+}
+
+/// The first and the last byte, how many there are, and how many objects have come in shared memory.
+#[remote]
+fn look(at: Vec<ObjectRef<String>>) -> Result<(u8, u8, usize, u64), raykit::Error> {
+    let view = at[0].view()?;
+    let view = view.as_bytes();
+    Ok((view[0], view[view.len() - 1], view.len(), raykit::stats()?.objects_mapped))
+}
+
+#[remote]
+fn size(text: &str) -> (usize, u8) {
+    (text.len(), text.as_bytes()[text.len() / 2])
+}
+
+#[remote]
+fn mapped() -> Result<u64, raykit::Error> {
+    Ok(raykit::stats()?.objects_mapped)
+}
+
+/// Keeps views as long as it is told to.
+#[remote]
+struct Keeper {
+    views: Vec<View<String>>,
+}
+
+#[remote]
+impl Keeper {
+    pub fn new() -> Self {
+        Keeper { views: Vec::new() }
+    }
+    pub fn keep(&mut self, what: Vec<ObjectRef<String>>) -> Result<usize, raykit::Error> {
+        for one in what {
+            self.views.push(one.view()?);
+        }
+        Ok(self.views.len())
+    }
+    /// Whether the views are what they were: each of one byte alone.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.views.iter().map(|view| same(view.as_bytes()).unwrap()).collect()
+    }
+    pub fn let_go(&mut self) -> usize {
+        self.views.drain(..).count()
+    }
+}
+
+#[remote]
+fn keeper() -> KeeperHandle {
+    Keeper::remote()
+}
+
+/// The byte that all of them are.
+fn same(bytes: &[u8]) -> Option<u8> {
+    let first = *bytes.first()?;
+    let alike = [first; 4096];
+    bytes.chunks(4096).all(|chunk| chunk == &alike[..chunk.len()]).then_some(first)
+}
+
+/// What a node of these tests does: it is told by the environment.
+#[test]
+fn a_node_of_the_tests() {
+    let Ok(address) = std::env::var("RAYKIT_TEST_NODE") else { return };
+    let _ray = Config::new().num_cpus(2).address(address).init().unwrap();
+    std::io::stdin().lines().next();
+}
+
+/// A node in a process of its own. It ends when its standard input does.
+struct Worker {
+    child: Child,
+    id: NodeId,
+}
+
+struct Head {
+    node: raykit::Node,
+    address: String,
+    token: String,
+}
+
+fn head(object_memory: usize) -> Head {
+    let config = Config::new().num_cpus(1).object_memory(object_memory as u64);
+    let node = config.head("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let here = node.enter();
+    let address = raykit::nodes().unwrap()[0].addresses[0].clone();
+    let token = raykit::join_token(None).unwrap();
+    drop(here);
+    Head { node, address, token }
+}
+
+impl Head {
+    fn worker(&self, object_memory: usize) -> Worker {
+        let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["a_node_of_the_tests", "--exact", "--test-threads=1"])
+            .env("RAYKIT_TEST_NODE", &self.address)
+            .env("RAYKIT_TOKEN", &self.token)
+            .env("RAYKIT_OBJECT_MEMORY", object_memory.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut new = None;
+        eventually("the node has come", || {
+            let nodes = raykit::nodes().unwrap();
+            new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
+            new.is_some()
+        });
+        Worker { child, id: new.unwrap() }
+    }
+}
+
+impl Worker {
+    fn here(&self) -> Strategy {
+        Strategy::Node { node: self.id, soft: false }
+    }
+
+    /// As the task of that name, but only what has come by this.
+    fn look(&self, at: &ObjectRef<String>) -> (u8, u8, usize, u64) {
+        let before = self.mapped();
+        let asked = look::options().strategy(self.here()).remote(vec![at.clone()]);
+        let (first, last, len, after) = asked.get().unwrap();
+        (first, last, len, after - before)
+    }
+
+    fn mapped(&self) -> u64 {
+        mapped::options().strategy(self.here()).remote().get().unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn mapped_here() -> u64 {
+    raykit::stats().unwrap().objects_mapped
+}
+
+#[test]
+fn large_objects_pass_in_shared_memory_both_ways() {
+    let head = head(512 * MIB);
+    let _here = head.node.enter();
+    let worker = head.worker(512 * MIB);
+    assert_eq!(raykit::stats().unwrap().shared_bytes, 0, "nothing before it is needed");
+
+    let stored = raykit::put(text(3)).unwrap();
+    assert_eq!(worker.look(&stored), (3, 3, LARGE, 1));
+    let made = make::options().strategy(worker.here()).remote(4);
+    assert_eq!(same(made.view().unwrap().as_bytes()), Some(4));
+    assert_eq!(made.view().unwrap().len(), LARGE);
+    assert_eq!(mapped_here(), 1);
+    assert_eq!(made.get().unwrap().len(), LARGE, "a copy of one's own");
+
+    // An argument is an object too; and so is what came from there and goes back.
+    let asked = size::options().strategy(worker.here()).remote(text(5));
+    assert_eq!(asked.get().unwrap(), (LARGE, 5));
+    let again = size::options().strategy(worker.here()).remote(&made);
+    assert_eq!(again.get().unwrap(), (LARGE, 4));
+    assert_eq!(worker.mapped(), 3, "the third one was known there: it had made it");
+    drop((stored, made, asked, again));
+    common::all_clear(1);
+}
+
+/// R27: what is still read is not used again, and when it is not read any more it is.
+#[test]
+fn memory_is_not_used_again_while_a_view_lives() {
+    let head = head(LARGE + 16 * MIB);
+    let _here = head.node.enter();
+    let worker = head.worker(MIB);
+    let keeper = keeper::options().strategy(worker.here()).remote().get().unwrap();
+    let first = raykit::put(text(1)).unwrap();
+    assert_eq!(keeper.keep(vec![first.clone()]).get().unwrap(), 1);
+    assert_eq!(worker.mapped(), 1);
+    drop(first);
+    // There is no room beside it: the next one comes as from another host.
+    let second = raykit::put(text(2)).unwrap();
+    assert_eq!(worker.look(&second), (2, 2, LARGE, 0));
+    assert_eq!(keeper.bytes().get().unwrap(), [1]);
+    assert_eq!(keeper.let_go().get().unwrap(), 1);
+    let mut with = 2;
+    eventually("its memory is used again", || {
+        with += 1;
+        let next = raykit::put(text(with)).unwrap();
+        worker.look(&next) == (with, with, LARGE, 1)
+    });
+    assert!(raykit::stats().unwrap().shared_bytes <= (LARGE + 16 * MIB) as u64);
+}
+
+/// A reader that is killed reads no more.
+#[test]
+fn the_claims_of_a_killed_reader_end() {
+    let head = head(LARGE + 16 * MIB);
+    let _here = head.node.enter();
+    let mut reader = head.worker(MIB);
+    let other = head.worker(MIB);
+    let keeper = keeper::options().strategy(reader.here()).remote().get().unwrap();
+    let first = raykit::put(text(1)).unwrap();
+    assert_eq!(keeper.keep(vec![first.clone()]).get().unwrap(), 1);
+    assert_eq!(reader.mapped(), 1);
+    drop(first);
+    let second = raykit::put(text(2)).unwrap();
+    assert_eq!(other.look(&second), (2, 2, LARGE, 0), "the memory is in use");
+    reader.child.kill().unwrap();
+    let mut with = 2;
+    eventually("its memory is used again", || {
+        with += 1;
+        let next = raykit::put(text(with)).unwrap();
+        other.look(&next) == (with, with, LARGE, 1)
+    });
+}
+
+/// What was mapped stays when its owner is killed, also in the middle of a read.
+#[test]
+fn a_view_outlives_its_owner() {
+    let head = head(512 * MIB);
+    let _here = head.node.enter();
+    let mut worker = head.worker(512 * MIB);
+    let made = make::options().strategy(worker.here()).remote(6);
+    let view = made.view().unwrap();
+    assert_eq!(mapped_here(), 1);
+    let (first, rest) = view.as_bytes().split_at(LARGE / 2);
+    assert_eq!(same(first), Some(6));
+    worker.child.kill().unwrap();
+    worker.child.wait().unwrap();
+    assert_eq!(same(rest), Some(6));
+    eventually("the node is gone", || raykit::nodes().unwrap().len() == 1);
+    assert_eq!(same(view.as_bytes()), Some(6));
+}
+
+#[test]
+fn memory_stays_bounded_over_many_objects() {
+    let head = head(1024 * MIB);
+    let _here = head.node.enter();
+    let worker = head.worker(1024 * MIB);
+    for round in 0..100 {
+        let with = round as u8;
+        if round % 2 == 0 {
+            let stored = raykit::put(text(with)).unwrap();
+            assert_eq!(worker.look(&stored), (with, with, LARGE, 1), "round {round}");
+        } else {
+            let made = make::options().strategy(worker.here()).remote(with);
+            assert_eq!(made.view().unwrap().as_bytes()[LARGE / 2], with, "round {round}");
+        }
+        let shared = raykit::stats().unwrap().shared_bytes;
+        assert!(shared <= 512 * MIB as u64, "{shared} bytes in round {round}");
+    }
+    assert_eq!(mapped_here(), 50);
+}
+
+#[test]
+fn a_node_without_object_memory_shares_none() {
+    let head = head(0);
+    let _here = head.node.enter();
+    let worker = head.worker(512 * MIB);
+    let stored = raykit::put(text(3)).unwrap();
+    assert_eq!(worker.look(&stored), (3, 3, LARGE, 0));
+    let made = make::options().strategy(worker.here()).remote(4);
+    assert_eq!(same(made.view().unwrap().as_bytes()), Some(4));
+    let stats = raykit::stats().unwrap();
+    assert_eq!((stats.objects_mapped, stats.shared_bytes), (0, 0));
+}
