@@ -8,6 +8,8 @@ mod nested;
 mod objects;
 mod pi;
 mod process;
+#[cfg(target_os = "linux")]
+mod share;
 mod sort;
 mod streams;
 mod waits;
@@ -31,6 +33,8 @@ pub(crate) const ALL: &[Row] = &[
     objects::PUT,
     objects::VIEW,
     objects::PASS,
+    #[cfg(target_os = "linux")]
+    share::ROW,
     process::ROW,
     process::QUEUED,
     wordcount::ROW,
@@ -45,6 +49,8 @@ pub(crate) const ERRANDS: &[Errand] = &[
     ("queued", process::queued_errand),
     ("view", objects::view_errand),
     ("memcpy", objects::memcpy_errand),
+    #[cfg(target_os = "linux")]
+    share::NODE,
     bulk::RAYKIT_CHILD,
     bulk::TOKIO_CHILD,
     bulk::RAYON_CHILD,

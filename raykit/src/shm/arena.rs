@@ -7,7 +7,7 @@
 
 use super::PAGE_BYTES;
 use super::ranges::Ranges;
-use super::segment::Segment;
+use super::segment::{STEP_BYTES, Segment};
 use crate::base::limits::shm::{SEGMENT_BYTES, SEGMENT_BYTES_MAX};
 use crate::object::buffer::{Lender, Memory};
 use parking_lot::Mutex;
@@ -16,9 +16,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
-
-/// Memory is found in steps of a large page, and so are segments long.
-const STEP_BYTES: usize = 2 << 20;
 
 type Bell = Box<dyn Fn() + Send + Sync>;
 
@@ -206,7 +203,7 @@ pub(crate) struct Held {
     segment: Arc<Segment>,
     start: usize,
     bytes: usize,
-    /// From the start on, so many bytes may have been written.
+    /// From the start on, so many bytes are known to have memory.
     written: usize,
 }
 
@@ -223,7 +220,9 @@ impl Held {
     /// Has memory found for all before `end`. `false` where there is none.
     fn reach(&mut self, end: usize) -> bool {
         if end > self.written {
-            let reach = end.next_multiple_of(STEP_BYTES).min(self.bytes);
+            // As far as memory is found anyway, so that few writes have to look.
+            let reach = (self.start + end).next_multiple_of(STEP_BYTES) - self.start;
+            let reach = reach.min(self.bytes);
             if !self.segment.populate(&(self.start + self.written..self.start + reach)) {
                 return false;
             }

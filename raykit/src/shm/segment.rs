@@ -12,11 +12,14 @@ use std::io::{Error, Result};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// What every segment is sealed with before another process hears of it.
 const SEALS: SealFlags =
     SealFlags::FUTURE_WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
+
+/// The system is asked for memory in steps of a large page.
+pub(super) const STEP_BYTES: usize = 2 << 20;
 
 /// Memory mapped into this process, until it is dropped.
 struct Map {
@@ -62,6 +65,8 @@ pub(crate) struct Segment {
     id: u32,
     file: OwnedFd,
     map: Map,
+    /// Of each step, whether the system has found memory for it.
+    found: Box<[AtomicBool]>,
 }
 
 impl Segment {
@@ -75,7 +80,8 @@ impl Segment {
         ftruncate(&file, bytes as u64)?;
         let map = Map::new(file.as_fd(), bytes, ProtFlags::READ | ProtFlags::WRITE)?;
         fcntl_add_seals(&file, SEALS)?;
-        Ok(Segment { id, file, map })
+        let found = (0..bytes.div_ceil(STEP_BYTES)).map(|_| AtomicBool::new(false)).collect();
+        Ok(Segment { id, file, map, found })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -115,11 +121,19 @@ impl Segment {
     /// Has the system find memory for this part, so that writing there cannot fail. `false` where
     /// there is none.
     pub(super) fn populate(&self, part: &Range<usize>) -> bool {
-        let (at, len) = self.map.part(part);
-        // SAFETY: the range is a part of the mapping, and its contents stay as they are.
-        let done = unsafe { madvise(at.as_ptr().cast(), len, Advice::LinuxPopulateWrite) };
-        // An older system does not know of this, and finds memory when it is written to.
-        matches!(done, Ok(()) | Err(Errno::INVAL))
+        let steps = part.start / STEP_BYTES..part.end.div_ceil(STEP_BYTES);
+        // Relaxed: two that find memory for the same step do no harm.
+        let mut missing = steps.filter(|step| !self.found[*step].load(Ordering::Relaxed));
+        missing.all(|step| {
+            let start = step * STEP_BYTES;
+            let (at, len) = self.map.part(&(start..(start + STEP_BYTES).min(self.map.bytes)));
+            // SAFETY: the range is a part of the mapping, and its contents stay as they are.
+            let done = unsafe { madvise(at.as_ptr().cast(), len, Advice::LinuxPopulateWrite) };
+            // An older system does not know of this, and finds memory when it is written to.
+            let done = matches!(done, Ok(()) | Err(Errno::INVAL));
+            self.found[step].store(done, Ordering::Relaxed);
+            done
+        })
     }
 }
 
