@@ -69,18 +69,17 @@ impl Line {
     }
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
+impl Line {
+    /// The peer is gone, or was lost: nobody waits for it any more.
+    pub(super) fn end(&self) {
         self.tasks.iter().for_each(AbortHandle::abort);
-        self.shared.calls.lock().end();
+        self.shared.end();
     }
 }
 
-impl Calls {
-    /// Whoever still waits goes by the link.
-    fn end(&mut self) {
-        self.over = true;
-        self.open.clear();
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -89,10 +88,20 @@ async fn listen(shared: Arc<Shared>) {
     if let Err(error) = shared.listen().await {
         tracing::debug!(%error, "a line to shared memory has ended");
     }
-    shared.calls.lock().end();
+    shared.end();
 }
 
 impl Shared {
+    /// Whoever still waits goes by the link.
+    fn end(&self) {
+        let open = {
+            let mut calls = self.calls.lock();
+            calls.over = true;
+            std::mem::take(&mut calls.open)
+        };
+        drop(open);
+    }
+
     async fn listen(&self) -> Result<()> {
         let broken = |what: &str| Error::new(ErrorKind::InvalidData, what);
         let mut segments: HashMap<u32, Arc<Foreign>> = HashMap::new();

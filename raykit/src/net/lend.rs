@@ -117,23 +117,29 @@ impl Drop for Claims {
 }
 
 impl Reader {
-    /// Until the reader is gone.
+    /// Until the reader is gone. One that breaks the rules is told nothing any more, but what it
+    /// reads is kept all the same.
     async fn serve(&self, hands: &Hands) -> Result<()> {
-        let broken = || Error::new(ErrorKind::InvalidData, "it breaks the rules");
-        while let Some((word, _)) = receive(&self.socket).await? {
-            match word {
-                Word::Ask { call, request } => {
-                    let share = hands.serve(self.peer, &request).and_then(|bulk| bulk.share());
-                    self.answer(call, share).await?;
+        let mut broken = false;
+        loop {
+            match receive(&self.socket).await {
+                Ok(None) => break,
+                Ok(Some(_)) if broken => {}
+                Ok(Some((Word::Ask { call, request }, _))) => {
+                    let linked = hands.road(|road| road.is_linked(self.peer));
+                    let bulk = if linked { hands.serve(self.peer, &request) } else { None };
+                    self.answer(call, bulk.and_then(|bulk| bulk.share())).await?;
                 }
-                Word::Release(calls) => {
+                Ok(Some((Word::Release(calls), _))) => {
                     let released: Vec<Option<Arc<Held>>> = {
                         let mut claims = self.claims.lock();
                         calls.iter().map(|call| claims.held.remove(call)).collect()
                     };
                     drop(released);
                 }
-                _ => return Err(broken()),
+                Ok(Some(_)) => broken = true,
+                Err(error) if error.kind() == ErrorKind::InvalidData => broken = true,
+                Err(error) => return Err(error),
             }
         }
         let released = {

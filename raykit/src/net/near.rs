@@ -167,8 +167,10 @@ impl Near {
     pub(super) fn forget(&self, connection: &Connection, peer: NodeId) {
         let mut lines = self.lines.lock();
         let of_it = lines.get(&peer).is_some_and(|tried| tried.link == connection.stable_id());
-        let line = if of_it { lines.remove(&peer) } else { None };
-        drop((lines, line));
+        let tried = if of_it { lines.remove(&peer) } else { None };
+        drop(lines);
+        let line = tried.as_ref().and_then(|tried| tried.line.get()).and_then(Option::as_ref);
+        line.into_iter().for_each(|line| line.end());
     }
 
     /// Lets segments go that nothing was put in for a while, for as long as the road lasts.

@@ -263,6 +263,10 @@ impl Road {
         self.links.get(&peer).is_some_and(|link| link.id == id)
     }
 
+    pub(super) fn is_linked(&self, peer: NodeId) -> bool {
+        self.links.contains_key(&peer)
+    }
+
     pub(super) fn links(&self) -> impl Iterator<Item = (&NodeId, &Link)> {
         self.links.iter()
     }

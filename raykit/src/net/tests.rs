@@ -61,6 +61,8 @@ struct Puppet {
     things: Arc<HashMap<Vec<u8>, Vec<u8>>>,
     /// Sends each packet back.
     echoes: bool,
+    #[cfg(target_os = "linux")]
+    arena: Option<Arc<crate::shm::Arena>>,
 }
 
 struct Thing(Arc<HashMap<Vec<u8>, Vec<u8>>>, Vec<u8>);
@@ -68,6 +70,20 @@ struct Thing(Arc<HashMap<Vec<u8>, Vec<u8>>>, Vec<u8>);
 impl Bulk for Thing {
     fn bytes(&self) -> &[u8] {
         &self.0[&self.1]
+    }
+}
+
+/// The same in memory that others can read.
+#[cfg(target_os = "linux")]
+struct Shared(Box<dyn crate::object::buffer::Memory>);
+
+#[cfg(target_os = "linux")]
+impl Bulk for Shared {
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+    fn share(&self) -> Option<crate::shm::Share> {
+        crate::shm::Region::of(&*self.0).map(crate::shm::Region::share)
     }
 }
 
@@ -91,8 +107,22 @@ impl Driver for Puppet {
     }
     fn overdue(&mut self, _: &mut Road) {}
     fn serve(&mut self, _: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
-        let known = self.things.contains_key(request);
-        known.then(|| Box::new(Thing(Arc::clone(&self.things), request.to_vec())) as _)
+        let thing = self.things.get(request)?;
+        #[cfg(target_os = "linux")]
+        if let Some(arena) = self.arena.as_ref().filter(|_| !thing.is_empty()) {
+            use crate::object::buffer::Lender;
+            if let Some(mut lent) = arena.lend(thing.len()) {
+                lent.room(0..thing.len()).expect("room in it").copy_from_slice(thing);
+                lent.shorten(thing.len());
+                return Some(Box::new(Shared(lent)));
+            }
+        }
+        let _ = thing;
+        Some(Box::new(Thing(Arc::clone(&self.things), request.to_vec())) as _)
+    }
+    #[cfg(target_os = "linux")]
+    fn arena(&self) -> Option<Arc<crate::shm::Arena>> {
+        self.arena.clone()
     }
 }
 
@@ -110,6 +140,8 @@ struct Setting {
     things: HashMap<Vec<u8>, Vec<u8>>,
     admits: Option<Admits>,
     echoes: bool,
+    #[cfg(target_os = "linux")]
+    arena: Option<Arc<crate::shm::Arena>>,
 }
 
 impl End {
@@ -128,6 +160,8 @@ impl End {
             }),
             things: Arc::new(setting.things),
             echoes: setting.echoes,
+            #[cfg(target_os = "linux")]
+            arena: setting.arena,
         };
         let id = identity.name().node;
         let listen = ["127.0.0.1:0".parse().unwrap()];
@@ -666,4 +700,148 @@ fn a_process_that_is_killed_is_suspected() {
     other.kill().unwrap();
     other.wait().unwrap();
     assert_eq!((up, head.next()), (Happening::Up(NodeId(2)), Happening::Suspect(NodeId(2))));
+}
+
+#[cfg(target_os = "linux")]
+mod near {
+    use super::super::streams::Kind;
+    use super::*;
+    use crate::object::buffer::Lender;
+    use crate::shm::{self, Arena, Foreign, Secret, Socket, Word};
+    use std::io::ErrorKind;
+    use std::os::fd::AsFd;
+
+    const BYTES: usize = 3 << 20;
+
+    fn setting(arena: &Arc<Arena>) -> Setting {
+        let things = HashMap::from([(b"large".to_vec(), vec![7; BYTES])]);
+        Setting { things, arena: Some(Arc::clone(arena)), ..Setting::default() }
+    }
+
+    /// Room for one thing and no second one.
+    fn small() -> Arc<Arena> {
+        Arena::new((BYTES + BYTES / 2) as u64)
+    }
+
+    /// Waits until the arena has room for another thing.
+    fn await_room(arena: &Arena) {
+        let begun = Instant::now();
+        while arena.lend(BYTES).is_none() {
+            assert!(begun.elapsed() < LONG, "what was released is not used again");
+            std::thread::yield_now();
+        }
+    }
+
+    /// What has come, once it has.
+    fn wait(socket: &Socket) -> std::io::Result<Option<(Word, Option<std::os::fd::OwnedFd>)>> {
+        let begun = Instant::now();
+        loop {
+            match socket.receive() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < LONG => {
+                    std::thread::yield_now();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_in_shared_memory_is_read_there() {
+        let (arena, other) = (small(), small());
+        let (head, node) = pair(setting(&arena), setting(&other));
+        for (reader, owner, arena) in [(&node, &head, &arena), (&head, &node, &other)] {
+            for _ in 0..3 {
+                let fetched = reader.fetch(owner.id, b"large").unwrap();
+                assert!(fetched.memory().is_some_and(|memory| !memory.is_own()));
+                assert!(fetched.len() == BYTES && fetched.iter().all(|byte| *byte == 7));
+                assert!(arena.lend(BYTES).is_none(), "it is being read");
+                drop(fetched);
+                await_room(arena);
+            }
+        }
+        let missing = node.fetch(head.id, b"none").err().expect("there is none");
+        assert_eq!(missing.message(), "bytes from n1: the peer has no such thing");
+    }
+
+    #[test]
+    fn who_shares_nothing_is_sent_everything() {
+        let arena = small();
+        let (head, node) = pair(setting(&arena), Setting::default());
+        let fetched = node.fetch(head.id, b"large").unwrap();
+        assert!(fetched.memory().is_none() && fetched.len() == BYTES);
+    }
+
+    /// What is read stays when its owner closes in the same process, and is not used again.
+    #[test]
+    fn what_is_read_outlives_its_owner() {
+        let arena = small();
+        let (head, node) = pair(setting(&arena), setting(&small()));
+        let fetched = node.fetch(head.id, b"large").unwrap();
+        assert!(fetched.memory().is_some());
+        head.net.close(LONG);
+        assert!(arena.lend(BYTES).is_none());
+        drop(arena);
+        assert!(fetched.iter().all(|byte| *byte == 7));
+        node.net.close(LONG);
+        assert!(fetched.iter().all(|byte| *byte == 7));
+    }
+
+    /// A peer by hand: its stranger, its connection, and how many bytes its invitation has.
+    fn invitation(stranger: &Stranger, connection: &Connection, host: u128) -> Vec<u8> {
+        stranger.runtime.block_on(async {
+            let (mut send, mut receive) = connection.open_bi().await.unwrap();
+            let head = [&[Kind::Near as u8], &16_u32.to_le_bytes()[..]].concat();
+            send.write_all(&[&head[..], &host.to_le_bytes()].concat()).await.unwrap();
+            send.finish().unwrap();
+            receive.read_to_end(1000).await.unwrap()
+        })
+    }
+
+    #[test]
+    fn who_was_not_invited_gets_no_memory() {
+        let arena = small();
+        let head = End::head(setting(&arena));
+        let identity = head.join(&head.issue(None, None)).unwrap().identity;
+        let own = identity.name().node;
+        let stranger = Stranger::new(identity);
+        let connection = stranger.call(head.address()).unwrap();
+        let _streams = stranger.greet(&connection, hello(own));
+        assert_eq!(head.next(), Happening::Up(own));
+        let invite = |host| invitation(&stranger, &connection, host);
+        assert_eq!(invite(shm::host() ^ 1), b"", "it is on another host");
+
+        let given = invite(shm::host());
+        let (secret, rest) = given.split_first_chunk::<16>().unwrap();
+        let (answer, rest) = rest.split_first_chunk::<16>().unwrap();
+        let name = &rest[4..];
+        let enter = |secret: Secret| {
+            let socket = Socket::connect(name).unwrap();
+            socket.send(&Word::Enter(secret), None).unwrap();
+            let answer = wait(&socket).unwrap().map(|(word, _)| word);
+            (socket, answer)
+        };
+        assert_eq!(enter([0; 16]).1, None, "it was guessed");
+        let socket = Socket::connect(name).unwrap();
+        let ask = Word::Ask { call: 1, request: b"large".to_vec() };
+        socket.send(&ask, None).unwrap();
+        assert!(wait(&socket).unwrap().is_none(), "it has shown nothing");
+
+        let (reader, welcome) = enter(*secret);
+        assert_eq!(welcome, Some(Word::Welcome(*answer)));
+        assert_eq!(enter(*secret).1, None, "it is good once");
+        reader.send(&ask, None).unwrap();
+        let Some((Word::Segment { bytes, .. }, Some(file))) = wait(&reader).unwrap() else {
+            panic!("the file of a segment comes first")
+        };
+        assert!(Foreign::open(file.as_fd(), bytes).is_ok());
+        assert!(matches!(wait(&reader), Ok(Some((Word::Here { call: 1, .. }, None)))));
+        // A number that is in use, and then what a reader has no business to say.
+        reader.send(&ask, None).unwrap();
+        assert_eq!(wait(&reader).unwrap().unwrap().0, Word::NotHere { call: 1 });
+        reader.send(&Word::Welcome(*answer), None).unwrap();
+        reader.send(&Word::Release(vec![1]), None).unwrap();
+        assert!(arena.lend(BYTES).is_none(), "nothing is believed of it any more");
+        drop(reader);
+        await_room(&arena);
+    }
 }

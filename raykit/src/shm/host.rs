@@ -1,13 +1,16 @@
 //! A number for this host and user.
 
 /// The same for two processes that can share memory: of one user, on one running system, in one
-/// network namespace (the names of sockets belong to those). 0 where that cannot be found out.
+/// namespace of users (to which their numbers belong) and of networks (to which the names of
+/// sockets do). 0 where that cannot be found out.
 pub(crate) fn host() -> u128 {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    let network = std::fs::read_link("/proc/self/ns/net");
-    let (Ok(boot), Ok(network)) = (boot, network) else { return 0 };
+    let (users, network) =
+        (std::fs::read_link("/proc/self/ns/user"), std::fs::read_link("/proc/self/ns/net"));
+    let (Ok(boot), Ok(users), Ok(network)) = (boot, users, network) else { return 0 };
     let user = rustix::process::geteuid().as_raw();
-    digest(format!("{} {user} {}", boot.trim(), network.display()).as_bytes())
+    let text = format!("{} {user} {} {}", boot.trim(), users.display(), network.display());
+    digest(text.as_bytes())
 }
 
 /// FNV-1a: it has to be the same in all programs, and nobody gains by finding another text for a
