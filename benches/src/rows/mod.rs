@@ -35,6 +35,8 @@ pub(crate) const ALL: &[Row] = &[
     objects::PASS,
     #[cfg(target_os = "linux")]
     share::ROW,
+    #[cfg(target_os = "linux")]
+    share::FAR,
     process::ROW,
     process::QUEUED,
     wordcount::ROW,

@@ -58,6 +58,29 @@ pub(crate) const ROW: Row = Row {
     run,
 };
 
+pub(crate) const FAR: Row = Row {
+    name: "far",
+    lines: &[
+        Line {
+            key: "far.one",
+            what: "an empty task in another process, submit + get",
+            unit: Unit::Seconds,
+            peers: &[],
+            under: None,
+        },
+        Line {
+            key: "far.many",
+            what: "10,000 of them submitted, then all got",
+            unit: Unit::Seconds,
+            peers: &[],
+            under: None,
+        },
+    ],
+    note: "two processes of one CPU on this host. One by one: the median of 2,000 in each round. Many: the \
+           median of 10.",
+    run: far_run,
+};
+
 /// A node that others give tasks, until its standard input ends.
 pub(crate) const NODE: Errand = ("share-node", node);
 
@@ -167,6 +190,32 @@ fn run(bench: &mut Bench) -> Outcome {
         let (warm, ()) = timed(|| copy.copy_from_slice(black_box(&numbers)));
         bench.record("share.warm", MEMCPY, warm);
         black_box(&copy);
+    }
+    Ok(())
+}
+
+fn far_run(bench: &mut Bench) -> Outcome {
+    let head = Config::new().num_cpus(1).head("127.0.0.1:0".parse()?).start()?;
+    let _here = head.enter();
+    let nodes = raykit::nodes()?;
+    let address = nodes.first().and_then(|node| node.addresses.first()).ok_or("no address")?;
+    let worker = Worker::new(address, &raykit::join_token(None)?)?;
+    let there = || nothing::options().strategy(worker.here()).remote();
+    for _ in 0..bench.rounds {
+        let one = p50(2_000, || {
+            let (seconds, done) = timed(|| there().get());
+            Ok(done.map(|()| seconds)?)
+        })?;
+        bench.record("far.one", RAYKIT, one);
+        let many = p50(10, || {
+            let call = || {
+                let refs: Vec<_> = (0..10_000).map(|_| there()).collect();
+                raykit::get(&refs)
+            };
+            let (seconds, done) = timed(call);
+            Ok(done.map(|_| seconds)?)
+        })?;
+        bench.record("far.many", RAYKIT, many);
     }
     Ok(())
 }
