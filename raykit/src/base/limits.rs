@@ -268,7 +268,7 @@ pub(crate) mod net {
 pub(crate) const OBJECT_MEMORY_PERCENT: u64 = 30;
 
 /// Of memory that processes of one host share.
-#[cfg(feature = "cluster")]
+#[cfg(all(feature = "cluster", target_os = "linux"))]
 pub(crate) mod shm {
     /// A segment, where no single object needs a longer one: few enough files, and small enough to
     /// be let go when its objects are gone. The system gives memory only where it is written to.
@@ -296,6 +296,11 @@ pub(crate) mod shm {
 
     /// Connections that have not shown an invitation yet.
     pub(crate) const UNPROVEN_MAX: usize = 64;
+
+    /// Connections of readers. A peer needs one for each link to it, and keeps those of earlier
+    /// links as long as it reads what came on them; a process may often have no more than 1,024
+    /// files.
+    pub(crate) const READERS_MAX: usize = 512;
 }
 
 /// How long a node tries to join, and then to reach the head.

@@ -5,7 +5,7 @@ use super::near::{Bells, Near};
 use super::whisper::{receive, send, watched};
 use crate::base::NodeId;
 use crate::base::limits::net::{HANDSHAKE_MS, PANIC_PAUSE_MS};
-use crate::base::limits::shm::{CLAIMS_MAX, SEGMENTS_MAX, UNPROVEN_MAX};
+use crate::base::limits::shm::{CLAIMS_MAX, READERS_MAX, SEGMENTS_MAX, UNPROVEN_MAX};
 use crate::shm::{Held, Segment, Share, Socket, Word};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -34,13 +34,17 @@ async fn trim(hands: Arc<Hands>) {
 /// Takes in who knocks.
 async fn keep(hands: Arc<Hands>) {
     let Some(near) = &hands.near else { return };
-    let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
+    let seats = Seats {
+        unproven: Arc::new(Semaphore::new(UNPROVEN_MAX)),
+        readers: Arc::new(Semaphore::new(READERS_MAX)),
+    };
     loop {
         let Ok(mut ready) = near.door.readable().await else { return };
         match ready.try_io(|door| door.get_ref().accept()) {
             Ok(Ok(socket)) => {
-                if let Ok(place) = Arc::clone(&unproven).try_acquire_owned() {
-                    tokio::spawn(greet(Arc::clone(&hands), socket, place));
+                if let Ok(place) = Arc::clone(&seats.unproven).try_acquire_owned() {
+                    let readers = Arc::clone(&seats.readers);
+                    tokio::spawn(greet(Arc::clone(&hands), socket, place, readers));
                 }
             }
             Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => {
@@ -56,11 +60,22 @@ async fn keep(hands: Arc<Hands>) {
     }
 }
 
-async fn greet(hands: Arc<Hands>, socket: Socket, place: OwnedSemaphorePermit) {
+/// How many may be in here.
+struct Seats {
+    unproven: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+}
+
+async fn greet(
+    hands: Arc<Hands>,
+    socket: Socket,
+    place: OwnedSemaphorePermit,
+    readers: Arc<Semaphore>,
+) {
     let Some(near) = &hands.near else { return };
     let limit = Duration::from_millis(HANDSHAKE_MS);
-    match timeout(limit, enter(near, socket)).await {
-        Ok(Ok(reader)) => {
+    match timeout(limit, enter(near, socket, readers)).await {
+        Ok(Ok((reader, _seat))) => {
             drop(place);
             let reader = Arc::new(reader);
             let tells = tokio::spawn(tell_gone(Arc::clone(&reader), Arc::clone(near.bells())));
@@ -74,7 +89,11 @@ async fn greet(hands: Arc<Hands>, socket: Socket, place: OwnedSemaphorePermit) {
     }
 }
 
-async fn enter(near: &Near, socket: Socket) -> Result<Reader> {
+async fn enter(
+    near: &Near,
+    socket: Socket,
+    readers: Arc<Semaphore>,
+) -> Result<(Reader, OwnedSemaphorePermit)> {
     let socket = watched(socket)?;
     let word = receive(&socket).await?;
     let invitation = match &word {
@@ -83,9 +102,11 @@ async fn enter(near: &Near, socket: Socket) -> Result<Reader> {
     };
     let stranger = || Error::new(ErrorKind::PermissionDenied, "it was not invited");
     let invitation = invitation.ok_or_else(stranger)?;
+    let full = |_| Error::other("there are too many readers of shared memory");
+    let seat = readers.try_acquire_owned().map_err(full)?;
     send(&socket, &Word::Welcome(invitation.answer), None).await?;
     let (told, claims) = (Mutex::default(), Mutex::default());
-    Ok(Reader { peer: invitation.peer, socket, told, claims })
+    Ok((Reader { peer: invitation.peer, socket, told, claims }, seat))
 }
 
 /// Somebody who reads here.
@@ -117,29 +138,23 @@ impl Drop for Claims {
 }
 
 impl Reader {
-    /// Until the reader is gone. One that breaks the rules is told nothing any more, but what it
-    /// reads is kept all the same.
+    /// Until the reader is gone. One that breaks the rules, or cannot be answered, is told nothing
+    /// any more, and has the rest sent by the link; what it reads is kept all the same. One that
+    /// breaks the rules is not believed either.
     async fn serve(&self, hands: &Hands) -> Result<()> {
         let mut broken = false;
         loop {
-            match receive(&self.socket).await {
+            let heard = match receive(&self.socket).await {
                 Ok(None) => break,
-                Ok(Some(_)) if broken => {}
-                Ok(Some((Word::Ask { call, request }, _))) => {
-                    let linked = hands.road(|road| road.is_linked(self.peer));
-                    let bulk = if linked { hands.serve(self.peer, &request) } else { None };
-                    self.answer(call, bulk.and_then(|bulk| bulk.share())).await?;
-                }
-                Ok(Some((Word::Release(calls), _))) => {
-                    let released: Vec<Option<Arc<Held>>> = {
-                        let mut claims = self.claims.lock();
-                        calls.iter().map(|call| claims.held.remove(call)).collect()
-                    };
-                    drop(released);
-                }
-                Ok(Some(_)) => broken = true,
-                Err(error) if error.kind() == ErrorKind::InvalidData => broken = true,
+                Ok(Some(_)) if broken => Ok(()),
+                Ok(Some((word, _))) => self.hear(hands, word).await,
+                Err(error) if error.kind() == ErrorKind::InvalidData => Err(error),
                 Err(error) => return Err(error),
+            };
+            if let Err(error) = heard {
+                tracing::debug!(peer = %self.peer, %error, "a reader is told nothing any more");
+                broken |= error.kind() == ErrorKind::InvalidData;
+                self.socket.get_ref().fall_silent();
             }
         }
         let released = {
@@ -151,11 +166,39 @@ impl Reader {
         Ok(())
     }
 
+    async fn hear(&self, hands: &Hands, word: Word) -> Result<()> {
+        match word {
+            Word::Ask { call, request } => {
+                let linked = hands.road(|road| road.is_linked(self.peer));
+                let bulk = if linked { hands.serve(self.peer, &request) } else { None };
+                self.answer(call, bulk.and_then(|bulk| bulk.share())).await
+            }
+            Word::Release(calls) => {
+                let released: Vec<Option<Arc<Held>>> = {
+                    let mut claims = self.claims.lock();
+                    calls.iter().map(|call| claims.held.remove(call)).collect()
+                };
+                drop(released);
+                Ok(())
+            }
+            _ => Err(Error::new(ErrorKind::InvalidData, "the reader says what it should not")),
+        }
+    }
+
     async fn answer(&self, call: u64, share: Option<Share>) -> Result<()> {
         let share = share.filter(|share| self.claim(call, share));
         let Some(share) = share else {
             return send(&self.socket, &Word::NotHere { call }, None).await;
         };
+        let told = self.tell(call, &share).await;
+        if told.is_err() {
+            let unheard = self.claims.lock().held.remove(&call);
+            drop(unheard);
+        }
+        told
+    }
+
+    async fn tell(&self, call: u64, share: &Share) -> Result<()> {
         let segment = share.held.segment();
         let (id, bytes) = (segment.id(), segment.bytes() as u64);
         if self.told.lock().insert(id, Arc::downgrade(segment)).is_none() {

@@ -121,6 +121,9 @@ impl Near {
         let link = connection.stable_id();
         let tried = {
             let mut lines = self.lines.lock();
+            if connection.close_reason().is_some() {
+                return None; // `forget` has been here
+            }
             let new = || Arc::new(Tried { link, line: OnceCell::new() });
             let tried = lines.entry(peer).or_insert_with(new);
             if tried.link != link {

@@ -786,49 +786,75 @@ mod near {
         assert!(fetched.iter().all(|byte| *byte == 7));
     }
 
-    /// A peer by hand: its stranger, its connection, and how many bytes its invitation has.
-    fn invitation(stranger: &Stranger, connection: &Connection, host: u128) -> Vec<u8> {
-        stranger.runtime.block_on(async {
-            let (mut send, mut receive) = connection.open_bi().await.unwrap();
-            let head = [&[Kind::Near as u8], &16_u32.to_le_bytes()[..]].concat();
-            send.write_all(&[&head[..], &host.to_le_bytes()].concat()).await.unwrap();
-            send.finish().unwrap();
-            receive.read_to_end(1000).await.unwrap()
-        })
+    /// A peer by hand.
+    struct Guest {
+        stranger: Stranger,
+        connection: Connection,
+        _streams: (SendStream, RecvStream),
+    }
+
+    /// What it was given: a secret, the answer to it, and the name of a socket.
+    type Given = (Secret, Secret, Vec<u8>);
+
+    impl Guest {
+        fn new(head: &End) -> Guest {
+            let identity = head.join(&head.issue(None, None)).unwrap().identity;
+            let own = identity.name().node;
+            let stranger = Stranger::new(identity);
+            let connection = stranger.call(head.address()).unwrap();
+            let streams = stranger.greet(&connection, hello(own));
+            assert_eq!(head.next(), Happening::Up(own));
+            Guest { stranger, connection, _streams: streams }
+        }
+
+        /// What the head answers to one of that host.
+        fn ask(&self, host: u128) -> Vec<u8> {
+            self.stranger.runtime.block_on(async {
+                let (mut send, mut receive) = self.connection.open_bi().await.unwrap();
+                let head = [&[Kind::Near as u8], &16_u32.to_le_bytes()[..]].concat();
+                send.write_all(&[&head[..], &host.to_le_bytes()].concat()).await.unwrap();
+                send.finish().unwrap();
+                receive.read_to_end(1000).await.unwrap()
+            })
+        }
+
+        fn invitation(&self) -> Given {
+            let given = self.ask(shm::host());
+            let (secret, rest) = given.split_first_chunk().unwrap();
+            let (answer, rest) = rest.split_first_chunk().unwrap();
+            (*secret, *answer, rest[4..].to_vec())
+        }
+    }
+
+    /// Shows a secret at a socket. The socket, and what comes of it.
+    fn enter(name: &[u8], secret: Secret) -> (Socket, Option<Word>) {
+        let socket = Socket::connect(name).unwrap();
+        socket.send(&Word::Enter(secret), None).unwrap();
+        let answer = wait(&socket).unwrap().map(|(word, _)| word);
+        (socket, answer)
+    }
+
+    fn ask(call: u64) -> Word {
+        Word::Ask { call, request: b"large".to_vec() }
     }
 
     #[test]
     fn who_was_not_invited_gets_no_memory() {
         let arena = small();
         let head = End::head(setting(&arena));
-        let identity = head.join(&head.issue(None, None)).unwrap().identity;
-        let own = identity.name().node;
-        let stranger = Stranger::new(identity);
-        let connection = stranger.call(head.address()).unwrap();
-        let _streams = stranger.greet(&connection, hello(own));
-        assert_eq!(head.next(), Happening::Up(own));
-        let invite = |host| invitation(&stranger, &connection, host);
-        assert_eq!(invite(shm::host() ^ 1), b"", "it is on another host");
+        let guest = Guest::new(&head);
+        assert_eq!(guest.ask(shm::host() ^ 1), b"", "it is on another host");
 
-        let given = invite(shm::host());
-        let (secret, rest) = given.split_first_chunk::<16>().unwrap();
-        let (answer, rest) = rest.split_first_chunk::<16>().unwrap();
-        let name = &rest[4..];
-        let enter = |secret: Secret| {
-            let socket = Socket::connect(name).unwrap();
-            socket.send(&Word::Enter(secret), None).unwrap();
-            let answer = wait(&socket).unwrap().map(|(word, _)| word);
-            (socket, answer)
-        };
-        assert_eq!(enter([0; 16]).1, None, "it was guessed");
-        let socket = Socket::connect(name).unwrap();
-        let ask = Word::Ask { call: 1, request: b"large".to_vec() };
+        let (secret, answer, name) = guest.invitation();
+        assert_eq!(enter(&name, [0; 16]).1, None, "it was guessed");
+        let socket = Socket::connect(&name).unwrap();
+        let ask = ask(1);
         socket.send(&ask, None).unwrap();
         assert!(wait(&socket).unwrap().is_none(), "it has shown nothing");
 
-        let (reader, welcome) = enter(*secret);
-        assert_eq!(welcome, Some(Word::Welcome(*answer)));
-        assert_eq!(enter(*secret).1, None, "it is good once");
+        let (reader, welcome) = enter(&name, secret);
+        assert_eq!(welcome, Some(Word::Welcome(answer)));
+        assert_eq!(enter(&name, secret).1, None, "it is good once");
         reader.send(&ask, None).unwrap();
         let Some((Word::Segment { bytes, .. }, Some(file))) = wait(&reader).unwrap() else {
             panic!("the file of a segment comes first")
@@ -838,10 +864,34 @@ mod near {
         // A number that is in use, and then what a reader has no business to say.
         reader.send(&ask, None).unwrap();
         assert_eq!(wait(&reader).unwrap().unwrap().0, Word::NotHere { call: 1 });
-        reader.send(&Word::Welcome(*answer), None).unwrap();
+        reader.send(&Word::Welcome(answer), None).unwrap();
+        assert!(wait(&reader).unwrap().is_none(), "it is told that it is told nothing more");
         reader.send(&Word::Release(vec![1]), None).unwrap();
         assert!(arena.lend(BYTES).is_none(), "nothing is believed of it any more");
         drop(reader);
         await_room(&arena);
+    }
+
+    /// A reader that is killed while it is answered: what it had is used again, and the arena goes
+    /// on for others.
+    #[test]
+    fn a_reader_may_go_before_it_has_heard_its_answers() {
+        let arena = small();
+        let head = End::head(setting(&arena));
+        let guest = Guest::new(&head);
+        for _ in 0..3 {
+            let (secret, _, name) = guest.invitation();
+            let (reader, _) = enter(&name, secret);
+            // More than an owner can answer to one that does not listen.
+            let begun = Instant::now();
+            for call in 1..=400 {
+                while reader.send(&ask(call), None).is_err() {
+                    assert!(begun.elapsed() < LONG, "question {call} is not heard");
+                    std::thread::yield_now();
+                }
+            }
+            drop(reader);
+            await_room(&arena);
+        }
     }
 }

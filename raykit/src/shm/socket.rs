@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketAddrUnix, SocketFlags,
+    SocketType,
 };
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
 use std::mem::MaybeUninit;
@@ -114,6 +115,13 @@ impl Socket {
         Ok(())
     }
 
+    /// Nothing more will be sent from here: the other end hears that this one is gone. What it
+    /// says is still heard.
+    pub(crate) fn fall_silent(&self) {
+        // It fails where the other end is gone, and then nobody is there to hear.
+        let _ = rustix::net::shutdown(&*self.0, Shutdown::Write);
+    }
+
     /// The next word, and the file beside it; `None` when the other end is gone.
     ///
     /// # Errors
@@ -184,6 +192,25 @@ mod tests {
         drop(other);
         assert!(wait(|| owner.receive()).unwrap().is_none());
         assert!(owner.send(&Word::Gone { segment: 1 }, None).is_err());
+    }
+
+    #[test]
+    fn who_falls_silent_still_hears() {
+        let door = Door::open(&name("silent")).unwrap();
+        let reader = Socket::connect(door.name()).unwrap();
+        let owner = wait(|| door.accept()).unwrap();
+        owner.send(&Word::Gone { segment: 1 }, None).unwrap();
+        owner.fall_silent();
+        assert!(owner.send(&Word::Gone { segment: 2 }, None).is_err());
+        let (last, _) = wait(|| reader.receive()).unwrap().unwrap();
+        assert_eq!(last, Word::Gone { segment: 1 });
+        assert!(wait(|| reader.receive()).unwrap().is_none());
+        reader.send(&Word::Release(vec![3]), None).unwrap();
+        let (heard, _) = wait(|| owner.receive()).unwrap().unwrap();
+        assert_eq!(heard, Word::Release(vec![3]));
+        drop(reader);
+        assert!(wait(|| owner.receive()).unwrap().is_none());
+        owner.fall_silent();
     }
 
     #[test]
