@@ -12,6 +12,7 @@ use crate::base::limits::shm::{SEGMENT_BYTES, SEGMENT_BYTES_MAX};
 use crate::object::buffer::{Lender, Memory};
 use parking_lot::Mutex;
 use std::any::Any;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -155,9 +156,14 @@ impl Arena {
         if long > left {
             return None;
         }
-        let segment = Segment::new(long)
-            .inspect_err(|error| tracing::warn!(%error, bytes = long, "no shared memory"))
-            .ok()?;
+        let made = Segment::new(long).inspect_err(|error| {
+            tracing::warn!(%error, bytes = long, "no shared memory");
+            // A system that knows of no such memory, or allows none, has none later either.
+            let never =
+                [ErrorKind::Unsupported, ErrorKind::InvalidInput, ErrorKind::PermissionDenied];
+            state.closed |= never.contains(&error.kind());
+        });
+        let segment = made.ok()?;
         let ranges = Ranges::new(long);
         state.places.push(Place { segment: Arc::new(segment), ranges, empty_since: None });
         Some(())
