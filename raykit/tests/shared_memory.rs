@@ -68,6 +68,43 @@ impl Keeper {
     }
 }
 
+/// An actor with a large state, which gives and takes large objects.
+#[remote]
+struct Shelf {
+    text: String,
+}
+
+#[remote]
+impl Shelf {
+    pub fn new(text: String) -> Self {
+        Shelf { text }
+    }
+    pub fn swap(&mut self, text: String) -> String {
+        std::mem::replace(&mut self.text, text)
+    }
+    pub fn size(&self, of: &str) -> (usize, u8) {
+        (of.len(), of.as_bytes()[of.len() / 2])
+    }
+    /// A stream's items go with their words, and what is larger by reference.
+    pub fn copies(&self, count: usize) -> impl Iterator<Item = ObjectRef<String>> + use<> {
+        let text = self.text.clone();
+        (0..count).map(move |_| raykit::put(text.clone()).unwrap())
+    }
+    pub fn mapped(&self) -> Result<u64, raykit::Error> {
+        Ok(raykit::stats()?.objects_mapped)
+    }
+}
+
+/// Swaps a text at an actor of another node: the byte that the old one was of, and how many objects
+/// have come here for it.
+#[remote]
+fn swaps(shelf: &ShelfHandle, with: u8) -> Result<(Option<u8>, u64), raykit::Error> {
+    let before = raykit::stats()?.objects_mapped;
+    let old = shelf.swap(text(with));
+    let byte = same(old.view()?.as_bytes());
+    Ok((byte, raykit::stats()?.objects_mapped - before))
+}
+
 #[remote]
 fn keeper() -> KeeperHandle {
     Keeper::remote()
@@ -183,6 +220,36 @@ fn large_objects_pass_in_shared_memory_both_ways() {
     assert_eq!(again.get().unwrap(), (LARGE, 4));
     assert_eq!(worker.mapped(), 3, "the third one was known there: it had made it");
     drop((stored, made, asked, again));
+    common::all_clear(1);
+}
+
+/// What an actor elsewhere is made of, is told, and gives.
+#[test]
+fn calls_of_actors_pass_large_objects_the_same_way() {
+    let head = head(1024 * MIB);
+    let _here = head.node.enter();
+    let worker = head.worker(1024 * MIB);
+    let shelf = Shelf::options().strategy(worker.here()).remote(text(1));
+    assert_eq!(shelf.mapped().get().unwrap(), 1, "what its constructor was given");
+    let old = shelf.swap(text(2));
+    assert_eq!(same(old.view().unwrap().as_bytes()), Some(1));
+    assert_eq!((shelf.mapped().get().unwrap(), mapped_here()), (2, 1));
+    let stored = raykit::put(text(3)).unwrap();
+    assert_eq!(shelf.size(&stored).get().unwrap(), (LARGE, 3));
+    assert_eq!((shelf.mapped().get().unwrap(), mapped_here()), (3, 1));
+    for item in shelf.copies(2) {
+        assert_eq!(same(item.get().unwrap().view().unwrap().as_bytes()), Some(2));
+    }
+    assert_eq!(mapped_here(), 3);
+
+    // The other way: an actor of this node, called from there.
+    let own = Shelf::remote(text(4));
+    let asked = swaps::options().strategy(worker.here()).remote(&own, 5);
+    assert_eq!(asked.get().unwrap(), (Some(4), 1));
+    assert_eq!(mapped_here(), 4);
+    let again = swaps::options().strategy(worker.here()).remote(&own, 6);
+    assert_eq!(again.get().unwrap(), (Some(5), 1));
+    drop((shelf, own, old, stored, asked, again));
     common::all_clear(1);
 }
 
