@@ -7,4 +7,8 @@ pub(crate) mod bare;
 pub(crate) mod mapped;
 pub(crate) mod ray;
 pub(crate) mod rayon;
+#[cfg(target_os = "linux")]
+mod ring;
 pub(crate) mod tokio;
+#[cfg(target_os = "linux")]
+pub(crate) mod ways;

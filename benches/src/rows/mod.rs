@@ -3,6 +3,8 @@
 mod actors;
 mod build;
 mod bulk;
+#[cfg(target_os = "linux")]
+mod control;
 mod latency;
 mod nested;
 mod objects;
@@ -37,6 +39,8 @@ pub(crate) const ALL: &[Row] = &[
     share::ROW,
     #[cfg(target_os = "linux")]
     share::FAR,
+    #[cfg(target_os = "linux")]
+    control::ROW,
     process::ROW,
     process::QUEUED,
     wordcount::ROW,
@@ -53,6 +57,8 @@ pub(crate) const ERRANDS: &[Errand] = &[
     ("memcpy", objects::memcpy_errand),
     #[cfg(target_os = "linux")]
     share::NODE,
+    #[cfg(target_os = "linux")]
+    control::ECHO,
     bulk::RAYKIT_CHILD,
     bulk::TOKIO_CHILD,
     bulk::RAYON_CHILD,
