@@ -110,6 +110,36 @@ pub use task::function::{Function, RemoteFunction};
 pub use task::options::{RetryOn, WhenFull};
 pub use task::registry::{function, functions};
 
+pub mod state {
+    //! What is on the nodes of a cluster: its nodes, tasks, actors, objects and functions. Ray's
+    //! state API; [`_docs::state`](crate::_docs::state) is its chapter.
+    //!
+    //! ```
+    //! use raykit::prelude::*;
+    //! use raykit::state;
+    //!
+    //! #[remote]
+    //! fn fails() -> Result<u32, String> {
+    //!     Err("no".into())
+    //! }
+    //!
+    //! # fn main() -> raykit::Result<()> {
+    //! let _ray = raykit::init()?;
+    //! assert!(fails::remote().get().is_err());
+    //! let failed = state::tasks().state("FAILED").get()?;
+    //! assert_eq!(failed.items[0].name, "fails");
+    //! # Ok(())
+    //! # }
+    //! ```
+    pub use crate::api::state::{
+        Listed, Listing, Query, Silent, Summary, actors, functions, nodes, objects, summary, tasks,
+    };
+    pub use crate::node::report::{
+        ActorState, ActorStatus, FunctionState, NodeState, ObjectState, ReferenceType, TaskState,
+        TaskStatus, TaskType,
+    };
+}
+
 pub mod prelude {
     //! What most programs use: `use raykit::prelude::*;`.
     pub use crate::{Object, ObjectRef, ObjectStream, Serde, View, object, remote};
@@ -137,6 +167,9 @@ pub mod _docs {
     }
     pub mod cluster {
         #![doc = include_str!("../docs/cluster.md")]
+    }
+    pub mod state {
+        #![doc = include_str!("../docs/state.md")]
     }
     pub mod wire {
         #![doc = include_str!("../docs/wire.md")]

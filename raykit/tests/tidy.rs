@@ -40,7 +40,7 @@ const OUTSIDE: [(&str, &[&str]); 19] = [
     ("socket2", &["net/endpoint.rs"]),
     ("rustix", &["net/files.rs", "shm/"]),
     ("postcard", &["object/serde.rs"]),
-    ("serde", &["object/serde.rs"]),
+    ("serde", &["object/serde.rs", "node/report.rs", "api/state.rs"]),
     ("loom", &["base/sync.rs"]),
 ];
 

@@ -114,6 +114,12 @@ impl<M> Inbox<M> {
         self.line.len() + self.held.as_ref().map_or(0, |held| held.len)
     }
 
+    /// Shows the calls that have not begun, as long as `see` says so.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&M) -> bool) -> bool {
+        let held = self.held.iter().flat_map(|held| held.of.values().flatten());
+        self.line.iter().all(|mail| see(&mail.call)) && held.map(|h| &h.mail.call).all(see)
+    }
+
     /// Whether calls run.
     pub(crate) fn is_busy(&self) -> bool {
         self.writer || self.readers > 0

@@ -27,4 +27,5 @@ pub(crate) mod group;
 pub(crate) mod wait;
 pub(crate) mod stream;
 pub(crate) mod cluster;
+pub(crate) mod state;
 pub(crate) mod progress;

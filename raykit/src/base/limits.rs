@@ -311,3 +311,36 @@ pub(crate) const REGISTRY_BYTES_MAX: usize = 900 << 10;
 
 /// An item of a stream that goes to another node: it travels in a packet of its own.
 pub(crate) const ITEM_BYTES_MAX: usize = 8 << 20;
+
+/// Failures that a node remembers, for whoever asks what went wrong: with their texts 10 MB.
+pub(crate) const FAILURES_KEPT_MAX: usize = 10_000;
+
+/// Of an error's text in that list.
+pub(crate) const FAILURE_TEXT_BYTES_MAX: usize = 512;
+
+/// Actors that have ended and of which a node still tells why.
+pub(crate) const DEAD_ACTORS_KEPT_MAX: usize = 1_000;
+
+/// Rows of one answer about a node's state at the most, so that it is written within milliseconds.
+pub(crate) const REPORT_ROWS_MAX: u32 = 50_000;
+
+/// Tasks that are looked at for one such answer: queues are locked meanwhile.
+pub(crate) const LOOKED_AT_MAX: usize = 200_000;
+
+/// A name in such a row; a longer one is cut.
+pub(crate) const REPORT_TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// Bytes of such an answer.
+pub(crate) const REPORT_BYTES_MAX: u64 = 256 << 20;
+
+/// An object that is listed by itself; smaller ones are counted.
+pub(crate) const LISTED_BYTES_MIN: u64 = 100 << 10;
+
+/// Questions about other nodes' state that wait for links to them.
+pub(crate) const QUESTIONS_MAX: usize = 4_096;
+
+/// Rows that a question about the state of a cluster asks for, unless it says otherwise.
+pub(crate) const STATE_ROWS: u32 = 10_000;
+
+/// How long the nodes have to answer it, unless it says otherwise.
+pub(crate) const STATE_WAIT_MS: u64 = 30_000;

@@ -26,6 +26,7 @@ pub(super) async fn fetch(
     connection: Connection,
     peer: NodeId,
     request: Vec<u8>,
+    bytes_max: u64,
     done: Done,
 ) {
     if let Some(near) = &hands.near
@@ -33,20 +34,20 @@ pub(super) async fn fetch(
     {
         return done.call(Ok(there));
     }
-    let fetched = fetched(&connection, &request).await;
+    let fetched = fetched(&connection, &request, bytes_max).await;
     done.call(fetched.map_err(|error| {
         Error::new(error.kind(), format!("bytes from {peer}: {}", error.message()))
     }));
 }
 
-async fn fetched(connection: &Connection, request: &[u8]) -> Result<Buffer> {
+async fn fetched(connection: &Connection, request: &[u8], bytes_max: u64) -> Result<Buffer> {
     let mut answer = ask(connection, Kind::Fetch, request).await?;
     let mut head = [0; 9];
     answer.read_exact(&mut head).await.map_err(lost)?;
     let [status, total @ ..] = head;
     let total = u64::from_le_bytes(total);
     match status {
-        FOUND if total <= BULK_BYTES_MAX => {}
+        FOUND if total <= bytes_max.min(BULK_BYTES_MAX) => {}
         FOUND => return Err(failed("there are more than can be")),
         MISSING => return Err(failed("the peer has no such thing")),
         _ => return Err(failed("the answer cannot be read")),

@@ -92,8 +92,18 @@ impl Drop for Done {
 
 /// What the hands are to do.
 pub(super) enum Order {
-    Dial { peer: NodeId, ticket: u64, addresses: Vec<SocketAddr> },
-    Fetch { connection: Option<quinn::Connection>, peer: NodeId, request: Vec<u8>, done: Done },
+    Dial {
+        peer: NodeId,
+        ticket: u64,
+        addresses: Vec<SocketAddr>,
+    },
+    Fetch {
+        connection: Option<quinn::Connection>,
+        peer: NodeId,
+        request: Vec<u8>,
+        bytes_max: u64,
+        done: Done,
+    },
 }
 
 /// A link that is up.
@@ -218,11 +228,13 @@ impl Road {
         self.disconnect(peer);
     }
 
-    /// Asks the peer for bulk bytes. `done` is called on the road's thread, and must not block.
+    /// Asks the peer for bulk bytes, `bytes_max` at the most. `done` is called on the road's
+    /// thread, and must not block.
     pub(crate) fn fetch(
         &mut self,
         peer: NodeId,
         request: Vec<u8>,
+        bytes_max: u64,
         done: impl FnOnce(Result<Buffer>) + Send + 'static,
     ) {
         let connection = self.links.get(&peer).map(|link| link.connection.clone());
@@ -230,6 +242,7 @@ impl Road {
             connection,
             peer,
             request,
+            bytes_max,
             done: Done(Some(Box::new(done))),
         });
     }

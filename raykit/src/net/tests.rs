@@ -218,7 +218,7 @@ impl End {
     fn fetch(&self, peer: NodeId, request: &[u8]) -> crate::Result<Buffer> {
         let (tell, told) = mpsc::channel();
         let request = request.to_vec();
-        self.act(move |road| road.fetch(peer, request, move |got| drop(tell.send(got))));
+        self.act(move |road| road.fetch(peer, request, u64::MAX, move |got| drop(tell.send(got))));
         told.recv_timeout(LONG).expect("an answer")
     }
 
@@ -596,14 +596,16 @@ fn what_is_fetched_from_one_that_closes_is_told_as_lost() {
     let (tell, told) = mpsc::channel();
     let peer = head.id;
     node.look(move |road| {
-        road.fetch(peer, b"large".to_vec(), move |got| tell.send(got.is_ok()).unwrap_or(()));
+        road.fetch(peer, b"large".to_vec(), u64::MAX, move |got| {
+            tell.send(got.is_ok()).unwrap_or(())
+        });
         road.disconnect(peer);
     });
     // Whether it made it is a matter of time; that it is told is not.
     told.recv_timeout(LONG).expect("an answer");
     let (tell, told) = mpsc::channel();
     node.look(move |road| {
-        road.fetch(peer, vec![], move |got| tell.send(got.is_ok()).unwrap_or(()))
+        road.fetch(peer, vec![], u64::MAX, move |got| tell.send(got.is_ok()).unwrap_or(()))
     });
     drop(node);
     assert!(!told.recv_timeout(LONG).expect("an answer"));

@@ -250,9 +250,9 @@ async fn obey(hands: Arc<Hands>) {
                 Order::Dial { peer, ticket, addresses } => {
                     tokio::spawn(link::dial(Arc::clone(&hands), peer, ticket, addresses));
                 }
-                Order::Fetch { connection: Some(connection), peer, request, done } => {
+                Order::Fetch { connection: Some(connection), peer, request, bytes_max, done } => {
                     let hands = Arc::clone(&hands);
-                    tokio::spawn(bulk::fetch(hands, connection, peer, request, done));
+                    tokio::spawn(bulk::fetch(hands, connection, peer, request, bytes_max, done));
                 }
                 Order::Fetch { connection: None, peer, done, .. } => {
                     done.call(Err(no_link(peer)));

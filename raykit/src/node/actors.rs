@@ -6,15 +6,17 @@ use super::fetch::{self, Goal};
 use super::names;
 use super::placed::Placed;
 use super::question::{Name, name_of};
+use super::report::ActorState;
 use super::task::{Mailbox, Task};
 use super::{Node, current, slots, submit};
+use crate::base::limits::DEAD_ACTORS_KEPT_MAX;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(crate) struct Actors {
     state: Mutex<Table>,
+    /// What is told of those that have ended.
+    dead: Mutex<VecDeque<ActorState>>,
 }
 
 #[derive(Default)]
@@ -105,8 +109,27 @@ impl Actors {
         claim.map(RawRef).filter(|claim| !is_over(claim))
     }
 
+    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
+        self.state.lock().all()
+    }
+
+    /// What is known of those that have ended, the last first.
+    pub(super) fn dead(&self) -> Vec<ActorState> {
+        self.dead.lock().iter().rev().cloned().collect()
+    }
+
+    /// Keeps what is known of one that has ended.
+    fn bury(&self, row: ActorState) {
+        let mut dead = self.dead.lock();
+        if dead.len() >= DEAD_ACTORS_KEPT_MAX {
+            dead.pop_front();
+        }
+        dead.push_back(row);
+    }
+
     /// The actor has ended.
     pub(crate) fn forget(&self, node: &Arc<Node>, cell: &Cell) {
+        self.bury(cell.row());
         let moved = self.state.lock().remove(cell);
         drop(moved); // it may be the last claim
         if let Some(name) = name_of(&cell.options) {

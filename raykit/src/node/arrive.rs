@@ -122,7 +122,7 @@ impl Node {
 
     /// What became of a task elsewhere.
     pub(super) fn settle_away(self: &Arc<Node>, task: &Arc<Task>, result: Result<Returns, Error>) {
-        self.after_attempt(Arc::clone(task), result);
+        self.conclude(Arc::clone(task), result, false);
     }
 
     /// A task that is away is not wanted any more.

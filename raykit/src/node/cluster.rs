@@ -153,6 +153,12 @@ pub(super) enum Post {
         attempt: u64,
         bundle: u32,
     },
+    /// Something is asked of another node, or of this one's hands.
+    Ask {
+        to: NodeId,
+        request: Vec<u8>,
+        told: Box<dyn FnOnce(Result<Buffer>) + Send>,
+    },
     Leave(String),
 }
 

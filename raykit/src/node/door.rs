@@ -99,6 +99,11 @@ impl<M: Clone> Door<M> {
         self.busy.load(Ordering::Relaxed)
     }
 
+    /// Shows the calls that stand here, as long as `see` says so.
+    pub(super) fn visit(&self, see: &mut dyn FnMut(&M) -> bool) -> bool {
+        self.inside.lock().calls.iter().all(see)
+    }
+
     /// Says that a turn looks here, or that perhaps none does, and whether callers have to ask.
     pub(super) fn tell(&self, watched: bool, asks: bool) {
         let mut inside = self.inside.lock();

@@ -60,6 +60,14 @@ impl Futures {
         self.state.lock().tasks.values().cloned().collect()
     }
 
+    /// Shows the tasks that have begun, and those that wait for their turn, as long as `see` says
+    /// so.
+    pub(super) fn visit(&self, see: &mut dyn FnMut(&Task, bool) -> bool) {
+        let state = self.state.lock();
+        let _ = state.tasks.values().all(|task| see(task, true))
+            && state.waiting.iter().all(|start| see(&start.task, false));
+    }
+
     /// It has ended.
     pub(super) fn leave(&self, task: &Task, attempt: u32) {
         let key = (task.id().sequence, attempt);

@@ -6,6 +6,7 @@ use super::cluster::{Away, Cluster, Fetch, Packed, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
 use super::pack;
 use super::placed::Placed;
+use super::survey::{self, Told};
 use super::task::Task;
 use crate::base::moment::Moment;
 use crate::base::quantity::Resources;
@@ -32,6 +33,8 @@ pub(super) trait Road {
     fn disconnect(&mut self, from: NodeId);
     /// Gets bytes from another node, and posts them.
     fn fetch(&mut self, from: NodeId, what: Fetch);
+    /// Asks another node something, and tells what comes of it.
+    fn ask(&mut self, to: NodeId, request: Vec<u8>, told: Told);
 }
 
 pub(super) struct Hands {
@@ -198,9 +201,24 @@ impl Hands {
             Post::NewGroup { group, known, detached } => Event::NewGroup { group, known, detached },
             Post::EndGroup(group) => Event::EndGroup(group),
             Post::Reserved { group, attempt, bundle } => Event::Reserved { group, attempt, bundle },
+            Post::Ask { to, request, told } => return self.ask(to, request, told, road),
             Post::Leave(why) => Event::Leave(why),
         };
         self.happened(event, road);
+    }
+
+    fn ask(&self, to: NodeId, request: Vec<u8>, told: Told, road: &mut dyn Road) {
+        if to != self.cluster.me {
+            return road.ask(to, request, told);
+        }
+        let nothing = || Error::new(ErrorKind::NotRunning, "the node was closed");
+        let answer = self.answer(&request).map(|bytes| survey::buffer(&bytes));
+        told(answer.ok_or_else(nothing));
+    }
+
+    /// The answer to a request that is a question about the node's state.
+    pub(super) fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+        survey::serve(&*self.node.upgrade()?, &self.claims, request)
     }
 
     fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {

@@ -25,7 +25,9 @@
 //! ```
 
 mod state;
+pub(crate) mod report;
 pub(crate) mod task;
+pub(crate) mod tally;
 pub(crate) mod timer;
 pub(crate) mod timeline;
 pub(crate) mod graph;
@@ -64,6 +66,8 @@ pub(crate) mod creation;
 pub(crate) mod elsewhere;
 mod arrive;
 mod flow;
+pub(crate) mod census;
+pub(crate) mod survey;
 mod hands;
 mod outcomes;
 #[cfg(feature = "cluster")]
@@ -96,6 +100,7 @@ pub(crate) struct Node {
     pub(crate) groups: groups::Groups,
     pub(crate) timeline: Option<timeline::Timeline>,
     pub(crate) counters: Counters,
+    pub(crate) books: Books,
     /// Its part in a cluster, if it has one.
     pub(crate) cluster: OnceLock<Arc<cluster::Cluster>>,
     began: Instant,
@@ -109,6 +114,15 @@ pub(crate) struct Node {
     throttled: AtomicBool,
     room: Mutex<()>,
     room_made: Condvar,
+}
+
+/// What is written down for whoever asks for the node's state.
+#[derive(Default)]
+pub(crate) struct Books {
+    /// What became of calls.
+    pub(crate) tally: tally::Tally,
+    /// Tasks that wait for arguments.
+    pub(crate) waits: census::Waits,
 }
 
 /// Tasks since the node began.

@@ -4,7 +4,9 @@ use super::Node;
 use super::cluster::{Cluster, Fetch, Post};
 use super::hands::{Hands, Road as Way};
 use super::settings::{Part, Settings};
-use crate::base::limits::{JOIN_WAIT_MS, REGISTRY_BYTES_MAX};
+use super::survey::{ANSWER_BYTES_MAX, Told as Tell};
+use crate::base::limits::net::BULK_BYTES_MAX;
+use crate::base::limits::{JOIN_WAIT_MS, QUESTIONS_MAX, REGISTRY_BYTES_MAX};
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, rng::Rng};
 use crate::net::{Authority, Bulk, Driver, Happening, Identity, Net, Road, Role, Token, join};
@@ -53,6 +55,19 @@ fn functions() -> Vec<(String, u64)> {
 struct Lane<'a> {
     road: &'a mut Road,
     cluster: &'a Arc<Cluster>,
+    asked: &'a mut Vec<Asked>,
+}
+
+/// A question to a node to which there is no link yet.
+struct Asked {
+    to: NodeId,
+    request: Vec<u8>,
+    told: Tell,
+}
+
+/// Asks a node to which there is a link.
+fn put_to(road: &mut Road, to: NodeId, request: Vec<u8>, told: Tell) {
+    road.fetch(to, request, ANSWER_BYTES_MAX, told);
 }
 
 impl Way for Lane<'_> {
@@ -71,10 +86,24 @@ impl Way for Lane<'_> {
         let mut request = Vec::new();
         what.put(&mut request);
         let cluster = Arc::clone(self.cluster);
-        self.road.fetch(from, request, move |bytes| {
+        self.road.fetch(from, request, BULK_BYTES_MAX, move |bytes| {
             let lost = |error: Error| Error::new(ErrorKind::Io, error.to_string());
             cluster.post(Post::Fetched { what, bytes: bytes.map_err(lost) });
         });
+    }
+    fn ask(&mut self, to: NodeId, request: Vec<u8>, told: Tell) {
+        if self.road.role(to).is_some() {
+            return put_to(self.road, to, request, told);
+        }
+        if self.asked.len() >= QUESTIONS_MAX {
+            let text = format!("{QUESTIONS_MAX} questions wait for links already");
+            return told(Err(Error::new(ErrorKind::Io, text)));
+        }
+        let members = self.cluster.members();
+        let there = members.into_iter().find(|member| member.node == to);
+        let addresses = there.map(|member| member.addresses).unwrap_or_default();
+        self.asked.push(Asked { to, request, told });
+        self.connect(to, &addresses);
     }
 }
 
@@ -89,12 +118,24 @@ struct Steering {
     head: NodeId,
     #[cfg(target_os = "linux")]
     arena: Option<Arc<Arena>>,
+    /// Questions that wait for a link.
+    asked: Vec<Asked>,
 }
 
 impl Steering {
+    /// There is a link to that node, or there will be none for now: its questions go, or end.
+    fn linked(&mut self, node: NodeId, up: bool, road: &mut Road) {
+        for Asked { to, request, told } in self.asked.extract_if(.., |asked| asked.to == node) {
+            match up {
+                true => put_to(road, to, request, told),
+                false => told(Err(Error::new(ErrorKind::Io, format!("{to} cannot be reached")))),
+            }
+        }
+    }
+
     fn with<R>(&mut self, road: &mut Road, act: impl FnOnce(&mut Hands, &mut Lane<'_>) -> R) -> R {
         let cluster = Arc::clone(&self.hands.cluster);
-        let mut lane = Lane { road, cluster: &cluster };
+        let mut lane = Lane { road, cluster: &cluster, asked: &mut self.asked };
         if !std::mem::replace(&mut self.begun, true) {
             self.hands.begin(&mut lane);
         }
@@ -140,9 +181,13 @@ impl Driver for Steering {
                 if node == self.head {
                     self.reached.take().into_iter().for_each(|reached| reached());
                 }
+                self.linked(node, true, road);
                 Event::Up(node)
             }
-            Happening::Down { peer, sure } => Event::Down { peer, sure },
+            Happening::Down { peer, sure } => {
+                self.linked(peer, false, road);
+                Event::Down { peer, sure }
+            }
             Happening::Suspect(node) => Event::Doubt(node),
             Happening::Arrived(from, packet) => Event::Arrived(from, packet),
         };
@@ -162,12 +207,23 @@ impl Driver for Steering {
     }
 
     fn serve(&mut self, _: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
+        if let Some(answer) = self.hands.answer(request) {
+            return Some(Box::new(Answer(answer)));
+        }
         self.hands.serve(request).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)
     }
 
     #[cfg(target_os = "linux")]
     fn arena(&self) -> Option<Arc<Arena>> {
         self.arena.clone()
+    }
+}
+
+struct Answer(Vec<u8>);
+
+impl Bulk for Answer {
+    fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -333,6 +389,7 @@ pub(super) fn begin(node: &Arc<Node>, entry: Entry) -> Result<()> {
         head,
         #[cfg(target_os = "linux")]
         arena: arena(&node.config, &cluster),
+        asked: Vec::new(),
     };
     let net = Net::start(identity, authority, &[listen], steering)?;
     let address = net.local_addresses().first().copied().unwrap_or(listen);

@@ -193,10 +193,27 @@ impl Node {
 
     /// Settles the task, or sees to its next attempt.
     pub(crate) fn after_attempt(self: &Arc<Node>, task: Arc<Task>, result: Result<Returns, Error>) {
+        self.conclude(task, result, true);
+    }
+
+    /// The same for an attempt that ran here or elsewhere.
+    pub(super) fn conclude(
+        self: &Arc<Node>,
+        task: Arc<Task>,
+        result: Result<Returns, Error>,
+        here: bool,
+    ) {
+        let failed = result.as_ref().err().cloned();
         match task.judge(result) {
-            Attempt::Settled(result) => self.settle(&task, result),
+            Attempt::Settled(result) => {
+                self.settle(&task, result);
+                if here {
+                    self.books.tally.count(task.function, !task.has_failed());
+                }
+            }
             Attempt::Again(pause) => {
-                task.attempt.fetch_add(1, Ordering::Relaxed);
+                let attempt = task.attempt.fetch_add(1, Ordering::Relaxed);
+                failed.iter().for_each(|error| self.books.tally.note(&task, attempt, error));
                 tracing::debug!(task = %task.id(), name = task.name(), ?pause, "tries again");
                 match task.rest() {
                     true => self.timer.retry(self, task, pause),
@@ -226,14 +243,19 @@ impl Node {
                 false => Ok(error),
             };
             let (Ok(error) | Err(error)) = error;
-            task.fail(&error);
+            if task.fail(&error) {
+                self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
+            }
         }
         self.count_finished();
     }
 
     /// The outcome of a task that never began and was given up.
     pub(crate) fn finish_unrun(self: &Arc<Node>, task: &Arc<Task>, error: Error) {
-        task.fail(&error);
+        if task.fail(&error) {
+            self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
+        }
+        self.books.tally.count(task.function, false);
         self.count_finished();
         if let Some(mailbox) = &task.mailbox {
             // It holds nobody back any more.
@@ -371,6 +393,9 @@ impl Node {
         }
         // The outcome first: what the function returns because it sees the mark is not it.
         let sealed = task.fail(&error);
+        if sealed {
+            self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
+        }
         task.mark_cancelled();
         self.stop_future(task);
         self.stop_away(task);

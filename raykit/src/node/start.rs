@@ -66,6 +66,7 @@ impl Node {
                 began: Instant::now(),
                 timeline: config.timeline.as_deref().map(timeline::Timeline::new),
                 counters: Counters { submitted: Sharded::new(), finished: Sharded::new() },
+                books: Default::default(),
                 has_whole_cpu: resources.cpu >= Amount::ONE,
                 closing: AtomicBool::new(false),
                 closed: AtomicBool::new(false),

@@ -315,6 +315,7 @@ impl Node {
     /// Counts the arguments that are not there and is called back by each.
     pub(super) fn await_arguments(self: &Arc<Node>, task: &Arc<Task>) {
         let waker = Waker::from(Arc::clone(task));
+        self.books.waits.enter(task);
         let references: Vec<RawRef> = task.inputs().references().cloned().collect();
         for reference in &references {
             task.open.fetch_add(1, Ordering::Relaxed);

@@ -86,6 +86,14 @@ impl Timer {
         self.add(node, pause, Due::Wake(waker));
     }
 
+    /// Shows the tasks whose next attempt follows, as long as `see` says so.
+    pub(crate) fn visit_retries(&self, see: &mut dyn FnMut(&Task) -> bool) {
+        let _ = self.state.lock().heap.iter().all(|Reverse(entry)| match &entry.due {
+            Due::Retry(task) => see(task),
+            Due::Expire(..) | Due::Wake(_) => true,
+        });
+    }
+
     fn add(&self, node: &Arc<Node>, after: Duration, due: Due) {
         let mut state = self.state.lock();
         if state.closed {

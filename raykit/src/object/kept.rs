@@ -18,7 +18,7 @@ pub(crate) struct Counted {
 /// A value behind a reference.
 pub(crate) struct Kept {
     /// Counted as long as this is there.
-    _entry: Entry,
+    entry: Entry,
     outcome: Result<Payload, Error>,
     id: ObjectId,
 }
@@ -39,14 +39,17 @@ impl Counted {
     #[inline(always)]
     pub(crate) fn refer(self, id: ObjectId) -> RawRef {
         let Counted { entry, value } = self;
-        RawRef(Arc::new(Kept { _entry: entry, outcome: Ok(Payload::new(value)), id })
-            as Arc<dyn Holder>)
+        RawRef(Arc::new(Kept { entry, outcome: Ok(Payload::new(value)), id }) as Arc<dyn Holder>)
     }
 }
 
 impl Kept {
     pub(super) fn id(&self) -> ObjectId {
         self.id
+    }
+
+    pub(super) fn charged(&self) -> u64 {
+        self.entry.bytes()
     }
 
     pub(super) fn outcome(&self) -> &Result<Payload, Error> {

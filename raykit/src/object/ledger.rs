@@ -2,13 +2,17 @@
 //! is in the middle of a step. A ledger is never freed, so that a slot needs no count to point at
 //! one; a closed node's is used again once its last object is gone.
 
+use crate::base::ObjectId;
 use crate::base::shards::Sharded;
 use crate::base::sync::{AtomicU64, Mutex, Ordering};
+use std::collections::BTreeMap;
 
 /// Objects and bytes of one node.
 pub(crate) struct Ledger {
     objects: Sharded,
     bytes: Sharded,
+    /// Those that are large enough to be listed by themselves, with their bytes.
+    large: Mutex<BTreeMap<ObjectId, u64>>,
 }
 
 #[cfg(not(raykit_loom))]
@@ -22,12 +26,31 @@ impl Ledger {
             return retired.swap_remove(at);
         }
         drop(retired);
-        Box::leak(Box::new(Ledger { objects: Sharded::new(), bytes: Sharded::new() }))
+        Box::leak(Box::new(Ledger::new()))
     }
 
     #[cfg(raykit_loom)]
     pub(crate) fn open() -> &'static Ledger {
-        Box::leak(Box::new(Ledger { objects: Sharded::new(), bytes: Sharded::new() }))
+        Box::leak(Box::new(Ledger::new()))
+    }
+
+    fn new() -> Ledger {
+        let large = Mutex::new(BTreeMap::new());
+        Ledger { objects: Sharded::new(), bytes: Sharded::new(), large }
+    }
+
+    /// A large object has its value. It is listed until it `is_gone`.
+    pub(super) fn is_large(&self, id: ObjectId, bytes: u64) {
+        self.large.lock().insert(id, bytes);
+    }
+
+    pub(super) fn is_gone(&self, id: ObjectId) {
+        self.large.lock().remove(&id);
+    }
+
+    /// The first of the large objects, with their bytes.
+    pub(crate) fn large(&self, most: usize) -> Vec<(ObjectId, u64)> {
+        self.large.lock().iter().map(|(id, bytes)| (*id, *bytes)).take(most).collect()
     }
 
     /// The node is closed: nothing is opened here from now on.

@@ -13,6 +13,7 @@ use super::raw::{Holder, RawRef, Stage};
 use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
+use crate::base::limits::LISTED_BYTES_MIN;
 use crate::base::sync::{AtomicUsize, Mutex, OnceLock, Ordering};
 use std::any::Any;
 use std::fmt;
@@ -96,6 +97,9 @@ impl Slot {
             return false;
         }
         self.entry.charge(bytes);
+        if bytes >= LISTED_BYTES_MIN {
+            self.entry.ledger().is_large(self.id, bytes);
+        }
         let waiters = std::mem::take(&mut *self.waiters.lock());
         match waiters {
             Waiters::One(waker) => waker.wake(),
@@ -144,6 +148,15 @@ impl Slot {
     }
 }
 
+impl Drop for Slot {
+    #[inline]
+    fn drop(&mut self) {
+        if self.entry.bytes() >= LISTED_BYTES_MIN {
+            self.entry.ledger().is_gone(self.id);
+        }
+    }
+}
+
 impl Holder for Slot {
     fn place(&self) -> &dyn Any {
         self
@@ -166,6 +179,11 @@ impl RawRef {
 
     pub(crate) fn id(&self) -> ObjectId {
         self.found().map_or_else(Kept::id, Slot::id)
+    }
+
+    /// Bytes that the books have for the object.
+    pub(crate) fn charged(&self) -> u64 {
+        self.found().map_or_else(Kept::charged, |slot| slot.entry.bytes())
     }
 
     /// The outcome, once there is one.

@@ -258,6 +258,16 @@ impl Budget {
         self.serve()
     }
 
+    /// Requests that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().requests.len()
+    }
+
+    /// Shows the waiting requests, as long as `see` says so.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&Arc<dyn Job>) -> bool) -> bool {
+        self.state.lock().requests.iter().all(|request| see(&request.job))
+    }
+
     /// All waiting requests, taken out.
     pub(crate) fn drain(&self) -> Vec<Arc<dyn Job>> {
         let mut state = self.state.lock();

@@ -141,6 +141,11 @@ impl Lanes {
         self.row().iter().map(|lane| lane.queue.len()).sum()
     }
 
+    /// Shows what is queued, as long as `see` says so.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&Arc<dyn Job>) -> bool) -> bool {
+        self.row().iter().all(|lane| lane.queue.visit(see))
+    }
+
     /// Takes out some that could run elsewhere, from the lanes that workers come to last.
     pub(crate) fn take(&self, count: usize) -> Vec<Arc<dyn Job>> {
         let mut taken = Vec::new();

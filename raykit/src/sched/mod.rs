@@ -45,6 +45,7 @@ pub(crate) mod worker;
 mod find;
 pub(crate) mod desk;
 mod wait;
+mod visit;
 
 pub(crate) use job::{Job, LaneId};
 pub(crate) use lanes::Lane;

@@ -56,6 +56,11 @@ impl Queue {
         taken
     }
 
+    /// Shows the oldest of them, as long as `see` says so. Nobody takes or adds any meanwhile.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&Arc<dyn Job>) -> bool) -> bool {
+        self.jobs.lock().iter().all(see)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len.load(Ordering::Acquire) == 0
     }

@@ -54,6 +54,11 @@ impl Seat {
     pub(super) fn running(&self) -> Vec<Arc<dyn Job>> {
         self.running.lock().clone()
     }
+
+    /// Shows what runs there. The thread itself waits meanwhile.
+    pub(super) fn visit(&self, see: &mut dyn FnMut(&Arc<dyn Job>)) {
+        self.running.lock().iter().for_each(see);
+    }
 }
 
 /// One thread of the pool.

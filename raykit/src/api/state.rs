@@ -1,0 +1,286 @@
+//! Ray's state API: what is on the nodes of a cluster, asked of all of them.
+
+use crate::base::NodeId;
+use crate::base::limits::{REPORT_ROWS_MAX, STATE_ROWS, STATE_WAIT_MS};
+use crate::node::census::Filter;
+use crate::node::current;
+use crate::node::report::{
+    ActorState, FunctionState, NodeState, ObjectState, TaskState, TaskStatus,
+};
+use crate::node::survey::{Row, survey};
+use crate::object::error::Result;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// A question to the nodes of the cluster; [`get`](Self::get) asks it.
+///
+/// ```
+/// use raykit::state;
+///
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// let running = state::tasks().state("RUNNING").limit(100).get()?;
+/// assert!(running.items.is_empty() && !running.truncated && running.silent.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is asked before `get`"]
+pub struct Query<T> {
+    filter: Filter,
+    only: Option<NodeId>,
+    wait: Duration,
+    kind: PhantomData<fn() -> T>,
+}
+
+/// What nodes have answered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Listing<T> {
+    /// The rows, by node.
+    pub items: Vec<T>,
+    /// Whether there are more than the limit allows.
+    pub truncated: bool,
+    /// The nodes that have not answered: their part is missing.
+    pub silent: Vec<Silent>,
+}
+
+/// A node that has not answered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Silent {
+    /// Which one.
+    pub node_id: NodeId,
+    /// Why, in a line.
+    pub why: String,
+}
+
+/// What a listing is made of. Implemented for the rows of this module alone.
+#[expect(private_bounds, reason = "no rows but these can be asked for")]
+pub trait Listed: Row {
+    /// Makes one list of those of several nodes.
+    #[doc(hidden)]
+    fn gather(rows: Vec<Self>) -> Vec<Self> {
+        rows
+    }
+}
+
+impl Listed for NodeState {}
+impl Listed for ActorState {}
+impl Listed for ObjectState {}
+
+impl Listed for TaskState {
+    /// An attempt that two nodes know is told once: by the one that has it, and not by the one that
+    /// has given it away.
+    fn gather(rows: Vec<Self>) -> Vec<Self> {
+        let mut known: BTreeMap<_, TaskState> = BTreeMap::new();
+        for row in rows {
+            let place = known.entry((row.task_id, row.attempt));
+            let better = |there: &TaskState| {
+                there.status == TaskStatus::SubmittedToWorker
+                    || (row.status == TaskStatus::Failed && row.node_id != row.owner)
+            };
+            match place {
+                std::collections::btree_map::Entry::Vacant(free) => drop(free.insert(row)),
+                std::collections::btree_map::Entry::Occupied(mut taken) => {
+                    if better(taken.get()) {
+                        taken.insert(row);
+                    }
+                }
+            }
+        }
+        let mut rows: Vec<TaskState> = known.into_values().collect();
+        rows.sort_by_key(|row| (row.node_id, row.task_id, row.attempt));
+        rows
+    }
+}
+
+impl Listed for FunctionState {
+    fn gather(rows: Vec<Self>) -> Vec<Self> {
+        let mut known: BTreeMap<(String, String), FunctionState> = BTreeMap::new();
+        for row in rows {
+            let key = (row.key.clone(), row.schema.clone());
+            match known.get_mut(&key) {
+                Some(there) => {
+                    there.nodes.extend(row.nodes);
+                    there.finished += row.finished;
+                    there.failed += row.failed;
+                }
+                None => drop(known.insert(key, row)),
+            }
+        }
+        known.into_values().collect()
+    }
+}
+
+impl<T: Listed> Query<T> {
+    fn new() -> Query<T> {
+        Query {
+            filter: Filter { state: None, name: None, limit: STATE_ROWS },
+            only: None,
+            wait: Duration::from_millis(STATE_WAIT_MS),
+            kind: PhantomData,
+        }
+    }
+
+    /// Only those in this state: a word of [`TaskStatus`], [`ActorStatus`](super::ActorStatus) or,
+    /// for objects, [`ReferenceType`](super::ReferenceType). Nodes and functions have none.
+    pub fn state(mut self, state: impl Into<String>) -> Query<T> {
+        self.filter.state = Some(state.into());
+        self
+    }
+
+    /// Only those of this name: of a task, an actor or its class, a function or its key, or the id
+    /// of an object.
+    pub fn name(mut self, name: impl Into<String>) -> Query<T> {
+        self.filter.name = Some(name.into());
+        self
+    }
+
+    /// Only this node is asked.
+    pub fn node(mut self, node: NodeId) -> Query<T> {
+        self.only = Some(node);
+        self
+    }
+
+    /// Rows at the most; 10,000 unless said otherwise, and 50,000 of one node in any case.
+    pub fn limit(mut self, rows: u32) -> Query<T> {
+        self.filter.limit = rows;
+        self
+    }
+
+    /// How long nodes have for their answers; 30 seconds unless said otherwise. One that has not
+    /// answered by then is named in [`Listing::silent`].
+    pub fn timeout(mut self, wait: Duration) -> Query<T> {
+        self.wait = wait;
+        self
+    }
+
+    /// Asks, and waits for the answers. The thread is blocked meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotRunning`](crate::ErrorKind::NotRunning) where no node is in force. That a
+    /// node does not answer is no error.
+    pub fn get(self) -> Result<Listing<T>> {
+        let node = current::node()?;
+        let answers = survey::<T>(&node, &self.filter, self.only, self.wait);
+        let truncated = answers.answers.iter().any(|(_, found)| found.truncated);
+        let all = answers.answers.into_iter().flat_map(|(_, found)| found.rows).collect();
+        let mut items = T::gather(all);
+        let limit = self.filter.limit.min(REPORT_ROWS_MAX) as usize;
+        let truncated = truncated || items.len() > limit;
+        items.truncate(limit);
+        let silent = answers.silent.into_iter();
+        let silent = silent.map(|(node_id, why)| Silent { node_id, why }).collect();
+        Ok(Listing { items, truncated, silent })
+    }
+}
+
+/// The nodes, each with counts of what is on it.
+pub fn nodes() -> Query<NodeState> {
+    Query::new()
+}
+
+/// The tasks that wait, stand in line or run, and the last 10,000 attempts of each node that have
+/// failed.
+///
+/// Tasks that ended well are counted by function ([`functions`]) and not listed: a record of each
+/// would cost more than a small task takes. A worker's own queue (256 tasks at the most) cannot be
+/// looked into either; [`NodeState::tasks_queued`] counts what is there.
+pub fn tasks() -> Query<TaskState> {
+    Query::new()
+}
+
+/// The actors, and the last 1,000 of each node that have ended.
+pub fn actors() -> Query<ActorState> {
+    Query::new()
+}
+
+/// The objects that take 100 KiB or more, and those that several nodes know. All others are counted
+/// in [`NodeState`].
+pub fn objects() -> Query<ObjectState> {
+    Query::new()
+}
+
+/// The remote functions of all programs in the cluster, with what became of their calls.
+pub fn functions() -> Query<FunctionState> {
+    Query::new()
+}
+
+/// What a cluster has and does, in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The nodes.
+    pub nodes: Vec<NodeState>,
+    /// What they have in all.
+    pub resources_total: BTreeMap<String, f64>,
+    /// What of it nobody holds.
+    pub resources_free: BTreeMap<String, f64>,
+    /// Tasks that wait, run or have failed, by name and state.
+    pub tasks: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Actors by class and state.
+    pub actors: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Whether the tasks or the actors are more than were counted.
+    pub truncated: bool,
+    /// The nodes that have not answered: their part is missing.
+    pub silent: Vec<Silent>,
+}
+
+/// Asks all nodes for what they have and do, and adds it up.
+///
+/// # Errors
+///
+/// As [`Query::get`].
+///
+/// ```
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::Config::new().num_cpus(2).init()?;
+/// let summary = raykit::state::summary()?;
+/// assert_eq!(summary.resources_total["CPU"], 2.0);
+/// # Ok(())
+/// # }
+/// ```
+pub fn summary() -> Result<Summary> {
+    let nodes = nodes().get()?;
+    let most = REPORT_ROWS_MAX;
+    let (tasks, actors) = (tasks().limit(most).get()?, actors().limit(most).get()?);
+    let add = |of: fn(&NodeState) -> &BTreeMap<String, f64>| {
+        let mut sum = BTreeMap::new();
+        for (name, amount) in nodes.items.iter().flat_map(of) {
+            *sum.entry(name.clone()).or_insert(0.0) += amount;
+        }
+        sum
+    };
+    let task_rows = tasks.items.iter().map(|task| (task.name.clone(), task.status.as_str()));
+    let actor_rows =
+        actors.items.iter().map(|actor| (actor.class_name.clone(), actor.status.as_str()));
+    let mut silent = nodes.silent;
+    for more in tasks.silent.into_iter().chain(actors.silent) {
+        if silent.iter().all(|known| known.node_id != more.node_id) {
+            silent.push(more);
+        }
+    }
+    Ok(Summary {
+        resources_total: add(|node| &node.resources_total),
+        resources_free: add(|node| &node.resources_free),
+        tasks: count(task_rows),
+        actors: count(actor_rows),
+        truncated: tasks.truncated || actors.truncated,
+        nodes: nodes.items,
+        silent,
+    })
+}
+
+fn count<'a>(
+    rows: impl Iterator<Item = (String, &'a str)>,
+) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (name, state) in rows {
+        *counts.entry(name).or_default().entry(state.to_owned()).or_default() += 1;
+    }
+    counts
+}

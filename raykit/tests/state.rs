@@ -1,0 +1,197 @@
+//! The state of a cluster, as `raykit::state` tells it.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
+
+mod common;
+
+use common::{Gate, eventually};
+use raykit::prelude::*;
+use raykit::state::{self, ActorStatus, ReferenceType, TaskState, TaskStatus, TaskType};
+use raykit::{Config, Strategy};
+
+#[remote]
+fn waits(gate: u64) -> i64 {
+    common::pass(gate);
+    1
+}
+
+#[remote]
+fn after(x: i64) -> i64 {
+    x
+}
+
+#[remote]
+fn fails(x: i64) -> Result<i64, String> {
+    if x > 0 { Err("no luck".into()) } else { Ok(x) }
+}
+
+#[remote(max_retries = 2, retry_on = all)]
+fn fails_twice() -> Result<u32, String> {
+    match raykit::context().attempt() {
+        2 => Ok(2),
+        attempt => Err(format!("attempt {attempt}")),
+    }
+}
+
+#[remote]
+struct Slow;
+
+#[remote]
+impl Slow {
+    pub fn new() -> Self {
+        Slow
+    }
+    pub fn wait(&mut self, gate: u64) -> i64 {
+        common::pass(gate);
+        1
+    }
+}
+
+fn tasks_in(status: TaskStatus) -> Vec<TaskState> {
+    state::tasks().state(status.as_str()).get().unwrap().items
+}
+
+fn names(rows: &[TaskState]) -> Vec<&str> {
+    rows.iter().map(|row| row.name.as_str()).collect()
+}
+
+#[test]
+fn tasks_are_told_in_every_state() {
+    let node = common::node(1);
+    let _here = node.enter();
+    let gate = Gate::new();
+    let runs = waits::options().name("runs").remote(gate.id);
+    eventually("it runs", || gate.arrived() == 1);
+    let queued = waits::options().name("queued").num_cpus(1.0).priority(3).remote(gate.id);
+    let asks = waits::options().name("asks").num_cpus(0.5).remote(gate.id);
+    let open = after::remote(&runs);
+    assert_eq!(names(&tasks_in(TaskStatus::Running)), ["runs"]);
+    let pending = tasks_in(TaskStatus::PendingNodeAssignment);
+    let mut pending = names(&pending);
+    pending.sort_unstable();
+    assert_eq!(pending, ["asks", "queued"]);
+    let waiting = tasks_in(TaskStatus::PendingArgsAvail);
+    assert_eq!(names(&waiting), ["after"]);
+    assert!(waiting[0].since_ms.is_some_and(|since| since > 1_700_000_000_000));
+    assert!(waiting[0].function.ends_with("::after"), "{}", waiting[0].function);
+
+    let counts = &state::nodes().get().unwrap().items[0];
+    let seen = (counts.tasks_running, counts.tasks_queued, counts.tasks_waiting);
+    assert_eq!(seen, (1, 2, 1), "{counts:?}");
+    let few = state::tasks().limit(2).get().unwrap();
+    assert!(few.items.len() == 2 && few.truncated);
+    assert_eq!(state::tasks().name("asks").get().unwrap().items.len(), 1);
+    gate.open();
+    assert_eq!(raykit::get(&[runs, queued, asks, open]).unwrap(), [1; 4]);
+    eventually("nothing is left", || state::tasks().get().unwrap().items.is_empty());
+    let done = state::functions().name("waits").get().unwrap();
+    assert_eq!((done.items[0].finished, done.items[0].failed), (3, 0));
+    assert!(done.items[0].location.contains("state.rs:"));
+}
+
+/// T7 as far as it is about what one sees: each failed attempt is told.
+#[test]
+fn failures_are_told_with_their_errors() {
+    let node = common::node(2);
+    let _here = node.enter();
+    assert!(fails::remote(1).get().is_err());
+    assert_eq!(fails_twice::remote().get().unwrap(), 2);
+    let all = state::tasks().state("failed").get().unwrap().items;
+    assert_eq!(all.len(), 3, "{all:?}");
+    let first = all.iter().find(|row| row.name == "fails").unwrap();
+    assert_eq!(first.error_type.as_deref(), Some("Task"));
+    assert!(first.error_message.as_ref().unwrap().contains("no luck"), "{first:?}");
+    let mut attempts: Vec<u32> =
+        all.iter().filter(|row| row.name == "fails_twice").map(|row| row.attempt).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [0, 1]);
+    let counts = &state::nodes().get().unwrap().items[0];
+    assert_eq!((counts.tasks_finished, counts.tasks_failed), (1, 1));
+    let summary = state::summary().unwrap();
+    assert_eq!(summary.tasks["fails_twice"]["FAILED"], 2);
+}
+
+#[test]
+fn actors_are_told_with_their_calls() {
+    let node = common::node(2);
+    let _here = node.enter();
+    let gate = Gate::new();
+    let slow = Slow::options().name("slow one").remote();
+    let calls: Vec<_> = (0..3).map(|_| slow.wait(gate.id)).collect();
+    eventually("the first one runs", || gate.arrived() == 1);
+    eventually("its calls stand in line", || {
+        let rows = state::actors().name("Slow").get().unwrap().items;
+        rows[0].pending_calls + tasks_in(TaskStatus::PendingActorTask).len() as u64 >= 2
+    });
+    let row = &state::actors().state("ALIVE").get().unwrap().items[0];
+    assert_eq!(row.name.as_deref(), Some("slow one"));
+    assert!(row.class_name.ends_with("Slow"), "{row:?}");
+    let running = tasks_in(TaskStatus::Running);
+    assert_eq!((running.len(), running[0].task_type), (1, TaskType::ActorTask));
+    assert_eq!(running[0].actor_id, Some(row.actor_id));
+    assert_eq!(tasks_in(TaskStatus::PendingActorTask).len(), 2);
+    gate.open();
+    raykit::get(&calls).unwrap();
+    assert!(slow.kill());
+    let dead = state::actors().state("DEAD").get().unwrap().items;
+    assert_eq!((dead.len(), dead[0].status), (1, ActorStatus::Dead));
+    assert!(dead[0].death_cause.as_ref().unwrap().contains("killed"), "{dead:?}");
+}
+
+#[test]
+fn large_objects_are_told_as_long_as_they_are_there() {
+    let node = common::node(1);
+    let _here = node.enter();
+    let small = raykit::put(1).unwrap();
+    let large = raykit::put(vec![0_u8; 1 << 20]).unwrap();
+    let rows = state::objects().get().unwrap().items;
+    assert_eq!((rows.len(), rows[0].object_id), (1, large.id()));
+    assert!(rows[0].object_size >= 1 << 20);
+    assert_eq!(rows[0].reference_type, ReferenceType::LocalReference);
+    drop((small, large));
+    eventually("it is gone", || state::objects().get().unwrap().items.is_empty());
+}
+
+/// Two nodes that have no link yet: each is asked all the same, and what one has given to the other
+/// is told once.
+#[test]
+fn all_nodes_of_a_cluster_are_asked() {
+    let head = Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let here = head.enter();
+    let address = raykit::nodes().unwrap()[0].addresses[0].clone();
+    let token = raykit::join_token(None).unwrap();
+    drop(here);
+    let join = |name: &str| {
+        Config::new().num_cpus(1).name(name).label("zone", name).address(&address).token(&token)
+    };
+    let (first, second) = (join("first").start().unwrap(), join("second").start().unwrap());
+    let _here = first.enter();
+    eventually("all are known", || raykit::nodes().unwrap().len() == 3);
+    let nodes = state::nodes().get().unwrap();
+    assert!(nodes.silent.is_empty(), "{:?}", nodes.silent);
+    assert_eq!(nodes.items.len(), 3);
+    assert_eq!(nodes.items.iter().filter(|node| node.is_head).count(), 1);
+    let row = nodes.items.iter().find(|row| row.node_id == second.id()).unwrap();
+    assert_eq!((row.name.as_str(), row.labels["zone"].as_str()), ("second", "second"));
+    assert_eq!(row.resources_total["CPU"], 1.0);
+
+    let gate = Gate::new();
+    let there = Strategy::Node { node: second.id(), soft: false };
+    let far = waits::options().strategy(there).remote(gate.id);
+    eventually("it runs there", || gate.arrived() == 1);
+    let tasks = state::tasks().name("waits").get().unwrap().items;
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert_eq!((tasks[0].status, tasks[0].node_id), (TaskStatus::Running, second.id()));
+    assert_eq!(tasks[0].owner, first.id());
+    assert!(state::tasks().node(first.id()).state("RUNNING").get().unwrap().items.is_empty());
+    gate.open();
+    assert_eq!(far.get().unwrap(), 1);
+    let done = state::functions().name("waits").get().unwrap().items;
+    assert_eq!((done.len(), done[0].nodes.len(), done[0].finished), (1, 3, 1), "{done:?}");
+
+    let gone = second.id();
+    second.shutdown().unwrap();
+    eventually("it has left", || raykit::nodes().unwrap().len() == 2);
+    let asked = state::nodes().node(gone).get().unwrap();
+    assert!(asked.items.is_empty() && asked.silent[0].node_id == gone, "{asked:?}");
+}
