@@ -5,9 +5,10 @@ use super::actor::{Handle, WeakHandle};
 use crate::base::quantity::Resources;
 use crate::base::{ActorId, NodeId, TaskId};
 use crate::node::task::Task;
-use crate::node::{current, graph};
+use crate::node::{current, gpus, graph};
 use crate::object::ObjectRef;
 use crate::object::error::{Error, Result};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -34,6 +35,16 @@ pub fn context() -> Context {
     Context { task: current::task(), node: current::with_node(|node| node.id).ok() }
 }
 
+/// What the libraries of NVIDIA read to know which GPUs they may use.
+const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
+
+/// The GPUs with these indices, as they are named in `own`, the list that this process was given.
+fn visible(gpus: &[usize], own: Option<&str>) -> String {
+    let own: Vec<&str> = own.map_or_else(Vec::new, |own| own.split(',').map(str::trim).collect());
+    let name = |at: &usize| own.get(*at).map_or_else(|| at.to_string(), |&name| name.to_owned());
+    gpus.iter().map(name).collect::<Vec<_>>().join(",")
+}
+
 /// The answer of [`context`].
 #[derive(Clone)]
 pub struct Context {
@@ -55,6 +66,47 @@ impl Context {
     /// How often the task was tried before: 0 in the first attempt.
     pub fn attempt(&self) -> u32 {
         self.task.as_ref().map_or(0, |task| task.attempt.load(Ordering::Relaxed))
+    }
+
+    /// The GPUs that the task holds, or the actor whose method it is, by their indices on this
+    /// node. Whoever asks for whole ones has them alone; parts (`num_gpus = 0.25`) share one.
+    /// raykit counts GPUs and does not touch them: [`visible_gpus`](Self::visible_gpus) tells them
+    /// to a child process, and libraries take an index.
+    ///
+    /// ```
+    /// use raykit::prelude::*;
+    ///
+    /// #[remote(num_gpus = 1)]
+    /// fn which() -> usize {
+    ///     raykit::context().gpus()[0]
+    /// }
+    ///
+    /// # fn main() -> raykit::Result<()> {
+    /// let _ray = raykit::Config::new().num_gpus(2.0).init()?;
+    /// assert!(which::remote().get()? < 2);
+    /// assert!(raykit::context().gpus().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn gpus(&self) -> Vec<usize> {
+        let of = |task: &Arc<Task>| current::with_node(|node| gpus::of(node, task)).ok();
+        self.task.as_ref().and_then(of).unwrap_or_default()
+    }
+
+    /// Has a child process see the GPUs that this task holds, and no others: sets
+    /// `CUDA_VISIBLE_DEVICES` in the child's environment. Where this process has been given a list
+    /// itself, the indices are places in that list. This process's own environment is left alone.
+    ///
+    /// ```no_run
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut child = std::process::Command::new("train");
+    /// raykit::context().visible_gpus(&mut child).spawn()?.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn visible_gpus<'a>(&self, child: &'a mut Command) -> &'a mut Command {
+        let own = std::env::var(VISIBLE).ok();
+        child.env(VISIBLE, visible(&self.gpus(), own.as_deref()))
     }
 
     /// The actor whose method this is.
@@ -278,6 +330,25 @@ pub fn join_token(ttl: Option<std::time::Duration>) -> Result<String> {
         None => {
             let text = "the node in force is in no cluster";
             Err(Error::new(crate::ErrorKind::Refused, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn gpus_are_named_as_this_process_was_told() {
+        for (gpus, own, text) in [
+            (&[0, 2][..], None, "0,2"),
+            (&[][..], None, ""),
+            (&[][..], Some("4,5"), ""),
+            (&[1][..], Some("4,5"), "5"),
+            (&[0][..], Some("GPU-1a, GPU-2b"), "GPU-1a"),
+            (&[3][..], Some("4,5"), "3"),
+        ] {
+            assert_eq!(visible(gpus, own), text);
         }
     }
 }

@@ -344,3 +344,6 @@ pub(crate) const STATE_ROWS: u32 = 10_000;
 
 /// How long the nodes have to answer it, unless it says otherwise.
 pub(crate) const STATE_WAIT_MS: u64 = 30_000;
+
+/// GPUs of one node: each has a place in a list.
+pub(crate) const GPUS_MAX: u16 = 4_096;

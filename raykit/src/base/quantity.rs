@@ -58,6 +58,8 @@ pub(crate) struct Resources {
     pub(crate) gpu: Amount,
     pub(crate) memory: u64,
     pub(crate) named: Vec<(Cow<'static, str>, Amount)>,
+    /// Of what was granted: which GPUs, and how much of each. Empty everywhere else.
+    pub(crate) gpus: Vec<(u16, Amount)>,
 }
 
 /// How the names begin that `Resources::in_group` gives.
@@ -187,8 +189,13 @@ impl Resources {
     }
 
     /// No amount of anything.
-    pub(crate) const NOTHING: Resources =
-        Resources { cpu: Amount::ZERO, gpu: Amount::ZERO, memory: 0, named: Vec::new() };
+    pub(crate) const NOTHING: Resources = Resources {
+        cpu: Amount::ZERO,
+        gpu: Amount::ZERO,
+        memory: 0,
+        named: Vec::new(),
+        gpus: Vec::new(),
+    };
 
     /// Adds `more`, names that are not here included.
     pub(crate) fn add(&mut self, more: &Resources) {

@@ -414,7 +414,7 @@ impl Cell {
                 node.abort(task, why.clone().in_task(task.name(), task.id()));
             });
             if let Some(held) = rare.held.take() {
-                node.pool.give(&held);
+                node.give_back_of(self.id, &held);
             }
         }
         if let Some(supervisor) = &self.options.supervisor {

@@ -265,13 +265,7 @@ impl Flight {
             cell.back(&self.node, &life, &self.task);
         }
         if let Some(held) = self.held.take() {
-            let back = match &self.task.mailbox {
-                Some(mailbox) => mailbox.keep(held),
-                None => Some(held),
-            };
-            if let Some(back) = back {
-                self.node.pool.give(&back);
-            }
+            self.node.give_back(&self.task, held);
         }
     }
 }

@@ -226,7 +226,7 @@ impl Node {
         for start in waiting {
             crate::sched::Job::abandon(&*start.task);
             if let Some(held) = start.held {
-                self.pool.give(&held);
+                self.give_back(&start.task, held);
             }
         }
         if let Some(runtime) = runtime {

@@ -175,7 +175,7 @@ impl Cell {
         }
         quietly(|| drop((fallen.life, fallen.lost)));
         if let Some(held) = fallen.held {
-            node.pool.give(&held); // its constructor asks again
+            node.give_back_of(self.id, &held); // its constructor asks again
         }
     }
 

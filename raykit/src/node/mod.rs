@@ -28,6 +28,7 @@ mod state;
 pub(crate) mod report;
 pub(crate) mod task;
 pub(crate) mod tally;
+pub(crate) mod gpus;
 pub(crate) mod timer;
 pub(crate) mod timeline;
 pub(crate) mod graph;
@@ -123,6 +124,8 @@ pub(crate) struct Books {
     pub(crate) tally: tally::Tally,
     /// Tasks that wait for arguments.
     pub(crate) waits: census::Waits,
+    /// Which GPUs running tasks hold.
+    pub(crate) gpus: gpus::Holders,
 }
 
 /// Tasks since the node began.

@@ -4,8 +4,9 @@
 use super::task::{State, Task};
 use super::{Node, current};
 use crate::actor::state::State as ActorState;
+use crate::base::ActorId;
 use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
-use crate::base::quantity::Resources;
+use crate::base::quantity::{Amount, Resources};
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
@@ -84,7 +85,11 @@ impl Node {
             return;
         }
         // The request was granted; whatever becomes of the task, it is given back.
-        let Ok(held) = task.options().request() else { return task.abandon() };
+        let Ok(mut held) = task.options().request() else { return task.abandon() };
+        if held.gpu > Amount::ZERO {
+            held.gpus = self.pool.budget().gpus_of(Arc::as_ptr(&task).cast());
+            self.books.gpus.granted(&task, &held);
+        }
         if let Some(actor) = pinned {
             return self.run_at_desk(actor.desk(), task, held);
         }
@@ -96,7 +101,7 @@ impl Node {
 
     /// Has the constructor of a pinned actor run where the actor will be.
     fn run_at_desk(self: &Arc<Node>, desk: Option<Desk>, task: Arc<Task>, held: Resources) {
-        let Some(desk) = desk else { return self.pool.give(&held) }; // the actor has ended
+        let Some(desk) = desk else { return self.give_back(&task, held) }; // the actor has ended
         let node = Arc::clone(self);
         let there = Work::Surely(Box::new(move || node.run_held(task, held)));
         if let Err(Work::Surely(here)) = desk.bring(there) {
@@ -109,7 +114,7 @@ impl Node {
         if self.is_closed() {
             task.abandon();
         }
-        let mailbox = task.mailbox.clone();
+        let of_task = Arc::clone(&task);
         if task.claim() {
             let worker = self.pool.worker();
             let before = worker.as_ref().map(|worker| worker.set_charge(held.cpu));
@@ -118,14 +123,27 @@ impl Node {
                 worker.set_charge(before);
             }
         }
-        // What a constructor was granted is its actor's for life.
-        let back = match mailbox {
-            Some(mailbox) => mailbox.keep(held),
-            None => Some(held),
-        };
-        if let Some(back) = back {
-            self.pool.give(&back);
+        self.give_back(&of_task, held);
+        quietly(|| drop(of_task));
+    }
+
+    /// A task has ended: what it was granted is free again. What a constructor was granted is its
+    /// actor's for life.
+    pub(super) fn give_back(&self, task: &Task, held: Resources) {
+        self.books.gpus.ended(task, &held);
+        match &task.mailbox {
+            Some(mailbox) => {
+                let back = mailbox.keep(held);
+                back.iter().for_each(|held| self.give_back_of(mailbox.actor(), held));
+            }
+            None => self.pool.give(&held),
         }
+    }
+
+    /// What an actor was granted is free again.
+    pub(super) fn give_back_of(&self, actor: ActorId, held: &Resources) {
+        self.books.gpus.left(actor, held);
+        self.pool.give(held);
     }
 
     /// Runs a claimed task on this thread.

@@ -1,7 +1,7 @@
 //! The settings of a node, all of them decided.
 
 use crate::base::limits::{
-    ASYNC_TASKS_MAX, GRACE_MS, OBJECT_MEMORY_PERCENT, PENDING_TASKS_MAX, THREADS_MAX,
+    ASYNC_TASKS_MAX, GPUS_MAX, GRACE_MS, OBJECT_MEMORY_PERCENT, PENDING_TASKS_MAX, THREADS_MAX,
 };
 use crate::base::quantity::{Amount, Resources};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -101,7 +101,8 @@ impl Settings {
             named.push((name.clone().into(), amount(name, *value)?));
         }
         let cpu = amount("num_cpus", self.num_cpus as f64)?;
-        Ok(Resources { cpu, gpu: amount("num_gpus", self.num_gpus)?, memory: self.memory, named })
+        let gpu = amount("num_gpus", self.num_gpus)?;
+        Ok(Resources { cpu, gpu, memory: self.memory, named, gpus: Vec::new() })
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -111,6 +112,10 @@ impl Settings {
             ("max_pending", self.max_pending, 1, usize::MAX),
             ("async_tasks_max", self.async_tasks_max, 1, usize::MAX),
         ];
+        if self.num_gpus > f64::from(GPUS_MAX) {
+            let text = format!("num_gpus = {}: it must be {GPUS_MAX} at the most", self.num_gpus);
+            return Err(Error::new(ErrorKind::Config, text));
+        }
         for (name, value, least, most) in table {
             if !(least..=most).contains(&value) {
                 let text = format!("{name} = {value}: it must be from {least} to {most}");

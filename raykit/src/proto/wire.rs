@@ -171,7 +171,7 @@ impl Wire for Resources {
         let (cpu, (gpu, memory)) = Wire::take(from)?;
         let named = Vec::<(String, Amount)>::take(from)?;
         let named = named.into_iter().map(|(name, amount)| (name.into(), amount)).collect();
-        Some(Resources { cpu, gpu, memory, named })
+        Some(Resources { cpu, gpu, memory, named, gpus: Vec::new() })
     }
 }
 

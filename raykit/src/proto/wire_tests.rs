@@ -15,6 +15,7 @@ fn samples() -> Vec<Frame> {
         gpu: Amount(5),
         memory: 9,
         named: vec![("disk".into(), Amount(3))],
+        gpus: Vec::new(),
     };
     let member = Member {
         node: NodeId(9),

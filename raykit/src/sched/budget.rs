@@ -6,13 +6,14 @@
 //! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and
 //! the workers' next plain task, so that neither starves the other.
 
+use super::gpus::{Gpus, Share};
 use super::job::Job;
 use super::parker::Parker;
 use crate::base::PlacementGroupId;
 use crate::base::limits::REACQUIRE_MS;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering, fence};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How many requests that do not fit are looked at before the rest has to wait for the next time.
@@ -37,6 +38,11 @@ struct State {
     aside: Resources,
     /// Groups that have ended, and what is free again when the last task has given back its part.
     ending: Vec<(PlacementGroupId, Resources)>,
+    /// Which GPUs that is.
+    gpus: Gpus,
+    /// The GPUs of jobs that were granted some and have not taken note yet, by where they stand in
+    /// memory.
+    granted: HashMap<usize, Vec<Share>>,
     woken: VecDeque<Arc<Woken>>,
     /// The highest priority first, and of one priority the oldest.
     requests: VecDeque<Request>,
@@ -99,6 +105,8 @@ impl Budget {
                 rest,
                 aside: Resources::NOTHING,
                 ending: Vec::new(),
+                gpus: Gpus::new(total.gpu),
+                granted: HashMap::new(),
                 woken: VecDeque::new(),
                 requests: VecDeque::new(),
                 cpu_wanted: false,
@@ -166,6 +174,7 @@ impl Budget {
     pub(crate) fn give(&self, back: &Resources) -> Vec<Arc<dyn Job>> {
         let mut state = self.state.lock();
         state.rest.give(&Resources { cpu: Amount::ZERO, ..back.clone() });
+        state.gpus.give(&back.gpus);
         let more = if state.ending.is_empty() { Amount::ZERO } else { state.settle_groups() };
         drop(state);
         self.give_cpu(Amount(back.cpu.0 + more.0))
@@ -225,6 +234,11 @@ impl Budget {
         let mut whole = self.total.clone();
         whole.add(&self.state.lock().aside);
         whole
+    }
+
+    /// Which GPUs a job was granted; asked once, by whoever then holds them.
+    pub(crate) fn gpus_of(&self, job: *const ()) -> Vec<Share> {
+        self.state.lock().granted.remove(&job.addr()).unwrap_or_default()
     }
 
     /// Queues a request. Returns the jobs that can run now, this one perhaps among them.
@@ -300,10 +314,16 @@ impl Budget {
             let beside = Resources { cpu: Amount::ZERO, ..want.clone() };
             let cpu_had =
                 || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
-            if beside.lacking(&open).is_none() && cpu_had() {
+            let lacks = beside.lacking(&open).is_some() || !state.gpus.fits(want.gpu);
+            if !lacks && cpu_had() {
                 let fits = state.rest.take(&beside) && open.take(&beside);
                 debug_assert!(fits, "it was compared a moment ago, under the same lock");
+                let gpus = state.gpus.take(want.gpu);
                 if let Some(request) = state.requests.remove(at) {
+                    if !gpus.is_empty() {
+                        let job = Arc::as_ptr(&request.job).cast::<()>();
+                        state.granted.insert(job.addr(), gpus);
+                    }
                     granted.push(request.job);
                     self.hungry.fetch_sub(1, Ordering::SeqCst);
                 }
@@ -311,7 +331,7 @@ impl Budget {
                 continue;
             }
             // All but the CPUs is there, so they are what it waits for.
-            cpu_open &= beside.lacking(&open).is_some();
+            cpu_open &= lacks;
             open.keep_from(&beside);
             (at, passed) = (at + 1, passed + 1);
         }
@@ -407,6 +427,11 @@ mod tests {
         jobs.iter().map(|job| job.label().parse().expect("a number")).collect()
     }
 
+    /// What a job that was granted `want` holds.
+    fn holding(budget: &Budget, want: &Resources, job: &Arc<dyn Job>) -> Resources {
+        Resources { gpus: budget.gpus_of(Arc::as_ptr(job).cast()), ..want.clone() }
+    }
+
     #[test]
     fn requests_are_granted_whole_and_in_order() {
         let budget = Budget::new(cpus(20_000));
@@ -426,12 +451,16 @@ mod tests {
         let total = Resources { cpu: Amount(20_000), gpu: Amount::ONE, ..Default::default() };
         let gpu = Resources { cpu: Amount::ONE, gpu: Amount::ONE, ..Default::default() };
         let budget = Budget::new(total.clone());
-        assert_eq!(numbers(budget.request(gpu.clone(), 0, Arc::new(Numbered(1)))), [1]);
+        let jobs = budget.request(gpu.clone(), 0, Arc::new(Numbered(1)));
+        let held = holding(&budget, &gpu, &jobs[0]);
+        assert_eq!((numbers(jobs), held.gpus.as_slice()), (vec![1], &[(0, Amount::ONE)][..]));
         assert!(budget.request(gpu.clone(), 0, Arc::new(Numbered(2))).is_empty());
         assert!(budget.lease(), "the free CPU is for whoever can use it");
         assert!(budget.give_cpu(Amount::ONE).is_empty());
-        assert_eq!(numbers(budget.give(&gpu)), [2]);
-        assert!(budget.give(&gpu).is_empty());
+        let jobs = budget.give(&held);
+        let held = holding(&budget, &gpu, &jobs[0]);
+        assert_eq!(numbers(jobs), [2]);
+        assert!(budget.give(&held).is_empty());
         assert_eq!(budget.free(), total);
     }
 
@@ -476,14 +505,21 @@ mod tests {
             let wants: Vec<Resources> = steps.iter().map(|(cpu, gpu, memory)| Resources {
                 cpu: Amount(*cpu), gpu: Amount(*gpu), memory: *memory, ..Default::default()
             }).collect();
-            let mut held: std::collections::VecDeque<u64> = Default::default();
+            let mut held: VecDeque<Resources> = Default::default();
             let granted = Count::new(0);
-            let note = |held: &mut std::collections::VecDeque<u64>, jobs: Vec<Arc<dyn Job>>| {
+            let note = |held: &mut VecDeque<Resources>, jobs: Vec<Arc<dyn Job>>| {
                 granted.fetch_add(jobs.len(), std::sync::atomic::Ordering::Relaxed);
-                held.extend(numbers(jobs));
+                for job in &jobs {
+                    let number: usize = job.label().parse().expect("a number");
+                    held.push_back(holding(&budget, &wants[number], job));
+                }
                 let mut sum = total.clone();
-                for number in held.iter() {
-                    assert!(sum.take(&wants[*number as usize]), "more is held than there is");
+                let mut gpu = total.gpu;
+                for one in held.iter() {
+                    assert!(sum.take(one), "more is held than there is");
+                    let own: u64 = one.gpus.iter().map(|share| share.1.0).sum();
+                    assert_eq!(own, one.gpu.0, "each GPU that is held has its place");
+                    gpu.0 = gpu.0.checked_sub(own).expect("no GPU is given twice");
                 }
                 let free = budget.free();
                 assert_eq!(free, sum, "free is what is not held");
@@ -492,13 +528,13 @@ mod tests {
                 let jobs = budget.request(want.clone(), 0, Arc::new(Numbered(number as u64)));
                 note(&mut held, jobs);
                 if number % 3 == 2
-                    && let Some(number) = held.pop_front() {
-                        let jobs = budget.give(&wants[number as usize]);
+                    && let Some(back) = held.pop_front() {
+                        let jobs = budget.give(&back);
                         note(&mut held, jobs);
                     }
             }
-            while let Some(number) = held.pop_front() {
-                let jobs = budget.give(&wants[number as usize]);
+            while let Some(back) = held.pop_front() {
+                let jobs = budget.give(&back);
                 note(&mut held, jobs);
             }
             assert_eq!(granted.load(std::sync::atomic::Ordering::Relaxed), wants.len());

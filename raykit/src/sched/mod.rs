@@ -40,6 +40,7 @@ pub(crate) mod parker;
 mod queue;
 pub(crate) mod lanes;
 pub(crate) mod sleep;
+mod gpus;
 pub(crate) mod budget;
 pub(crate) mod worker;
 mod find;

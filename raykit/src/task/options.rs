@@ -179,11 +179,19 @@ impl Options {
         for (name, value) in self.resources.iter() {
             named.push((name.clone(), amount(name, *value)?));
         }
+        let gpu = amount("num_gpus", self.num_gpus)?;
+        if gpu > Amount::ONE && gpu.0 % Amount::ONE.0 != 0 {
+            let text = format!(
+                "num_gpus = {gpu}: a part of a GPU is less than 1, and more than one are a whole number"
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
         let plain = Resources {
             cpu: amount("num_cpus", self.num_cpus)?,
-            gpu: amount("num_gpus", self.num_gpus)?,
+            gpu,
             memory: self.memory,
             named,
+            gpus: Vec::new(),
         };
         Ok(match self.strategy {
             Strategy::Group { group, bundle } => plain.in_group(group, bundle),
