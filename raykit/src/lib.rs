@@ -110,6 +110,14 @@ pub use task::function::{Function, RemoteFunction};
 pub use task::options::{RetryOn, WhenFull};
 pub use task::registry::{function, functions};
 
+pub mod token {
+    //! The tokens with which processes join a cluster: making, listing, revoking and replacing them.
+    //! On the head, and for an administrator.
+    pub use crate::api::token::{
+        NewToken, TokenRole, TokenState, admin_file, issue, list, revoke, rotate,
+    };
+}
+
 pub mod state {
     //! What is on the nodes of a cluster: its nodes, tasks, actors, objects and functions. Ray's
     //! state API; [`_docs::state`](crate::_docs::state) is its chapter.

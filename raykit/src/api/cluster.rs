@@ -4,6 +4,7 @@
 use super::actor::{Handle, WeakHandle};
 use crate::base::quantity::Resources;
 use crate::base::{ActorId, NodeId, TaskId};
+use crate::node::keys::KeyOrder;
 use crate::node::task::Task;
 use crate::node::{current, gpus, graph};
 use crate::object::ObjectRef;
@@ -326,7 +327,12 @@ pub fn join_token(ttl: Option<std::time::Duration>) -> Result<String> {
     let node = current::node()?;
     let road = node.cluster.get().and_then(|cluster| cluster.road().cloned());
     match road {
-        Some(road) => road.issue(false, ttl, None),
+        Some(road) => {
+            let ttl_s = ttl.map(|ttl| ttl.as_secs());
+            let order = KeyOrder::Issue { role: "node".to_owned(), ttl_s, uses: None };
+            let made = road.keys(&order)?.token;
+            Ok(made.map(|(_, token)| token).unwrap_or_default())
+        }
         None => {
             let text = "the node in force is in no cluster";
             Err(Error::new(crate::ErrorKind::Refused, text))

@@ -18,6 +18,7 @@
 pub(crate) mod call;
 pub(crate) mod actor;
 mod tokens;
+pub(crate) mod token;
 pub(crate) mod init;
 #[cfg(feature = "cluster")]
 pub(crate) mod worker;

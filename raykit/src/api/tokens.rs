@@ -37,10 +37,19 @@ pub(super) fn place(port: &str) -> PathBuf {
     folder().join(format!("head-{port}.token"))
 }
 
+/// Where it leaves one for its administrator.
+pub(super) fn admin_place(port: &str) -> PathBuf {
+    folder().join(format!("head-{port}.admin"))
+}
+
+/// The port in an address.
+pub(super) fn port(address: &str) -> &str {
+    address.rsplit(':').next().unwrap_or(address)
+}
+
 /// The token of the user's own head on this host.
 pub(super) fn of_this_host(address: &str) -> Result<Hidden> {
-    let port = address.rsplit(':').next().unwrap_or(address);
-    let path = place(port);
+    let path = place(port(address));
     if path.exists() {
         return read(&path);
     }

@@ -1,15 +1,17 @@
 //! A program as a node: `worker`, and its flags.
 
-use super::init::{Config, Guard};
+use super::init::Config;
 use super::tokens;
+use crate::node::cluster::OnRoad;
 use crate::node::current;
+use crate::node::keys::KeyOrder;
 use crate::node::road::write_token;
 use crate::object::error::{Error, ErrorKind, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// The port of a head that says nothing else.
@@ -209,12 +211,9 @@ impl NodeArgs {
     pub fn run(self) -> Result<()> {
         let head = self.head;
         let guard = self.config()?.worker().init()?;
-        let ends = match head {
-            true => show(&guard)?,
-            false => End::default(),
-        };
-        let why = wait();
-        drop(ends);
+        let mut left = if head { Some(show()?) } else { None };
+        let why = wait(left.as_mut());
+        drop(left);
         if let (Why::Told, Ok(node)) = (&why, current::node())
             && let Some(cluster) = node.cluster.get().filter(|_| !head)
         {
@@ -259,27 +258,55 @@ pub(super) fn parse(under: &str, words: Vec<OsString>) -> NodeArgs {
     NodeArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Removes the token that a head has left for the user's other processes.
-#[derive(Default)]
-struct End(Option<PathBuf>);
+/// What a head leaves in files for its user's other processes on its host: a token to join with,
+/// and one for an administrator. They are made anew now and then, and end with this.
+struct Left {
+    road: Arc<dyn OnRoad>,
+    ids: Vec<String>,
+}
 
-impl Drop for End {
+impl Left {
+    fn places(&self) -> [(&'static str, PathBuf); 2] {
+        let port = self.road.address().port().to_string();
+        [("node", tokens::place(&port)), ("admin", tokens::admin_place(&port))]
+    }
+
+    /// Makes new ones in the place of the old. The one to join with.
+    fn renew(&mut self) -> Result<String> {
+        let mut shown = String::new();
+        for (role, place) in self.places() {
+            let (role, ttl_s) = (role.to_owned(), Some(TOKEN_TTL.as_secs()));
+            let made = self.road.keys(&KeyOrder::Issue { role, ttl_s, uses: None })?;
+            let (id, token) = made.token.unwrap_or_default();
+            self.ids.push(id);
+            write_token(&place, &token)?;
+            if shown.is_empty() {
+                shown = token;
+            }
+        }
+        Ok(shown)
+    }
+}
+
+impl Drop for Left {
     fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            let _ = std::fs::remove_file(path);
+        for (_, place) in self.places() {
+            let _ = std::fs::remove_file(place);
+        }
+        for id in self.ids.drain(..) {
+            let _ = self.road.keys(&KeyOrder::Revoke(id)); // the road may be closed already
         }
     }
 }
 
 /// Says how others can join this head.
-fn show(_: &Guard) -> Result<End> {
+fn show() -> Result<Left> {
     let node = current::node()?;
     let road = node.cluster.get().and_then(|cluster| cluster.road().cloned());
     let road = road.ok_or_else(|| Error::new(ErrorKind::NotRunning, "the head is not there"))?;
     let address = road.address();
-    let token = road.issue(false, Some(TOKEN_TTL), None)?;
-    let place = tokens::place(&address.port().to_string());
-    write_token(&place, &token)?;
+    let mut left = Left { road, ids: Vec::new() };
+    let token = left.renew()?;
     println!("the head {} listens at {address}", node.id);
     if address.ip().is_loopback() {
         println!("join it from this host:  --join {address}");
@@ -287,7 +314,7 @@ fn show(_: &Guard) -> Result<End> {
         println!("join it with:  RAYKIT_TOKEN={token}  --join {address}");
         println!("(from this host and user without the token; it is good for 24 hours)");
     }
-    Ok(End(Some(place)))
+    Ok(left)
 }
 
 /// Why a node ends.
@@ -298,7 +325,7 @@ enum Why {
 
 /// Waits until the node is told to go, or has lost its cluster. Told a second time the process ends
 /// at once.
-fn wait() -> Why {
+fn wait(mut left: Option<&mut Left>) -> Why {
     let (tell, told) = mpsc::channel();
     if let Ok(node) = current::node()
         && let Some(cluster) = node.cluster.get()
@@ -311,7 +338,18 @@ fn wait() -> Why {
     if let Err(error) = listening {
         tracing::warn!(%error, "signals end the process at once");
     }
-    told.recv().unwrap_or(Why::Told)
+    loop {
+        match told.recv_timeout(TOKEN_TTL / 2) {
+            Ok(why) => return why,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Why::Told,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let renewed = left.as_mut().map(|left| left.renew());
+                if let Some(Err(error)) = renewed {
+                    tracing::warn!(%error, "the tokens in the user's files will expire");
+                }
+            }
+        }
+    }
 }
 
 fn listen(tell: &mpsc::Sender<Why>) {

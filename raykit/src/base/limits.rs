@@ -347,3 +347,6 @@ pub(crate) const STATE_WAIT_MS: u64 = 30_000;
 
 /// GPUs of one node: each has a place in a list.
 pub(crate) const GPUS_MAX: u16 = 4_096;
+
+/// How long the head has to answer an order about tokens.
+pub(crate) const KEYS_WAIT_MS: u64 = 10_000;

@@ -70,6 +70,7 @@ pub(crate) use authority::Authority;
 pub(crate) use identity::Identity;
 pub(crate) use join::join;
 pub(crate) use name::Role;
+pub(crate) use register::TokenInfo;
 pub(crate) use road::{Bulk, Driver, Happening, Road};
 pub(crate) use thread::Net;
-pub(crate) use token::Token;
+pub(crate) use token::{Token, TokenId};

@@ -31,8 +31,9 @@ pub(crate) trait Driver: Send + 'static {
     /// The deadline has passed.
     fn overdue(&mut self, road: &mut Road);
 
-    /// A peer asks for bulk bytes; `None` where there is no such thing here.
-    fn serve(&mut self, peer: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>>;
+    /// A peer asks for bulk bytes; `None` where there is no such thing here. `role` is what its
+    /// certificate makes it, as long as there is a link to it.
+    fn serve(&mut self, peer: NodeId, role: Option<Role>, request: &[u8]) -> Option<Box<dyn Bulk>>;
 
     /// The memory that peers of this host can read, if there is any. Asked for at the start.
     #[cfg(target_os = "linux")]

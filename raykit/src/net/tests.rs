@@ -106,7 +106,7 @@ impl Driver for Puppet {
         None
     }
     fn overdue(&mut self, _: &mut Road) {}
-    fn serve(&mut self, _: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
+    fn serve(&mut self, _: NodeId, _: Option<Role>, request: &[u8]) -> Option<Box<dyn Bulk>> {
         let thing = self.things.get(request)?;
         #[cfg(target_os = "linux")]
         if let Some(arena) = self.arena.as_ref().filter(|_| !thing.is_empty()) {

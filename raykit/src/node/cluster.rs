@@ -2,6 +2,7 @@
 //! there (`Post`) and ring a bell; the hands run on the road's own thread, and read it.
 
 use super::Node;
+use super::keys::{KeyOrder, Keys};
 use super::question::Names;
 use super::task::Task;
 use crate::base::quantity::Resources;
@@ -67,8 +68,8 @@ pub(crate) trait OnRoad: Send + Sync {
     /// Says goodbye to all.
     fn close(&self, grace: Duration);
 
-    /// The head's: a token to join with.
-    fn issue(&self, driver: bool, ttl: Option<Duration>, uses: Option<u32>) -> Result<String>;
+    /// The head's: does something with its tokens.
+    fn keys(&self, order: &KeyOrder) -> Result<Keys>;
 }
 
 /// A task that is not here.
@@ -297,7 +298,7 @@ impl Cluster {
         self.members.lock().clone()
     }
 
-    pub(super) fn head(&self) -> NodeId {
+    pub(crate) fn head(&self) -> NodeId {
         self.head
     }
 

@@ -49,6 +49,7 @@ mod life;
 mod turn;
 pub(crate) mod checkpoint;
 mod mailbox;
+pub(crate) mod keys;
 pub(crate) mod claim;
 mod question;
 pub(crate) mod cluster;

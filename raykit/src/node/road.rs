@@ -3,13 +3,16 @@
 use super::Node;
 use super::cluster::{Cluster, Fetch, Post};
 use super::hands::{Hands, Road as Way};
+use super::keys::{KeyOrder, KeyRow, Keys, Reply};
 use super::settings::{Part, Settings};
 use super::survey::{ANSWER_BYTES_MAX, Told as Tell};
 use crate::base::limits::net::BULK_BYTES_MAX;
 use crate::base::limits::{JOIN_WAIT_MS, QUESTIONS_MAX, REGISTRY_BYTES_MAX};
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, rng::Rng};
-use crate::net::{Authority, Bulk, Driver, Happening, Identity, Net, Road, Role, Token, join};
+use crate::net::{
+    Authority, Bulk, Driver, Happening, Identity, Net, Road, Role, Token, TokenId, TokenInfo, join,
+};
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::proto::event::Event;
@@ -21,7 +24,7 @@ use crate::task::registry;
 use parking_lot::Mutex;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What a node says of itself when it asks to be let in.
 struct Asks {
@@ -143,6 +146,27 @@ impl Steering {
     }
 }
 
+impl Steering {
+    /// What comes of an order about tokens from another process.
+    fn ordered(&self, peer: NodeId, role: Option<Role>, order: &KeyOrder) -> Reply {
+        if role != Some(Role::Admin) {
+            tracing::warn!(%peer, ?role, "an order about tokens was refused");
+            return Reply::Refused(NOT_ADMIN.to_owned());
+        }
+        tracing::info!(%peer, ?order, "an order about tokens");
+        let road = self.hands.cluster.road();
+        match road.map(|road| road.keys(order)) {
+            Some(Ok(keys)) => Reply::Done(keys),
+            Some(Err(error)) => Reply::Refused(error.message().to_owned()),
+            None => Reply::Refused("the head is not there".to_owned()),
+        }
+    }
+}
+
+/// What somebody is told who is no administrator.
+const NOT_ADMIN: &str = "only an administrator sees to tokens: on the head's host and as its user \
+    `raykit token` finds a token that makes one; elsewhere name its file by `--token-file`";
+
 impl Driver for Steering {
     fn admit(&mut self, role: Role, asks: &[u8]) -> Result<(NodeId, Vec<u8>), String> {
         let mut reader = Reader::new(asks);
@@ -165,7 +189,8 @@ impl Driver for Steering {
         differ.dedup();
         let node = NodeId(self.next);
         self.next = self.next.checked_add(1).ok_or("there are no numbers left")?;
-        let driver = asks.member.driver || role == Role::Client;
+        // Only a node's token makes a process one that others count on.
+        let driver = asks.member.driver || role != Role::Node;
         let member = Member { node, driver, ..asks.member };
         tracing::info!(%node, name = member.name, ?differ, "a node has come");
         let welcome = self.hands.admit(member);
@@ -206,7 +231,12 @@ impl Driver for Steering {
         self.with(road, |hands, lane| hands.overdue(lane));
     }
 
-    fn serve(&mut self, _: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
+    fn serve(&mut self, peer: NodeId, role: Option<Role>, request: &[u8]) -> Option<Box<dyn Bulk>> {
+        if let Some(order) = KeyOrder::take(&mut Reader::new(request)) {
+            let mut reply = Vec::new();
+            self.ordered(peer, role, &order).put(&mut reply);
+            return Some(Box::new(Answer(reply)));
+        }
         if let Some(answer) = self.hands.answer(request) {
             return Some(Box::new(Answer(answer)));
         }
@@ -422,14 +452,52 @@ impl super::cluster::OnRoad for OnRoad {
         net.into_iter().for_each(|net| net.close(grace));
     }
 
-    fn issue(&self, driver: bool, ttl: Option<Duration>, uses: Option<u32>) -> Result<String> {
-        let role = if driver { Role::Client } else { Role::Node };
+    fn keys(&self, order: &KeyOrder) -> Result<Keys> {
         let road = self.road.lock();
-        let issued = road
-            .as_ref()
-            .and_then(|net| net.with_authority(|authority| authority.issue(role, ttl, uses)));
-        let not_head = || Error::new(ErrorKind::Refused, "only the head gives tokens");
-        Ok(issued.ok_or_else(not_head)??.reveal())
+        let done = road.as_ref().and_then(|net| net.with_authority(|own| keys(own, order)));
+        done.ok_or_else(|| Error::new(ErrorKind::Refused, "only the head sees to tokens"))?
+    }
+}
+
+/// Does something with the tokens of a cluster.
+fn keys(authority: &mut Authority, order: &KeyOrder) -> Result<Keys> {
+    let read = |id: &str| {
+        let wrong = || Error::new(ErrorKind::Config, format!("`{id}` is not the id of a token"));
+        TokenId::parse(id).ok_or_else(wrong)
+    };
+    let made = |token: Token| {
+        let token = Some((token.id().to_string(), token.reveal()));
+        Keys { token, rows: Vec::new() }
+    };
+    match order {
+        KeyOrder::Issue { role, ttl_s, uses } => {
+            let known = Role::parse(role).filter(|role| *role != Role::Readonly);
+            let unknown = || Error::new(ErrorKind::Config, format!("there is no role `{role}`"));
+            let ttl = ttl_s.map(Duration::from_secs);
+            authority.issue(known.ok_or_else(unknown)?, ttl, *uses).map(made)
+        }
+        KeyOrder::List => {
+            let seconds = |at: SystemTime| {
+                at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+            };
+            let row = |info: TokenInfo| KeyRow {
+                id: info.id.to_string(),
+                role: info.role.to_string(),
+                expires: info.expires.map(seconds),
+                uses: info.uses,
+                uses_max: info.uses_max,
+                revoked: info.revoked,
+            };
+            let rows = authority.tokens().into_iter().map(row).collect();
+            Ok(Keys { token: None, rows })
+        }
+        KeyOrder::Revoke(id) => {
+            authority.revoke(read(id)?)?;
+            Ok(Keys::default())
+        }
+        KeyOrder::Rotate { id, ttl_s } => {
+            authority.rotate(read(id)?, ttl_s.map(Duration::from_secs)).map(made)
+        }
     }
 }
 

@@ -212,8 +212,7 @@ pub(crate) fn survey<T: Row>(
         open.retain(|node| *node != from);
         take(from, bytes.as_ref().map(|bytes: &Buffer| &bytes[..]).map_err(Error::clone));
     }
-    let late = || Error::new(ErrorKind::TimedOut, format!("no answer within {limit:?}"));
-    open.into_iter().for_each(|node| take(node, Err(late())));
+    open.into_iter().for_each(|node| take(node, Err(late(limit))));
     survey.answers.sort_by_key(|(node, _)| *node);
     survey.silent.sort();
     survey
@@ -221,6 +220,23 @@ pub(crate) fn survey<T: Row>(
 
 fn unknown(node: NodeId) -> Error {
     Error::new(ErrorKind::NodeDied, format!("{node} is no node of this cluster"))
+}
+
+/// Asks one node something, and waits for its answer for at most `limit`.
+pub(crate) fn ask_one(
+    cluster: &Cluster,
+    to: NodeId,
+    request: Vec<u8>,
+    limit: Duration,
+) -> Result<Buffer> {
+    let (tell, told) = channel();
+    let told_of: Told = Box::new(move |bytes| drop(tell.send(bytes)));
+    cluster.post(Post::Ask { to, request, told: told_of });
+    told.recv_timeout(limit).unwrap_or_else(|_| Err(late(limit)))
+}
+
+fn late(limit: Duration) -> Error {
+    Error::new(ErrorKind::TimedOut, format!("no answer within {limit:?}"))
 }
 
 type Answers = Sender<(NodeId, Result<Buffer>)>;

@@ -1,0 +1,93 @@
+//! The command `raykit`: looks at a running cluster, and sees to its tokens.
+
+mod args;
+mod list;
+mod status;
+mod table;
+mod tokens;
+
+use args::Asked;
+use raykit::{Config, Error, ErrorKind};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Where a head listens that says nothing else.
+const ADDRESS: &str = "127.0.0.1:7000";
+
+/// All that went well, but some nodes have not answered.
+const PARTLY: u8 = 3;
+
+/// What a command ends with.
+type Done = Result<ExitCode, Error>;
+
+fn main() -> ExitCode {
+    let matches = args::command().get_matches();
+    let asked = Asked::of(&matches);
+    match run(&asked) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("raykit: {}", told(&error, &asked));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(asked: &Asked<'_>) -> Done {
+    let mut config = Config::new()
+        .address(&asked.address)
+        .name("raykit-cli")
+        .num_cpus(0)
+        .num_gpus(0.0)
+        .memory(0)
+        .grace(std::time::Duration::from_secs(1));
+    let admin = raykit::token::admin_file(&asked.address);
+    if let Some(file) = &asked.token_file {
+        config = config.token_file(file);
+    } else if asked.command == "token" && admin.exists() {
+        config = config.token_file(admin);
+    }
+    let guard = config.init()?;
+    let done = match asked.command {
+        "status" => status::show(asked),
+        "token" => tokens::act(asked),
+        kind => list::show(kind, asked),
+    };
+    drop(guard);
+    done
+}
+
+/// The error in one line, with what to do about it.
+fn told(error: &Error, asked: &Asked<'_>) -> String {
+    let what = error.message().replace('\n', " ");
+    let advice = match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::Io => format!(
+            "; is a head running at {}? `--address HOST:PORT` or RAYKIT_ADDRESS names another",
+            asked.address
+        ),
+        _ => String::new(),
+    };
+    format!("{what}{advice}")
+}
+
+/// Writes to the standard output. Who does not read to the end is no error.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => Ok(written?),
+    }
+}
+
+/// Writes a value for machines.
+fn print_json<T: serde::Serialize>(value: &T) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+    print(&format!("{text}\n"))
+}
+
+/// Names those that have not answered, and says so in the exit code.
+fn with_silent(silent: &[raykit::state::Silent]) -> ExitCode {
+    for one in silent {
+        eprintln!("raykit: {} has not answered, its part is missing: {}", one.node_id, one.why);
+    }
+    if silent.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) }
+}

@@ -1,0 +1,223 @@
+//! The command `raykit`, against heads in this process and in others.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
+
+mod common;
+
+use clap::{Args as _, FromArgMatches as _};
+use common::{Gate, eventually};
+use raykit::prelude::*;
+use raykit::{Config, NodeArgs};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+#[remote]
+fn held(gate: u64) -> u64 {
+    common::pass(gate);
+    gate
+}
+
+#[remote]
+fn fails() -> Result<u64, String> {
+    Err("on\npurpose".into())
+}
+
+#[remote]
+struct Keeper;
+
+#[remote]
+impl Keeper {
+    pub fn new() -> Self {
+        Keeper
+    }
+    pub fn there(&self) -> bool {
+        true
+    }
+}
+
+/// A head of these tests, in a process of its own: told by the environment.
+#[test]
+fn a_head_of_the_tests() {
+    let Ok(words) = std::env::var("RAYKIT_TEST_WORDS") else { return };
+    let words = std::iter::once("worker").chain(words.split(' '));
+    let matches = NodeArgs::augment_args(clap::Command::new("worker")).get_matches_from(words);
+    NodeArgs::from_arg_matches(&matches).unwrap().run().unwrap();
+}
+
+/// The command, with what it needs of the environment and nothing else of it.
+fn raykit(envs: &[(&str, &str)], words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raykit"));
+    command.args(words).env_remove("RAYKIT_ADDRESS").env_remove("RAYKIT_TOKEN");
+    command.envs(envs.iter().copied()).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&text(output)).unwrap()
+}
+
+/// A head of this process, and how the command finds it.
+struct Head {
+    node: raykit::Node,
+    address: String,
+    token: String,
+}
+
+impl Head {
+    fn new() -> Head {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let config = Config::new().num_cpus(2).num_gpus(1.0).name("the head").head(listen);
+        let node = config.start().unwrap();
+        let here = node.enter();
+        let address = raykit::nodes().unwrap()[0].addresses[0].clone();
+        let token = raykit::join_token(None).unwrap();
+        drop(here);
+        Head { node, address, token }
+    }
+
+    fn ask(&self, words: &[&str]) -> Output {
+        raykit(&[("RAYKIT_ADDRESS", &self.address), ("RAYKIT_TOKEN", &self.token)], words)
+    }
+}
+
+#[test]
+fn what_goes_on_is_shown_to_people_and_to_machines() {
+    let head = Head::new();
+    let _here = head.node.enter();
+    let gate = Gate::new();
+    let running = held::options().name("held one").remote(gate.id);
+    gate.await_arrivals(1);
+    let keeper = Keeper::options().name("keeper").remote();
+    assert!(keeper.there().get().unwrap());
+    assert!(fails::remote().get().is_err());
+    let large = raykit::put(vec![0_u8; 1 << 20]).unwrap();
+
+    let status = text(&head.ask(&["status"]));
+    assert!(status.contains("1 running") && status.contains("held one"), "{status}");
+    assert!(status.contains("1 of 2 in use"), "{status}");
+    let nodes = text(&head.ask(&["nodes"]));
+    assert_eq!(nodes.lines().count(), 2, "the command itself is not shown:\n{nodes}");
+    assert!(nodes.starts_with("NODE") && nodes.contains("the head"), "{nodes}");
+    let tasks = text(&head.ask(&["tasks", "--state", "failed"]));
+    assert_eq!(tasks.lines().count(), 2, "an error of two lines stands in one:\n{tasks}");
+    assert!(tasks.contains("fails") && tasks.contains("purpose"), "{tasks}");
+
+    let tasks = json(&head.ask(&["--json", "tasks", "--name", "held one"]));
+    assert_eq!(tasks["items"][0]["state"], "RUNNING");
+    assert_eq!(tasks["items"][0]["node_id"], head.node.id().to_string());
+    let actors = json(&head.ask(&["actors", "--json", "--node", "the head"]));
+    assert_eq!(actors["items"][0]["name"], "keeper");
+    let objects = json(&head.ask(&["objects", "--json"]));
+    assert_eq!(objects["items"][0]["object_id"], large.id().to_string());
+    let functions = json(&head.ask(&["functions", "--json", "--name", "fails"]));
+    assert_eq!(functions["items"][0]["failed"], 1);
+    let status = json(&head.ask(&["status", "--json"]));
+    assert_eq!(status["tasks"]["held one"]["RUNNING"], 1);
+    gate.open();
+    running.get().unwrap();
+    eventually("the command is gone", || raykit::nodes().unwrap().len() == 1);
+}
+
+#[test]
+fn errors_are_one_line_that_says_what_to_do() {
+    let head = Head::new();
+    let table: [(&[&str], &str, i32); 5] = [
+        (&["nodes", "--node", "nobody"], "there is no node `nobody`; `raykit nodes`", 1),
+        (&["token", "list"], "only an administrator sees to tokens", 1),
+        (&["token", "issue"], "only an administrator sees to tokens", 1),
+        (&["--address", "127.0.0.1:1", "status"], "`--address HOST:PORT` or RAYKIT_ADDRESS", 1),
+        (&["nonsense"], "unrecognized subcommand", 2),
+    ];
+    for (words, says, code) in table {
+        let output = head.ask(words);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(says), "{words:?}: {error}");
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {error}");
+        assert!(code == 2 || error.lines().count() == 1, "{words:?}: {error}");
+    }
+    let strange =
+        raykit(&[("XDG_RUNTIME_DIR", "/nowhere")], &["--address", &head.address, "status"]);
+    let error = String::from_utf8(strange.stderr).unwrap();
+    assert!(error.contains("takes a token") && error.lines().count() == 1, "{error}");
+}
+
+/// A head in a process of its own, and its user's folder.
+struct Started {
+    child: Child,
+    address: String,
+    folder: PathBuf,
+}
+
+impl Started {
+    fn new(name: &str) -> Started {
+        let folder = std::env::temp_dir().join(format!("raykit-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["a_head_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+            .env("RAYKIT_TEST_WORDS", "--head --listen 127.0.0.1:0 --num-cpus 1")
+            .env("XDG_RUNTIME_DIR", &folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| Some(line.unwrap().split_once("listens at ")?.1.trim().to_owned()))
+            .unwrap();
+        std::thread::spawn(move || lines.for_each(drop));
+        Started { child, address, folder }
+    }
+
+    fn ask(&self, words: &[&str]) -> Output {
+        let folder = self.folder.to_str().unwrap();
+        raykit(&[("XDG_RUNTIME_DIR", folder), ("RAYKIT_ADDRESS", &self.address)], words)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// X5: only the head's own user, and whom he made one, is an administrator.
+#[test]
+fn tokens_are_made_listed_replaced_and_revoked() {
+    let head = Started::new("tokens");
+    assert_eq!(text(&head.ask(&["nodes"])).lines().count(), 2);
+    let list = json(&head.ask(&["token", "list", "--json"]));
+    let roles: Vec<&str> =
+        list.as_array().unwrap().iter().map(|row| row["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["node", "admin"]);
+    let made = json(&head.ask(&["token", "issue", "--ttl", "1h", "--uses", "9", "--json"]));
+    let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    assert!(token.starts_with("rk1.node."));
+    let by = |token: &str, words: &[&str]| {
+        raykit(&[("RAYKIT_ADDRESS", &head.address), ("RAYKIT_TOKEN", token)], words)
+    };
+    assert!(by(token, &["nodes"]).status.success());
+    // Who can join cannot make others join.
+    for words in [&["token", "list"][..], &["token", "issue"], &["token", "revoke", id]] {
+        let refused = by(token, words);
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && error.contains("administrator"), "{error}");
+    }
+    let fresh = json(&head.ask(&["token", "rotate", id, "--json"]));
+    assert!(!by(token, &["nodes"]).status.success(), "the old one was replaced");
+    let fresh = fresh["token"].as_str().unwrap();
+    assert!(by(fresh, &["nodes"]).status.success());
+    let admin = text(&head.ask(&["token", "issue", "--role", "admin", "--uses", "1"]));
+    assert!(by(admin.trim(), &["token", "list"]).status.success());
+    assert!(!by(admin.trim(), &["token", "list"]).status.success(), "it was good once");
+    let listed = text(&head.ask(&["token", "list"]));
+    assert!(listed.contains("revoked") && listed.contains("over"), "{listed}");
+    let unknown = head.ask(&["token", "revoke", "aaaaaaaaaaaaa"]);
+    assert!(!unknown.status.success());
+}
