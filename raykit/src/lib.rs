@@ -111,8 +111,8 @@ pub use task::options::{RetryOn, WhenFull};
 pub use task::registry::{function, functions};
 
 pub mod token {
-    //! The tokens with which processes join a cluster: making, listing, revoking and replacing them.
-    //! On the head, and for an administrator.
+    //! The tokens with which processes join a cluster: making, listing, revoking and replacing
+    //! them. On the head, and for an administrator.
     pub use crate::api::token::{
         NewToken, TokenRole, TokenState, admin_file, issue, list, revoke, rotate,
     };
@@ -140,7 +140,8 @@ pub mod state {
     //! # }
     //! ```
     pub use crate::api::state::{
-        Listed, Listing, Query, Silent, Summary, actors, functions, nodes, objects, summary, tasks,
+        Listed, Listing, Metrics, Query, Silent, Summary, actors, functions, metrics, nodes,
+        objects, summary, tasks,
     };
     pub use crate::node::report::{
         ActorState, ActorStatus, FunctionState, NodeState, ObjectState, ReferenceType, TaskState,

@@ -195,3 +195,60 @@ fn all_nodes_of_a_cluster_are_asked() {
     let asked = state::nodes().node(gone).get().unwrap();
     assert!(asked.items.is_empty() && asked.silent[0].node_id == gone, "{asked:?}");
 }
+
+/// What a socket at `address` answers to `request`.
+fn answer(address: &str, request: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn counters_are_read_by_http() {
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    let node =
+        Config::new().num_cpus(3).resource("odd \"name\"", 1.0).metrics(anywhere).start().unwrap();
+    let here = node.enter();
+    assert_eq!(raykit::get(&after::map(0..7)).unwrap().len(), 7);
+    assert!(fails::remote(1).get().is_err());
+    let address = state::nodes().get().unwrap().items[0].metrics_address.clone().unwrap();
+    let text = answer(&address, &format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+    assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+    let id = node.id();
+    for line in [
+        format!("raykit_tasks_finished_total{{node=\"{id}\"}} 7"),
+        format!("raykit_tasks_failed_total{{node=\"{id}\"}} 1"),
+        format!("raykit_resource_capacity{{node=\"{id}\",resource=\"CPU\"}} 3"),
+        format!("raykit_resource_free{{node=\"{id}\",resource=\"odd \\\"name\\\"\"}} 1"),
+        "# TYPE raykit_tasks gauge".to_owned(),
+    ] {
+        assert!(body.lines().any(|found| found == line), "{line}\n{body}");
+    }
+    let calls = body.lines().find(|line| line.contains("::after\",outcome=\"finished\"")).unwrap();
+    assert!(calls.ends_with(" 7"), "{calls}");
+    for line in body.lines() {
+        let is_row = line.starts_with("raykit_") && line.contains("} ");
+        assert!(is_row || line.starts_with("# "), "{line}");
+    }
+    let others = [
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "404"),
+        ("POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "405"),
+        ("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421"),
+    ];
+    for (request, status) in others {
+        let text = answer(&address, request);
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {text}");
+    }
+    // A head that does not end is not read for ever.
+    let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(8 << 10));
+    assert!(answer(&address, &long).starts_with("HTTP/1.1 431"));
+    drop(here);
+    node.shutdown().unwrap();
+    assert!(std::net::TcpStream::connect(&address).is_err(), "it is closed with its node");
+}

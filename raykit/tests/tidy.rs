@@ -30,7 +30,17 @@ const OUTSIDE: [(&str, &[&str]); 20] = [
     ("crossbeam_deque", &["sched/"]),
     ("crossbeam_utils", &["base/shards.rs"]),
     ("futures_core", &["task/drain.rs", "api/stream.rs"]),
-    ("tokio", &["node/future.rs", "node/fetch.rs", "kit/belt.rs", "net/", "api/worker.rs"]),
+    (
+        "tokio",
+        &[
+            "node/future.rs",
+            "node/fetch.rs",
+            "node/scrape.rs",
+            "kit/belt.rs",
+            "net/",
+            "api/worker.rs",
+        ],
+    ),
     ("clap", &["api/worker.rs", "bin/"]),
     ("quinn", &["net/"]),
     ("rustls", &["net/"]),

@@ -53,6 +53,7 @@ pub fn init() -> Result<Guard> {
 /// | [`grace`](Self::grace) | `RAYKIT_GRACE_MS` | 5 s |
 /// | [`always_encode`](Self::always_encode) | `RAYKIT_ALWAYS_ENCODE` | no |
 /// | [`timeline`](Self::timeline) | `RAYKIT_TIMELINE` | none |
+/// | [`metrics`](Self::metrics) | `RAYKIT_METRICS` | none |
 /// | [`address`](Self::address) | `RAYKIT_ADDRESS` | none: a node by itself |
 /// | [`token`](Self::token) | `RAYKIT_TOKEN` | that of the user's head on this host |
 /// | [`token_file`](Self::token_file) | `RAYKIT_TOKEN_FILE` | the same |
@@ -79,6 +80,7 @@ pub struct Config {
     token: Option<Hidden>,
     token_file: Option<PathBuf>,
     keep: Option<PathBuf>,
+    metrics: Option<SocketAddr>,
     name: Option<String>,
     labels: Vec<(String, String)>,
     worker: bool,
@@ -213,6 +215,15 @@ impl Config {
         self
     }
 
+    /// Answers `GET /metrics` at this address with the node's counters, as Prometheus reads them.
+    /// Whoever reaches the address can read them: one that does not begin with `127.` is for a
+    /// network that you trust. With port 0 a free one is taken;
+    /// [`NodeState::metrics_address`](crate::state::NodeState::metrics_address) tells which.
+    pub fn metrics(mut self, address: SocketAddr) -> Config {
+        self.metrics = Some(address);
+        self
+    }
+
     /// The node is there for others' tasks, and not for a program of its own.
     pub(crate) fn worker(mut self) -> Config {
         self.worker = true;
@@ -278,6 +289,7 @@ impl Config {
             timeline: self.timeline.or_else(|| variable("RAYKIT_TIMELINE").map(PathBuf::from)),
             driver: matches!(part, Part::Member { .. }) && !self.worker,
             part,
+            metrics: optional(self.metrics, "RAYKIT_METRICS")?,
             name: self.name,
             labels: self.labels,
         })
@@ -347,6 +359,18 @@ fn decide<T: std::str::FromStr>(said: Option<T>, name: &str, standard: T) -> Res
         (None, Some(value)) => value.parse().map_err(|_| {
             let kind = std::any::type_name::<T>();
             Error::new(ErrorKind::Config, format!("{name} = `{value}` is not a number ({kind})"))
+        }),
+    }
+}
+
+/// The same where there is no standard.
+fn optional<T: std::str::FromStr>(said: Option<T>, name: &str) -> Result<Option<T>> {
+    match (said, variable(name)) {
+        (Some(said), _) => Ok(Some(said)),
+        (None, None) => Ok(None),
+        (None, Some(value)) => value.parse().map(Some).map_err(|_| {
+            let kind = std::any::type_name::<T>();
+            Error::new(ErrorKind::Config, format!("{name} = `{value}` is not one ({kind})"))
         }),
     }
 }

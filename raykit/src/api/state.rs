@@ -4,6 +4,7 @@ use crate::base::NodeId;
 use crate::base::limits::{REPORT_ROWS_MAX, STATE_ROWS, STATE_WAIT_MS};
 use crate::node::census::Filter;
 use crate::node::current;
+use crate::node::metrics::text;
 use crate::node::report::{
     ActorState, FunctionState, NodeState, ObjectState, TaskState, TaskStatus,
 };
@@ -283,4 +284,44 @@ fn count<'a>(
         *counts.entry(name).or_default().entry(state.to_owned()).or_default() += 1;
     }
     counts
+}
+
+/// What the nodes have counted, in the text format of Prometheus.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// The text: one line for each number, labelled with its node.
+    pub text: String,
+    /// The nodes that have not answered: their part is missing.
+    pub silent: Vec<Silent>,
+}
+
+/// Asks all nodes, or one of them, for what they have counted. A node tells its own part to
+/// Prometheus itself where [`Config::metrics`](crate::Config::metrics) says so.
+///
+/// # Errors
+///
+/// As [`Query::get`].
+///
+/// ```
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::init()?;
+/// assert!(raykit::state::metrics(None)?.text.contains("raykit_tasks_finished_total{node="));
+/// # Ok(())
+/// # }
+/// ```
+pub fn metrics(only: Option<NodeId>) -> Result<Metrics> {
+    let node = current::node()?;
+    let wait = Duration::from_millis(STATE_WAIT_MS);
+    let filter = Filter { state: None, name: None, limit: STATE_ROWS };
+    let nodes = survey::<NodeState>(&node, &filter, only, wait);
+    let functions = survey::<FunctionState>(&node, &filter, only, wait);
+    let rows: Vec<_> = nodes.answers.into_iter().flat_map(|(_, found)| found.rows).collect();
+    let calls: Vec<_> = functions.answers.into_iter().flat_map(|(_, found)| found.rows).collect();
+    let mut silent = nodes.silent;
+    silent.extend(functions.silent);
+    silent.sort();
+    silent.dedup_by_key(|(node, _)| *node);
+    let silent = silent.into_iter().map(|(node_id, why)| Silent { node_id, why }).collect();
+    Ok(Metrics { text: text(&rows, &calls), silent })
 }

@@ -32,6 +32,7 @@ pub struct NodeArgs {
     num_gpus: Option<f64>,
     memory: Option<u64>,
     object_memory: Option<u64>,
+    metrics: Option<SocketAddr>,
     resources: Vec<(String, f64)>,
     labels: Vec<(String, String)>,
     name: Option<String>,
@@ -42,6 +43,12 @@ fn pair<T: std::str::FromStr>(text: &str) -> std::result::Result<(String, T), St
     parts.map(|(key, value)| (key.to_owned(), value)).ok_or_else(|| "write `name=value`".to_owned())
 }
 
+/// A port on this host alone, or a whole address.
+fn metrics_address(text: &str) -> std::result::Result<SocketAddr, String> {
+    let port = text.parse::<u16>().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    port.or_else(|_| text.parse()).map_err(|_| "write a port, or `IP:PORT`".to_owned())
+}
+
 fn resource(text: &str) -> std::result::Result<(String, f64), String> {
     pair(text)
 }
@@ -50,7 +57,7 @@ fn label(text: &str) -> std::result::Result<(String, String), String> {
     pair(text)
 }
 
-fn flags() -> [Arg; 12] {
+fn flags() -> [Arg; 13] {
     [
         Arg::new("head")
             .long("head")
@@ -97,7 +104,12 @@ fn flags() -> [Arg; 12] {
             .long("object-memory")
             .value_name("BYTES")
             .value_parser(value_parser!(u64))
-            .help("Memory to share with other nodes of this host [default: 30 % of all]"),
+            .help("Memory for objects that processes of this host share"),
+        Arg::new("metrics")
+            .long("metrics")
+            .value_name("ADDRESS")
+            .value_parser(metrics_address)
+            .help("Where `GET /metrics` is answered: a port of this host alone, or an address"),
         Arg::new("resources")
             .long("resources")
             .value_name("NAME=AMOUNT")
@@ -136,6 +148,7 @@ impl clap::FromArgMatches for NodeArgs {
             num_gpus: matches.get_one("num-gpus").copied(),
             memory: matches.get_one("memory").copied(),
             object_memory: matches.get_one("object-memory").copied(),
+            metrics: matches.get_one("metrics").copied(),
             resources: list("resources"),
             labels: matches.get_many("labels").into_iter().flatten().cloned().collect(),
             name: matches.get_one("name").cloned(),
@@ -190,6 +203,9 @@ impl NodeArgs {
         }
         if let Some(bytes) = self.object_memory {
             config = config.object_memory(bytes);
+        }
+        if let Some(address) = self.metrics {
+            config = config.metrics(address);
         }
         for (name, amount) in self.resources {
             config = config.resource(name, amount);

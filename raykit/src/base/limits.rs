@@ -350,3 +350,14 @@ pub(crate) const GPUS_MAX: u16 = 4_096;
 
 /// How long the head has to answer an order about tokens.
 pub(crate) const KEYS_WAIT_MS: u64 = 10_000;
+
+/// Scrapes of a node's counters at once, the bytes of a request's head, and the time that one has.
+#[cfg(feature = "cluster")]
+pub(crate) const SCRAPES_MAX: usize = 16;
+#[cfg(feature = "cluster")]
+pub(crate) const SCRAPE_BYTES_MAX: usize = 8 << 10;
+#[cfg(feature = "cluster")]
+pub(crate) const SCRAPE_MS: u64 = 5_000;
+
+/// The least memory for shared objects that is of any use.
+pub(crate) const OBJECT_MEMORY_BYTES_MIN: u64 = 1 << 20;

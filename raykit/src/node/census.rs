@@ -324,6 +324,13 @@ impl Node {
         found
     }
 
+    fn metrics_address(&self) -> Option<String> {
+        #[cfg(feature = "cluster")]
+        return self.books.scrape.get().map(|scrape| scrape.address.to_string());
+        #[cfg(not(feature = "cluster"))]
+        None
+    }
+
     /// The node itself, and counts of what is on it.
     pub(super) fn state(&self) -> NodeState {
         let (mut running, mut queued, mut waiting) = (HashSet::new(), 0, 0);
@@ -371,6 +378,7 @@ impl Node {
             is_driver: self.config.driver,
             addresses: member.map(|member| member.addresses).unwrap_or_default(),
             labels: self.config.labels.iter().cloned().collect(),
+            metrics_address: self.metrics_address(),
             pid: std::process::id(),
             uptime_ms: u64::try_from(self.since_start().as_millis()).unwrap_or(u64::MAX),
             resources_total: amounts(self.pool.budget().total()),

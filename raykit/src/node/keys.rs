@@ -1,5 +1,5 @@
-//! What is done with the tokens of a cluster. The head does it, for itself and for whoever has shown
-//! a token that makes an administrator; nodes and drivers cannot make or see any.
+//! What is done with the tokens of a cluster. The head does it, for itself and for whoever has
+//! shown a token that makes an administrator; nodes and drivers cannot make or see any.
 
 use crate::proto::wire::{Reader, Wire, record};
 

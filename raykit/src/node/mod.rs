@@ -70,6 +70,9 @@ mod arrive;
 mod flow;
 pub(crate) mod census;
 pub(crate) mod survey;
+pub(crate) mod metrics;
+#[cfg(feature = "cluster")]
+pub(crate) mod scrape;
 mod hands;
 mod outcomes;
 #[cfg(feature = "cluster")]
@@ -127,6 +130,9 @@ pub(crate) struct Books {
     pub(crate) waits: census::Waits,
     /// Which GPUs running tasks hold.
     pub(crate) gpus: gpus::Holders,
+    /// Where the counters are read.
+    #[cfg(feature = "cluster")]
+    pub(crate) scrape: OnceLock<scrape::Scrape>,
 }
 
 /// Tasks since the node began.

@@ -147,6 +147,8 @@ pub struct NodeState {
     pub addresses: Vec<String>,
     /// What it can be known by.
     pub labels: BTreeMap<String, String>,
+    /// Where its counters are read, if anywhere.
+    pub metrics_address: Option<String>,
     /// Its process on its host.
     pub pid: u32,
     /// How long it has been there, milliseconds.
@@ -185,6 +187,7 @@ record!(NodeState {
     is_driver,
     addresses,
     labels,
+    metrics_address,
     pid,
     uptime_ms,
     resources_total,

@@ -224,10 +224,11 @@ impl Node {
         let failed = result.as_ref().err().cloned();
         match task.judge(result) {
             Attempt::Settled(result) => {
-                self.settle(&task, result);
                 if here {
-                    self.books.tally.count(task.function, !task.has_failed());
+                    // Before: who waits for the outcome finds it counted.
+                    self.books.tally.count(task.function, result.is_ok() && !task.is_settled());
                 }
+                self.settle(&task, result);
             }
             Attempt::Again(pause) => {
                 let attempt = task.attempt.fetch_add(1, Ordering::Relaxed);

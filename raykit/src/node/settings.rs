@@ -1,7 +1,8 @@
 //! The settings of a node, all of them decided.
 
 use crate::base::limits::{
-    ASYNC_TASKS_MAX, GPUS_MAX, GRACE_MS, OBJECT_MEMORY_PERCENT, PENDING_TASKS_MAX, THREADS_MAX,
+    ASYNC_TASKS_MAX, GPUS_MAX, GRACE_MS, OBJECT_MEMORY_BYTES_MIN, OBJECT_MEMORY_PERCENT,
+    PENDING_TASKS_MAX, THREADS_MAX,
 };
 use crate::base::quantity::{Amount, Resources};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     /// What others call the node.
     pub(crate) name: Option<String>,
     pub(crate) labels: Vec<(String, String)>,
+    /// Where its counters are read.
+    pub(crate) metrics: Option<SocketAddr>,
     /// It only submits, and is not waited for.
     pub(crate) driver: bool,
 }
@@ -86,6 +89,7 @@ impl Settings {
             part: Part::Alone,
             name: None,
             labels: Vec::new(),
+            metrics: None,
             driver: false,
         }
     }
@@ -114,6 +118,16 @@ impl Settings {
         ];
         if self.num_gpus > f64::from(GPUS_MAX) {
             let text = format!("num_gpus = {}: it must be {GPUS_MAX} at the most", self.num_gpus);
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        let shared = self.object_memory;
+        if shared > 0 && shared < OBJECT_MEMORY_BYTES_MIN
+            || shared > self.memory.max(machine_memory())
+        {
+            let text = format!(
+                "object_memory = {shared}: it must be 0, or from {OBJECT_MEMORY_BYTES_MIN} to the \
+                 memory of the machine, bytes"
+            );
             return Err(Error::new(ErrorKind::Config, text));
         }
         for (name, value, least, most) in table {

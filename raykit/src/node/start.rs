@@ -111,6 +111,8 @@ impl Node {
         }
         self.actors.retire(self, self.config.grace);
         self.leave_cluster();
+        #[cfg(feature = "cluster")]
+        self.books.scrape.get().into_iter().for_each(super::scrape::Scrape::close);
         self.closed.store(true, Ordering::Release);
         self.room_made.notify_all();
         self.timer.close();
@@ -163,6 +165,7 @@ fn id_of(entry: &Entry) -> NodeId {
 }
 
 fn join(node: &Arc<Node>, entry: Option<Entry>) -> Result<()> {
+    open_metrics(node)?;
     let Some(entry) = entry else { return Ok(()) };
     #[cfg(feature = "cluster")]
     return super::road::begin(node, entry);
@@ -170,5 +173,22 @@ fn join(node: &Arc<Node>, entry: Option<Entry>) -> Result<()> {
     {
         let _ = node;
         match entry {}
+    }
+}
+
+/// Has the node's counters read at the address that the settings name, if they name one.
+fn open_metrics(node: &Arc<Node>) -> Result<()> {
+    let Some(address) = node.config.metrics else { return Ok(()) };
+    #[cfg(feature = "cluster")]
+    {
+        let scrape = super::scrape::Scrape::open(node, address)?;
+        let _ = node.books.scrape.set(scrape);
+        Ok(())
+    }
+    #[cfg(not(feature = "cluster"))]
+    {
+        let text =
+            format!("raykit was built without its feature `cluster`: nothing is at {address}");
+        Err(Error::new(ErrorKind::Config, text))
     }
 }

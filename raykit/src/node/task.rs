@@ -377,11 +377,6 @@ impl Task {
         self.slot.outcome().and_then(|outcome| outcome.as_ref().err().cloned())
     }
 
-    /// Whether its outcome is an error.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.slot.stage() == Stage::Failed
-    }
-
     /// Whether the first result is there: then all are, or are about to be.
     pub(crate) fn is_settled(&self) -> bool {
         self.slot.stage() != Stage::Open

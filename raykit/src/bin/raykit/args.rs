@@ -168,6 +168,9 @@ pub(crate) fn command() -> Command {
             listing("actors", "The actors, and those that ended of late"),
             listing("objects", "The large objects, and those that several nodes know"),
             listing("functions", "The remote functions, with what became of their calls"),
+            Command::new("metrics")
+                .about("What the nodes have counted, for Prometheus")
+                .arg(node()),
             tokens(),
         ])
 }

@@ -49,11 +49,27 @@ fn run(asked: &Asked<'_>) -> Done {
     let guard = config.init()?;
     let done = match asked.command {
         "status" => status::show(asked),
+        "metrics" => metrics(asked),
         "token" => tokens::act(asked),
         kind => list::show(kind, asked),
     };
     drop(guard);
     done
+}
+
+fn metrics(asked: &Asked<'_>) -> Done {
+    let only = asked.word("node").map(list::node_named).transpose()?;
+    let mut metrics = raykit::state::metrics(only)?;
+    let own = raykit::context().node_id().map(|own| format!("{{node=\"{own}\""));
+    if let Some(own) = own {
+        let others = metrics.text.lines().filter(|line| !line.contains(&own));
+        metrics.text = others.flat_map(|line| [line, "\n"]).collect();
+    }
+    match asked.json {
+        true => print_json(&metrics)?,
+        false => print(&metrics.text)?,
+    }
+    Ok(with_silent(&metrics.silent))
 }
 
 /// The error in one line, with what to do about it.
