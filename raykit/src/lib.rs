@@ -40,7 +40,7 @@
 //! floor 4   node (sim)         the stairwell: the only place where rooms meet · a pretend world
 //! floor 3   task proto net     a call written down · the cluster's brain · its road
 //! floor 2   actor              state with a mailbox: what may run when
-//! floor 1   object    sched    what travels · who works
+//! floor 1   object sched logs  what travels · who works · what is printed
 //! floor 0   base               ids, amounts, limits: words that all share
 //! ```
 //!
@@ -72,6 +72,8 @@ mod proto;
 mod net;
 #[cfg(any(test, feature = "sim"))]
 mod sim;
+#[cfg(feature = "cluster")]
+mod logs;
 mod node;
 mod api;
 mod kit;
@@ -83,6 +85,7 @@ pub use api::get::{Gather, Getting, Timed, get, get_timeout, put};
 pub use api::group::{Bundle, PlacementGroup, PlacementGroupOptions, placement_groups};
 pub use api::init::{Config, Entered, Guard, Node, init};
 pub use api::progress::progress;
+pub use api::say::{LogWriter, log_writer};
 pub use api::wait::{AsCompleted, IntoRefs, Ready, WaitFuture, Waiting, as_completed, wait};
 #[cfg(feature = "cluster")]
 pub use api::worker::{NodeArgs, worker};
@@ -143,6 +146,8 @@ pub mod state {
         Listed, Listing, Metrics, Query, Silent, Summary, actors, functions, metrics, nodes,
         objects, summary, tasks,
     };
+    #[cfg(feature = "cluster")]
+    pub use crate::api::state::{Log, LogQuery, log};
     pub use crate::node::report::{
         ActorState, ActorStatus, FunctionState, NodeState, ObjectState, ReferenceType, TaskState,
         TaskStatus, TaskType,
@@ -219,6 +224,7 @@ pub mod __private {
     pub use crate::api::actor::{actor_type, call, call_many, create, handle};
     pub use crate::api::call::{submit, submit_many};
     pub use crate::api::program::{be_node, is_node};
+    pub use crate::api::say::say;
     pub use crate::api::stream::{call_stream, submit_stream};
     pub use crate::object::codec::{Check, Decode, Door, Encode, nested, read, write};
     pub use crate::object::estimate::estimated;

@@ -54,6 +54,7 @@ pub fn init() -> Result<Guard> {
 /// | [`always_encode`](Self::always_encode) | `RAYKIT_ALWAYS_ENCODE` | no |
 /// | [`timeline`](Self::timeline) | `RAYKIT_TIMELINE` | none |
 /// | [`metrics`](Self::metrics) | `RAYKIT_METRICS` | none |
+/// | [`log_to_driver`](Self::log_to_driver) | `RAYKIT_LOG_TO_DRIVER` | yes |
 /// | [`address`](Self::address) | `RAYKIT_ADDRESS` | none: a node by itself |
 /// | [`token`](Self::token) | `RAYKIT_TOKEN` | that of the user's head on this host |
 /// | [`token_file`](Self::token_file) | `RAYKIT_TOKEN_FILE` | the same |
@@ -81,6 +82,7 @@ pub struct Config {
     token_file: Option<PathBuf>,
     keep: Option<PathBuf>,
     metrics: Option<SocketAddr>,
+    log_to_driver: Option<bool>,
     name: Option<String>,
     labels: Vec<(String, String)>,
     worker: bool,
@@ -224,6 +226,14 @@ impl Config {
         self
     }
 
+    /// Whether this program prints what its tasks print on other nodes, as
+    /// `(name pid=.., node=..) line`. It does, unless this or RAYKIT_LOG_TO_DRIVER=0 says
+    /// otherwise; a node that was started as a worker does not.
+    pub fn log_to_driver(mut self, yes: bool) -> Config {
+        self.log_to_driver = Some(yes);
+        self
+    }
+
     /// The node is there for others' tasks, and not for a program of its own.
     pub(crate) fn worker(mut self) -> Config {
         self.worker = true;
@@ -290,6 +300,12 @@ impl Config {
             driver: matches!(part, Part::Member { .. }) && !self.worker,
             part,
             metrics: optional(self.metrics, "RAYKIT_METRICS")?,
+            log_to_driver: match (self.log_to_driver, variable("RAYKIT_LOG_TO_DRIVER")) {
+                _ if self.worker => false,
+                (Some(yes), _) => yes,
+                (None, None) => true,
+                (None, Some(_)) => switch("RAYKIT_LOG_TO_DRIVER")?,
+            },
             name: self.name,
             labels: self.labels,
         })

@@ -30,3 +30,4 @@ pub(crate) mod stream;
 pub(crate) mod cluster;
 pub(crate) mod state;
 pub(crate) mod progress;
+pub(crate) mod say;

@@ -3,6 +3,8 @@
 use crate::base::NodeId;
 use crate::base::limits::{REPORT_ROWS_MAX, STATE_ROWS, STATE_WAIT_MS};
 use crate::node::census::Filter;
+#[cfg(feature = "cluster")]
+use crate::node::courier;
 use crate::node::current;
 use crate::node::metrics::text;
 use crate::node::report::{
@@ -324,4 +326,84 @@ pub fn metrics(only: Option<NodeId>) -> Result<Metrics> {
     silent.dedup_by_key(|(node, _)| *node);
     let silent = silent.into_iter().map(|(node_id, why)| Silent { node_id, why }).collect();
     Ok(Metrics { text: text(&rows, &calls), silent })
+}
+
+/// A question for what a node has printed; [`get`](Self::get) asks it.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Debug)]
+#[must_use = "nothing is asked before `get`"]
+pub struct LogQuery {
+    node: NodeId,
+    from: Option<u64>,
+    lines: u32,
+    wait: Duration,
+}
+
+/// A part of what a node has printed.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Log {
+    /// Where it begins, in bytes from the first that the node has printed.
+    pub start: u64,
+    /// Where the next part begins: ask from there to go on.
+    pub next: u64,
+    /// Where all that was printed ends.
+    pub end: u64,
+    /// The text; bytes that are no UTF-8 are replaced.
+    pub text: String,
+    /// The file on the node's host.
+    pub path: String,
+}
+
+/// What a node has printed that was started as a worker: the last 8 to 16 MiB.
+///
+/// ```no_run
+/// # fn main() -> raykit::Result<()> {
+/// let _ray = raykit::Config::new().address("127.0.0.1:7000").init()?;
+/// for node in raykit::nodes()? {
+///     println!("{}", raykit::state::log(node.id).tail(10).get()?.text);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "cluster")]
+pub fn log(node: NodeId) -> LogQuery {
+    LogQuery { node, from: None, lines: 1_000, wait: Duration::from_millis(STATE_WAIT_MS) }
+}
+
+#[cfg(feature = "cluster")]
+impl LogQuery {
+    /// The last lines, so many; 1,000 unless said otherwise, and 1 MiB at the most.
+    pub fn tail(mut self, lines: u32) -> LogQuery {
+        (self.from, self.lines) = (None, lines);
+        self
+    }
+
+    /// From this place on, 1 MiB at the most; from the oldest that is kept, where that is later.
+    pub fn from(mut self, at: u64) -> LogQuery {
+        self.from = Some(at);
+        self
+    }
+
+    /// How long the node has for its answer; 30 seconds unless said otherwise.
+    pub fn timeout(mut self, wait: Duration) -> LogQuery {
+        self.wait = wait;
+        self
+    }
+
+    /// Asks, and waits for the answer. The thread is blocked meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NodeDied`](crate::ErrorKind::NodeDied) where there is no such node,
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where it keeps no log, and what comes of a
+    /// node that does not answer.
+    pub fn get(self) -> Result<Log> {
+        let node = current::node()?;
+        let part = courier::part_of(&node, self.node, self.from, self.lines, self.wait)?;
+        let next = part.start + part.bytes.len() as u64;
+        let text = String::from_utf8_lossy(&part.bytes).into_owned();
+        Ok(Log { start: part.start, next, end: part.end, text, path: part.path })
+    }
 }

@@ -20,6 +20,14 @@ fn folder() -> PathBuf {
     }
 }
 
+/// Where this user's nodes keep what they print: a folder for each of their processes.
+pub(super) fn log_folder() -> PathBuf {
+    match std::env::var_os("RAYKIT_LOG_FOLDER").filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::temp_dir().join(format!("raykit-{}", user())).join("logs"),
+    }
+}
+
 /// A name that tells users apart.
 fn user() -> String {
     #[cfg(target_os = "linux")]

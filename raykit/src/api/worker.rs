@@ -2,7 +2,9 @@
 
 use super::init::Config;
 use super::tokens;
+use crate::logs::{self, Logs};
 use crate::node::cluster::OnRoad;
+use crate::node::courier::Courier;
 use crate::node::current;
 use crate::node::keys::KeyOrder;
 use crate::node::road::write_token;
@@ -226,8 +228,14 @@ impl NodeArgs {
     /// As [`worker`].
     pub fn run(self) -> Result<()> {
         let head = self.head;
+        // Before the node, so that what it says is kept; and closed after it.
+        let kept = Kept(keep());
         let guard = self.config()?.worker().init()?;
         let mut left = if head { Some(show()?) } else { None };
+        let courier = match &kept.0 {
+            Some(logs) => Some(Courier::start(&current::node()?, logs)?),
+            None => None,
+        };
         let why = wait(left.as_mut());
         drop(left);
         if let (Why::Told, Ok(node)) = (&why, current::node())
@@ -235,6 +243,7 @@ impl NodeArgs {
         {
             cluster.drain(node.config.grace);
         }
+        drop(courier);
         let closed = guard.shutdown();
         match why {
             Why::Told => closed,
@@ -272,6 +281,26 @@ pub(super) fn parse(under: &str, words: Vec<OsString>) -> NodeArgs {
         .about("A node of a raykit cluster: the head, or one that joins it");
     let matches = command.get_matches_from(words);
     NodeArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// What this process prints, kept until the node has ended.
+struct Kept(Option<Arc<Logs>>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|logs| logs.close());
+    }
+}
+
+/// Keeps what this process prints. Where that cannot be done it prints as ever.
+fn keep() -> Option<Arc<Logs>> {
+    match logs::keep(&tokens::log_folder()) {
+        Ok(kept) => kept,
+        Err(error) => {
+            eprintln!("raykit: what this node prints is not kept: {error}");
+            None
+        }
+    }
 }
 
 /// What a head leaves in files for its user's other processes on its host: a token to join with,

@@ -361,3 +361,44 @@ pub(crate) const SCRAPE_MS: u64 = 5_000;
 
 /// The least memory for shared objects that is of any use.
 pub(crate) const OBJECT_MEMORY_BYTES_MIN: u64 = 1 << 20;
+
+/// Of what a node prints: one of the two files in which it is kept, and a line in them.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_FILE_BYTES_MAX: u64 = 8 << 20;
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_LINE_BYTES_MAX: usize = 8 << 10;
+
+/// Bytes of lines that wait to be handed on; further ones are counted and left out.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_QUEUE_BYTES_MAX: usize = 1 << 20;
+
+/// Such lines.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_QUEUE_LINES_MAX: usize = 20_000;
+
+/// Folders with what processes have printed that are gone: with them at most 320 MiB are kept.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_SESSIONS_KEPT: usize = 20;
+
+/// How long a process that ends waits for the last that it has printed.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_CLOSE_MS: u64 = 1_000;
+
+/// Bytes of lines that go to one driver at once, and how often: half a megabyte in a second, so
+/// that what prints in a loop does not take the road from others.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_BATCH_BYTES: usize = 48 << 10;
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_BATCH_MS: u64 = 100;
+
+/// How long a driver has to take them.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_TAKEN_MS: u64 = 2_000;
+
+/// Batches that wait in a driver to be printed; its terminal may be slow.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_BATCHES_WAITING: usize = 64;
+
+/// Bytes of what a node has printed in one answer.
+#[cfg(feature = "cluster")]
+pub(crate) const LOG_PART_BYTES_MAX: usize = 1 << 20;

@@ -233,6 +233,8 @@ impl Node {
         let task = new.make(function, Some(Box::new(options)), inputs);
         task.attempt.store(attempt, Ordering::Relaxed);
         self.counters.submitted.add(1);
+        #[cfg(feature = "cluster")]
+        self.books.letters.called_by(lease.task.node);
         let refs = task.references();
         if task.pipe().is_none() {
             Results::watch(cluster, lease, refs);

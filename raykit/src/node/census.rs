@@ -379,6 +379,7 @@ impl Node {
             addresses: member.map(|member| member.addresses).unwrap_or_default(),
             labels: self.config.labels.iter().cloned().collect(),
             metrics_address: self.metrics_address(),
+            log_file: log_file(),
             pid: std::process::id(),
             uptime_ms: u64::try_from(self.since_start().as_millis()).unwrap_or(u64::MAX),
             resources_total: amounts(self.pool.budget().total()),
@@ -396,6 +397,14 @@ impl Node {
             threads_waiting: threads_waiting as u64,
         }
     }
+}
+
+/// Where what this process prints is kept.
+fn log_file() -> Option<String> {
+    #[cfg(feature = "cluster")]
+    return crate::logs::logs().map(|logs| clip(&logs.path().display().to_string()));
+    #[cfg(not(feature = "cluster"))]
+    None
 }
 
 /// Resources by the names that Ray has for them.

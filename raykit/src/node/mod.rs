@@ -73,6 +73,8 @@ pub(crate) mod survey;
 pub(crate) mod metrics;
 #[cfg(feature = "cluster")]
 pub(crate) mod scrape;
+#[cfg(feature = "cluster")]
+pub(crate) mod courier;
 mod hands;
 mod outcomes;
 #[cfg(feature = "cluster")]
@@ -130,6 +132,9 @@ pub(crate) struct Books {
     pub(crate) waits: census::Waits,
     /// Which GPUs running tasks hold.
     pub(crate) gpus: gpus::Holders,
+    /// What is printed here and elsewhere.
+    #[cfg(feature = "cluster")]
+    pub(crate) letters: courier::Letters,
     /// Where the counters are read.
     #[cfg(feature = "cluster")]
     pub(crate) scrape: OnceLock<scrape::Scrape>,

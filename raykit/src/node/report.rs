@@ -149,6 +149,8 @@ pub struct NodeState {
     pub labels: BTreeMap<String, String>,
     /// Where its counters are read, if anywhere.
     pub metrics_address: Option<String>,
+    /// The file of its host in which what it prints is kept, if it is.
+    pub log_file: Option<String>,
     /// Its process on its host.
     pub pid: u32,
     /// How long it has been there, milliseconds.
@@ -188,6 +190,7 @@ record!(NodeState {
     addresses,
     labels,
     metrics_address,
+    log_file,
     pid,
     uptime_ms,
     resources_total,

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::cluster::{Cluster, Fetch, Post};
+use super::courier;
 use super::hands::{Hands, Road as Way};
 use super::keys::{KeyOrder, KeyRow, Keys, Reply};
 use super::settings::{Part, Settings};
@@ -237,7 +238,8 @@ impl Driver for Steering {
             self.ordered(peer, role, &order).put(&mut reply);
             return Some(Box::new(Answer(reply)));
         }
-        if let Some(answer) = self.hands.answer(request) {
+        let letter = self.hands.node.upgrade().and_then(|node| courier::serve(&node, request));
+        if let Some(answer) = letter.or_else(|| self.hands.answer(request)) {
             return Some(Box::new(Answer(answer)));
         }
         self.hands.serve(request).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)

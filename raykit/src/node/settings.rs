@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) labels: Vec<(String, String)>,
     /// Where its counters are read.
     pub(crate) metrics: Option<SocketAddr>,
+    /// It prints what its tasks print on other nodes.
+    pub(crate) log_to_driver: bool,
     /// It only submits, and is not waited for.
     pub(crate) driver: bool,
 }
@@ -90,6 +92,7 @@ impl Settings {
             name: None,
             labels: Vec::new(),
             metrics: None,
+            log_to_driver: true,
             driver: false,
         }
     }

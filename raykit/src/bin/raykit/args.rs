@@ -171,6 +171,22 @@ pub(crate) fn command() -> Command {
             Command::new("metrics")
                 .about("What the nodes have counted, for Prometheus")
                 .arg(node()),
+            Command::new("logs")
+                .about("What a node has printed that was started as a worker")
+                .args([
+                    Arg::new("of").value_name("NODE").required(true).help("Its id or its name"),
+                    Arg::new("tail")
+                        .long("tail")
+                        .value_name("LINES")
+                        .value_parser(value_parser!(u32))
+                        .default_value("1000")
+                        .help("The last lines, so many"),
+                    Arg::new("follow")
+                        .long("follow")
+                        .short('f')
+                        .action(ArgAction::SetTrue)
+                        .help("Goes on with what is printed from now on"),
+                ]),
             tokens(),
         ])
 }

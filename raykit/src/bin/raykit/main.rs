@@ -50,6 +50,7 @@ fn run(asked: &Asked<'_>) -> Done {
     let done = match asked.command {
         "status" => status::show(asked),
         "metrics" => metrics(asked),
+        "logs" => logs(asked),
         "token" => tokens::act(asked),
         kind => list::show(kind, asked),
     };
@@ -70,6 +71,29 @@ fn metrics(asked: &Asked<'_>) -> Done {
         false => print(&metrics.text)?,
     }
     Ok(with_silent(&metrics.silent))
+}
+
+/// How often a log that is followed is looked at.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(300);
+
+fn logs(asked: &Asked<'_>) -> Done {
+    let node = list::node_named(asked.word("of").unwrap_or_default())?;
+    let lines = asked.own.get_one::<u32>("tail").copied().unwrap_or(1_000);
+    let mut log = raykit::state::log(node).tail(lines).timeout(asked.wait).get()?;
+    loop {
+        match asked.json {
+            true if log.text.is_empty() => {}
+            true => print_json(&log)?,
+            false => print(&log.text)?,
+        }
+        if !asked.own.get_flag("follow") {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if log.next == log.end {
+            std::thread::park_timeout(LOOK);
+        }
+        log = raykit::state::log(node).from(log.next).timeout(asked.wait).get()?;
+    }
 }
 
 /// The error in one line, with what to do about it.
