@@ -196,6 +196,76 @@ fn all_nodes_of_a_cluster_are_asked() {
     assert!(asked.items.is_empty() && asked.silent[0].node_id == gone, "{asked:?}");
 }
 
+#[remote]
+struct Late {
+    x: i64,
+}
+
+#[remote]
+impl Late {
+    pub fn new(x: i64) -> Self {
+        Late { x }
+    }
+    pub fn x(&self) -> i64 {
+        self.x
+    }
+}
+
+/// An actor that lives on another node than the one that has made it is told once, from its first
+/// word to its last.
+#[test]
+fn actors_of_other_nodes_are_told_once() {
+    let head = Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let here = head.enter();
+    let address = raykit::nodes().unwrap()[0].addresses[0].clone();
+    let token = raykit::join_token(None).unwrap();
+    drop(here);
+    let join = || Config::new().num_cpus(1).address(&address).token(&token).start().unwrap();
+    let (first, second) = (join(), join());
+    let _here = first.enter();
+    eventually("all are known", || raykit::nodes().unwrap().len() == 3);
+    let row = || {
+        let rows = state::actors().name("late one").get().unwrap().items;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.into_iter().next().unwrap()
+    };
+    let gate = Gate::new();
+    let x = waits::remote(gate.id);
+    let there = Strategy::Node { node: second.id(), soft: true };
+    let options = Late::options().name("late one").strategy(there).max_restarts(1);
+    let late = options.remote(&x);
+    let id = late.id().unwrap();
+    let pending = row();
+    let seen = (pending.actor_id, pending.status, pending.node_id);
+    assert_eq!(seen, (id, ActorStatus::PendingCreation, first.id()));
+    gate.open();
+    assert_eq!(late.x().get().unwrap(), 1);
+    let alive = row();
+    assert_eq!((alive.actor_id, alive.status, alive.num_restarts), (id, ActorStatus::Alive, 0));
+    assert_eq!((alive.node_id, alive.pid), (second.id(), std::process::id()));
+    assert!(alive.class_name.ends_with("::Late"), "{alive:?}");
+
+    second.shutdown().unwrap();
+    eventually("it lives elsewhere", || row().status == ActorStatus::Alive);
+    let moved = row();
+    assert_eq!((moved.actor_id, moved.num_restarts), (id, 1));
+    assert!(late.kill());
+    eventually("it has ended", || row().status == ActorStatus::Dead);
+    assert!(row().death_cause.unwrap().contains("killed"));
+
+    // One that ends before it is anywhere, and whose words are no tasks of anybody's.
+    let gate = Gate::new();
+    let never = Late::options().name("never").strategy(Strategy::Spread);
+    let never = never.remote(&waits::remote(gate.id));
+    assert!(never.kill());
+    let rows = state::actors().name("never").get().unwrap().items;
+    assert_eq!((rows.len(), rows[0].status), (1, ActorStatus::Dead), "{rows:?}");
+    assert!(rows[0].death_cause.as_ref().unwrap().contains("killed"), "{rows:?}");
+    gate.open();
+    let words = state::tasks().name("order").get().unwrap().items;
+    assert!(words.is_empty(), "{words:?}");
+}
+
 /// What a socket at `address` answers to `request`.
 fn answer(address: &str, request: &str) -> String {
     use std::io::{Read, Write};

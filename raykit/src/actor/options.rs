@@ -34,6 +34,8 @@ pub struct ActorOptions {
     /// For one that lives here for another node: the id that its handles there have, and that it is
     /// shown by.
     pub known_as: Option<ActorId>,
+    /// And how often it has been lost, and made again, before.
+    pub lost_before: u64,
 }
 
 impl ActorOptions {
@@ -63,6 +65,7 @@ impl ActorOptions {
             supervisor: None,
             strategy: Strategy::Default,
             known_as: None,
+            lost_before: 0,
         }
     }
 }

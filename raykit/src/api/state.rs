@@ -8,7 +8,7 @@ use crate::node::courier;
 use crate::node::current;
 use crate::node::metrics::text;
 use crate::node::report::{
-    ActorState, FunctionState, NodeState, ObjectState, TaskState, TaskStatus,
+    ActorState, ActorStatus, FunctionState, NodeState, ObjectState, TaskState, TaskStatus,
 };
 use crate::node::survey::{Row, survey};
 use crate::object::error::Result;
@@ -71,8 +71,29 @@ pub trait Listed: Row {
 }
 
 impl Listed for NodeState {}
-impl Listed for ActorState {}
 impl Listed for ObjectState {}
+
+impl Listed for ActorState {
+    /// An actor that lives on another node than the one that has made it is told once: where it is,
+    /// and when it has ended by who knows why.
+    fn gather(rows: Vec<Self>) -> Vec<Self> {
+        // On its way both know of it, and so they may when it ends there.
+        let worth = |row: &ActorState| {
+            let dead = row.status == ActorStatus::Dead;
+            (!dead, dead == (row.node_id == row.actor_id.node))
+        };
+        let mut known: BTreeMap<_, ActorState> = BTreeMap::new();
+        for row in rows {
+            let there = known.get(&row.actor_id);
+            if there.is_none_or(|there| worth(there) < worth(&row)) {
+                known.insert(row.actor_id, row);
+            }
+        }
+        let mut rows: Vec<ActorState> = known.into_values().collect();
+        rows.sort_by_key(|row| (row.node_id, row.actor_id));
+        rows
+    }
+}
 
 impl Listed for TaskState {
     /// An attempt that two nodes know is told once: by the one that has it, and not by the one that

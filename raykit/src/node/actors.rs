@@ -118,8 +118,14 @@ impl Actors {
         self.dead.lock().iter().rev().cloned().collect()
     }
 
-    /// Keeps what is known of one that has ended.
-    fn bury(&self, row: ActorState) {
+    /// Those of this node that the cluster has placed, or is to place.
+    pub(super) fn all_placed(&self) -> Vec<Arc<Placed>> {
+        self.state.lock().placed.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Keeps what is known of one that has ended, if this node is to tell it.
+    pub(super) fn bury(&self, row: Option<ActorState>) {
+        let Some(row) = row else { return };
         let mut dead = self.dead.lock();
         if dead.len() >= DEAD_ACTORS_KEPT_MAX {
             dead.pop_front();
@@ -129,7 +135,7 @@ impl Actors {
 
     /// The actor has ended.
     pub(crate) fn forget(&self, node: &Arc<Node>, cell: &Cell) {
-        self.bury(cell.row());
+        self.bury(Some(cell.row()));
         let moved = self.state.lock().remove(cell);
         drop(moved); // it may be the last claim
         if let Some(name) = name_of(&cell.options) {

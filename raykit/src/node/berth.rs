@@ -91,10 +91,10 @@ impl Berth {
         self.waiting.insert(at, waits);
     }
 
-    /// It was lost: whether it may be made again, and then it is nowhere; what was there.
-    pub(super) fn lose(&mut self, now: Duration, comes_back: bool) -> Option<At> {
+    /// It was lost, and is nowhere: what was there, and whether it may be made again.
+    pub(super) fn lose(&mut self, now: Duration, comes_back: bool) -> (At, bool) {
         let again = comes_back && !self.stopping && self.restarts.crashed(now).is_some();
-        again.then(|| std::mem::replace(&mut self.at, At::Nowhere(None)))
+        (std::mem::replace(&mut self.at, At::Nowhere(None)), again)
     }
 
     /// It has ended. What was there, who waited, and what it was made with; `None` if it had.

@@ -4,8 +4,11 @@
 //! No list of all tasks is kept. Those that run, wait or stand in line are found where they are.
 
 use super::Node;
+use super::berth::At;
 use super::cell::Cell;
 use super::core::{Core, Stage};
+use super::order::is_word;
+use super::placed::Placed;
 use super::report::{
     ActorState, ActorStatus, FunctionState, NodeState, TaskState, TaskStatus, TaskType,
 };
@@ -14,6 +17,7 @@ use super::task::{State, Task};
 use crate::base::limits::{LOOKED_AT_MAX, REPORT_TEXT_BYTES_MAX};
 use crate::base::quantity::Resources;
 use crate::base::{ActorId, NodeId, TaskId};
+use crate::object::error::Error;
 use crate::sched::Job;
 use crate::task::function::Function;
 use crate::task::registry;
@@ -121,6 +125,9 @@ impl Look<'_> {
     /// Notes a task. `false` when there is no room for more.
     fn add(&mut self, task: &Task, status: TaskStatus, since: Option<u64>) -> bool {
         let attempt = task.attempt.load(Ordering::Relaxed);
+        if is_word(task.function) {
+            return true;
+        }
         self.looked += 1;
         if self.looked > LOOKED_AT_MAX {
             self.truncated = true;
@@ -291,7 +298,8 @@ impl Node {
             }
             !found.truncated
         };
-        let alive = self.actors.all().iter().all(|cell| add(cell.row()));
+        let alive = self.actors.all().iter().all(|cell| add(cell.row()))
+            && self.actors.all_placed().iter().filter_map(|placed| placed.row()).all(&mut add);
         let _ = alive && self.actors.dead().into_iter().all(&mut add);
         found
     }
@@ -438,16 +446,52 @@ impl Cell {
             Stage::Ended(why) => (ActorStatus::Dead, Some(clip(why.message()))),
         };
         ActorState {
-            actor_id: self.id,
+            actor_id: self.shown_id(),
             class_name: clip(self.type_name()),
             name: self.options.name.as_deref().map(clip),
             namespace: self.options.namespace.as_deref().map(clip),
             status,
             node_id: self.id.node,
             pid: std::process::id(),
-            num_restarts: core.restarts(),
+            num_restarts: core.restarts() + self.options.lost_before,
             pending_calls: self.pending(&core),
             death_cause,
         }
+    }
+}
+
+impl Placed {
+    /// What is told of one that is nowhere yet. Where it is, that node tells of it; and what the
+    /// head has made, the head.
+    fn row(&self) -> Option<ActorState> {
+        let berth = self.berth.lock();
+        let At::Nowhere(_) = berth.at else { return None };
+        let restarts = berth.restarts.total();
+        let status =
+            if restarts > 0 { ActorStatus::Restarting } else { ActorStatus::PendingCreation };
+        self.told(status, restarts, berth.waiting.len() as u64)
+    }
+
+    /// What is told of one that has ended, if it was nowhere: where it was, that node tells of it.
+    pub(super) fn last_row(&self, was: &At, why: &Error) -> Option<ActorState> {
+        let At::Nowhere(_) = was else { return None };
+        let row = self.told(ActorStatus::Dead, self.restarts(), 0)?;
+        Some(ActorState { death_cause: Some(clip(why.message())), ..row })
+    }
+
+    fn told(&self, status: ActorStatus, restarts: u64, calls: u64) -> Option<ActorState> {
+        let node = self.id().node;
+        (!self.by_head).then(|| ActorState {
+            actor_id: self.id(),
+            class_name: clip(self.type_name()),
+            name: self.options.name.as_deref().map(clip),
+            namespace: self.options.namespace.as_deref().map(clip),
+            status,
+            node_id: node,
+            pid: std::process::id(),
+            num_restarts: restarts,
+            pending_calls: calls,
+            death_cause: None,
+        })
     }
 }

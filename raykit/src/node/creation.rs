@@ -179,7 +179,7 @@ impl Node {
         if !by_head {
             return create_here(self, constructor, Options::Own(Box::new(options)), inputs, None);
         }
-        options.known_as = None;
+        (options.known_as, options.lost_before) = (None, 0);
         let cluster = self.cluster.get();
         let cluster = cluster.ok_or_else(|| Error::new(ErrorKind::ClusterLost, "no cluster"))?;
         let options = Options::Own(Box::new(options));

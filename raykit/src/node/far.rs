@@ -3,37 +3,15 @@
 //! in the order in which it is made here, and is put in line there.
 
 use super::cluster::{Foreign, Post};
-use super::order::Order;
+use super::order::{Order, WORD};
 use super::pack::To;
 use super::task::{Mailbox, Task};
 use super::{Node, submit};
 use crate::base::{ActorId, ObjectId};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef};
-use crate::object::value::Value;
 use crate::task::arg::Inputs;
-use crate::task::call::{Results, Returns};
-use crate::task::function::{Body, Function};
-use crate::task::options::Options;
 use std::sync::Arc;
-
-/// What stands behind words that nodes have for each other beside calls of functions, in messages.
-/// It never runs: the other node does what is asked.
-pub(super) static WORD: Function = Function {
-    name: "order",
-    krate: "raykit",
-    major: "0",
-    path: || "raykit::order",
-    method: "",
-    schema: 0,
-    signature: "fn order(&mut self)",
-    returns: 1,
-    defaults: Options::of_method(),
-    body: Body::Exclusive(|_, _| Ok(Returns(Results::One(Value::new(()))))),
-    actor: None,
-    file: file!(),
-    line: line!(),
-};
 
 /// Has something done to an actor of another node, in nobody's name. The task is done when it is,
 /// and its result says how it went.

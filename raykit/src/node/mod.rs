@@ -25,6 +25,7 @@
 //! ```
 
 mod state;
+pub(crate) mod order;
 pub(crate) mod report;
 pub(crate) mod task;
 pub(crate) mod tally;
@@ -55,7 +56,6 @@ mod question;
 pub(crate) mod cluster;
 mod groups;
 mod plan;
-pub(crate) mod order;
 mod pack;
 pub(crate) mod far;
 mod forward;

@@ -4,9 +4,9 @@
 
 use super::claim::Claim;
 use super::cluster::{Cluster, Post};
-use super::far::WORD;
 use super::fetch::{self, Goal};
 use super::forward::{handle, handle_in};
+use super::order::WORD;
 use super::pack::To;
 use super::placed::Placed;
 use super::question::{Name, Question, full_name};

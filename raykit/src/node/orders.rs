@@ -1,9 +1,8 @@
 //! An actor that the cluster has placed, as its calls see it, and what is done to it beside them.
 
 use super::claim::Claim;
-use super::far::WORD;
 use super::forward::answer;
-use super::order::Order;
+use super::order::{Order, WORD};
 use super::placed::Placed;
 use super::task::{Mailbox, Task};
 use super::{Node, submit};

@@ -5,10 +5,10 @@
 use super::berth::{At, Berth, Waits};
 use super::claim::Claim;
 use super::cluster::{Cluster, Foreign, Place, Post, wish};
-use super::far::{self, WORD};
+use super::far;
 use super::forward::{answer, forward, handle, handle_in};
 use super::mailbox::{acting, caller};
-use super::order::Order;
+use super::order::{Order, WORD};
 use super::pack::To;
 use super::plan::Plan;
 use super::question::{Name, name_of};
@@ -37,9 +37,9 @@ pub(crate) struct Placed {
     pub(super) this: Weak<Placed>,
     node: Weak<Node>,
     constructor: &'static Function,
-    options: ActorOptions,
+    pub(super) options: ActorOptions,
     /// The head has it made, and keeps it.
-    by_head: bool,
+    pub(super) by_head: bool,
     pub(super) berth: Mutex<Berth>,
 }
 
@@ -57,6 +57,7 @@ impl Drop for Placed {
         let why = Error::new(ErrorKind::ActorDied, "nobody has a handle any more");
         let Some((at, waiting, inputs)) = self.berth.get_mut().end(&why, None) else { return };
         if let Some(node) = self.node.upgrade() {
+            node.actors.bury(self.last_row(&at, &why));
             at.errand().iter().for_each(|task| {
                 node.cancel(task);
             });
@@ -188,7 +189,7 @@ impl Placed {
             None => options.max_restarts.saturating_sub(u32::try_from(made).unwrap_or(u32::MAX)),
             Some(_) => options.max_restarts,
         };
-        options.known_as = Some(self.id());
+        (options.known_as, options.lost_before) = (Some(self.id()), made);
         Plan { constructor: self.constructor, options, by_head: self.by_head }
     }
 
@@ -290,23 +291,19 @@ impl Placed {
     /// It is made again, if it may be and `current` says that nobody else has seen to it.
     fn again(self: &Arc<Placed>, node: &Arc<Node>, why: &str, current: impl Fn(&Berth) -> bool) {
         let alone = node.is_closed() || node.cluster.get().is_none_or(|c| c.lost().is_some());
-        let before = {
+        let (before, again) = {
             let mut berth = self.berth.lock();
             if !current(&berth) {
                 return;
             }
             berth.lose(node.since_start(), !alone && !self.by_head)
         };
-        match before {
-            Some(before) => {
-                quietly(|| drop(before));
-                tracing::warn!(actor = self.label(), why, "is made again elsewhere");
-                self.make(node);
-            }
-            None => {
-                self.end(node, self.died(&format!("is lost: {why}")), None);
-            }
+        quietly(|| drop(before));
+        if again {
+            tracing::warn!(actor = self.label(), why, "is made again elsewhere");
+            return self.make(node);
         }
+        self.end(node, self.died(&format!("is lost: {why}")), None);
     }
 
     /// It has ended for good.
@@ -318,6 +315,7 @@ impl Placed {
     ) -> bool {
         let ended = self.berth.lock().end(&why, stillborn.as_ref());
         let Some((at, waiting, inputs)) = ended else { return false };
+        node.actors.bury(self.last_row(&at, &why));
         node.actors.release(node, self);
         for waits in waiting {
             match waits.order {

@@ -32,6 +32,7 @@ pub(super) struct Written {
     strategy: (u32, NodeId),
     group: Option<(PlacementGroupId, Option<u32>)>,
     known_as: (NodeId, u64),
+    lost_before: u64,
     pub(super) by_head: bool,
 }
 record!(Written {
@@ -49,6 +50,7 @@ record!(Written {
     strategy,
     group,
     known_as,
+    lost_before,
     by_head,
 });
 
@@ -80,6 +82,7 @@ impl Plan {
                 _ => None,
             },
             known_as: (id.node, id.sequence),
+            lost_before: own.lost_before,
             by_head: self.by_head,
         }
     }
@@ -110,6 +113,7 @@ impl Written {
                 (None, _) => Strategy::Default,
             },
             known_as: Some(ActorId { node: creator, sequence }),
+            lost_before: self.lost_before,
             get_if_exists: false,
             supervisor: None,
             ..defaults.clone()

@@ -1,6 +1,7 @@
 //! Running a task: take the arguments, call the function with panics caught, try again if allowed,
 //! put the outcome in its slots.
 
+use super::order::is_word;
 use super::task::{State, Task};
 use super::{Node, current};
 use crate::actor::state::State as ActorState;
@@ -274,7 +275,9 @@ impl Node {
         if task.fail(&error) {
             self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
         }
-        self.books.tally.count(task.function, false);
+        if !is_word(task.function) {
+            self.books.tally.count(task.function, false);
+        }
         self.count_finished();
         if let Some(mailbox) = &task.mailbox {
             // It holds nobody back any more.

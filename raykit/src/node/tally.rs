@@ -1,6 +1,7 @@
 //! What became of the calls of each function, and the last failures. A call that ends well costs a
 //! step in a table of its thread's own: no lock, no clock, no memory. A failure is written down.
 
+use super::order::is_word;
 use super::task::Task;
 use crate::base::limits::{FAILURE_TEXT_BYTES_MAX, FAILURES_KEPT_MAX};
 use crate::base::{ActorId, TaskId};
@@ -180,6 +181,9 @@ impl Tally {
 
     /// Writes down that an attempt of `task` has failed.
     pub(crate) fn note(&self, task: &Task, attempt: u32, error: &Error) {
+        if is_word(task.function) {
+            return;
+        }
         let mut text = Short(String::new());
         let _ = write!(text, "{error}"); // ends early where the text is full
         let failed = Failed {
