@@ -29,7 +29,8 @@
 //! - [`Object`] and [`macro@object`]: which types travel. [`View`] reads one in place.
 //! - [`Error`]: what can go wrong, and how it says so. [`explain`] tells what a reference waits
 //!   for.
-//! - [`context`], [`stats`], [`progress`]: what goes on.
+//! - [`context`], [`stats`], [`progress`]: what goes on here. [`state`](mod@state): what goes on in
+//!   the cluster; [`_docs::state`] is the chapter on that, the command `raykit`, metrics and logs.
 //! - [`_docs`]: the architecture, the opinions behind it, a comparison, a glossary.
 //!
 //! # How it is built

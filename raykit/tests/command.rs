@@ -7,7 +7,7 @@ mod common;
 use clap::{Args as _, FromArgMatches as _};
 use common::{Gate, eventually};
 use raykit::prelude::*;
-use raykit::{Config, NodeArgs};
+use raykit::{Config, NodeArgs, Strategy};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -22,6 +22,11 @@ fn held(gate: u64) -> u64 {
 #[remote]
 fn fails() -> Result<u64, String> {
     Err("on\npurpose".into())
+}
+
+#[remote]
+fn says(what: &str) {
+    println!("{what}");
 }
 
 #[remote]
@@ -151,30 +156,36 @@ fn errors_are_one_line_that_says_what_to_do() {
 struct Started {
     child: Child,
     address: String,
-    folder: PathBuf,
+    /// What it has printed at first.
+    seen: Vec<String>,
+    folder: Folder,
 }
 
 impl Started {
-    fn new(name: &str) -> Started {
+    fn new(name: &str, listen: &str) -> Started {
         let folder = std::env::temp_dir().join(format!("raykit-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Folder::new(folder);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["a_head_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-            .env("RAYKIT_TEST_WORDS", "--head --listen 127.0.0.1:0 --num-cpus 1")
-            .env("XDG_RUNTIME_DIR", &folder)
+            .env("RAYKIT_TEST_WORDS", format!("--head --listen {listen} --num-cpus 1"))
+            .env("XDG_RUNTIME_DIR", &folder.0)
+            .env("RAYKIT_LOG_FOLDER", folder.0.join("logs"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .find_map(|line| Some(line.unwrap().split_once("listens at ")?.1.trim().to_owned()))
-            .unwrap();
+        let mut seen = Vec::new();
+        while !seen.iter().any(|line: &String| line.starts_with("join it ")) {
+            seen.push(lines.next().unwrap().unwrap());
+        }
+        let address = seen.iter().find_map(|line| Some(line.split_once("listens at ")?.1));
+        let address = address.unwrap().trim().to_owned();
         std::thread::spawn(move || lines.for_each(drop));
-        Started { child, address, folder }
+        Started { child, address, seen, folder }
     }
 
     fn ask(&self, words: &[&str]) -> Output {
-        let folder = self.folder.to_str().unwrap();
+        let folder = self.folder.0.to_str().unwrap();
         raykit(&[("XDG_RUNTIME_DIR", folder), ("RAYKIT_ADDRESS", &self.address)], words)
     }
 }
@@ -183,14 +194,28 @@ impl Drop for Started {
     fn drop(&mut self) {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Whoever may read a head's log may not read in it what makes him more than he is.
+#[test]
+fn a_token_that_a_head_shows_is_in_no_log() {
+    let head = Started::new("shown", "0.0.0.0:0");
+    let port = head.address.rsplit(':').next().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    let folder = head.folder.0.to_str().unwrap();
+    let envs = [("XDG_RUNTIME_DIR", folder), ("RAYKIT_ADDRESS", &address)];
+    let nodes = json(&raykit(&envs, &["nodes", "--json"]));
+    let id = nodes["items"][0]["node_id"].as_str().unwrap();
+    let shown = head.seen.iter().find(|line| line.contains("RAYKIT_TOKEN=rk1.node.")).unwrap();
+    let log = text(&raykit(&envs, &["logs", id]));
+    assert!(log.contains("listens at") && !log.contains("rk1."), "{log}\n{shown}");
 }
 
 /// X5: only the head's own user, and whom he made one, is an administrator.
 #[test]
 fn tokens_are_made_listed_replaced_and_revoked() {
-    let head = Started::new("tokens");
+    let head = Started::new("tokens", "127.0.0.1:0");
     assert_eq!(text(&head.ask(&["nodes"])).lines().count(), 2);
     let list = json(&head.ask(&["token", "list", "--json"]));
     let roles: Vec<&str> =
@@ -220,4 +245,88 @@ fn tokens_are_made_listed_replaced_and_revoked() {
     assert!(listed.contains("revoked") && listed.contains("over"), "{listed}");
     let unknown = head.ask(&["token", "revoke", "aaaaaaaaaaaaa"]);
     assert!(!unknown.status.success());
+}
+
+/// A child process that is killed with this.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_a_node_prints_is_read_from_afar() {
+    let head = Head::new();
+    let _here = head.node.enter();
+    let folder = std::env::temp_dir().join(format!("raykit-afar-{}", std::process::id()));
+    let folder = Folder::new(folder);
+    let words = format!("--join {} --num-cpus 1 --name printer", head.address);
+    let _printer = Command::new(std::env::current_exe().unwrap())
+        .args(["a_head_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+        .env("RAYKIT_TEST_WORDS", words)
+        .env("RAYKIT_TOKEN", &head.token)
+        .env("RAYKIT_LOG_FOLDER", folder.0.join("logs"))
+        .stdout(Stdio::null())
+        .spawn()
+        .map(Killed)
+        .unwrap();
+    eventually("it has joined", || raykit::nodes().unwrap().len() == 2);
+    let node = raykit::nodes().unwrap().iter().find(|node| node.name == "printer").unwrap().id;
+    let there = Strategy::Node { node, soft: false };
+    let say = |what: &str| says::options().strategy(there).remote(what).get().unwrap();
+    ["one", "two", "three"].into_iter().for_each(say);
+    let last = text(&head.ask(&["logs", "printer", "--tail", "2"]));
+    let last: Vec<&str> = last.lines().map(|line| line.split_once(") ").unwrap().1).collect();
+    assert_eq!(last, ["two", "three"]);
+    let told = json(&head.ask(&["logs", &node.to_string(), "--tail", "1", "--json"]));
+    assert!(told["text"].as_str().unwrap().ends_with(") three\n"), "{told}");
+
+    let mut follows = Command::new(env!("CARGO_BIN_EXE_raykit"))
+        .args(["logs", "printer", "--tail", "1", "--follow"])
+        .envs([("RAYKIT_ADDRESS", &head.address), ("RAYKIT_TOKEN", &head.token)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map(Killed)
+        .unwrap();
+    let mut lines = BufReader::new(follows.0.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().ends_with(") three"));
+    say("four");
+    assert!(lines.next().unwrap().unwrap().ends_with(") four"));
+
+    // An actor that lives there is shown once, with where that is.
+    let keeper = Keeper::options().name("afar").strategy(there).remote();
+    assert!(keeper.there().get().unwrap());
+    let actors = json(&head.ask(&["actors", "--json"]));
+    let rows = actors["items"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{actors}");
+    assert_eq!(rows[0]["node_id"], node.to_string());
+    assert_eq!(rows[0]["actor_id"], keeper.id().unwrap().to_string());
+
+    let none = head.ask(&["logs", "the head"]);
+    let error = String::from_utf8(none.stderr).unwrap();
+    assert!(error.contains("keeps no log") && error.lines().count() == 1, "{error}");
+}
+
+/// A folder of this user alone, which goes with this.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(path: PathBuf) -> Folder {
+        std::fs::create_dir_all(&path).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+        }
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -1,22 +1,25 @@
 //! What tasks print on other nodes: it reaches the driver, and stays readable on the node.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
 
 mod common;
 
 use clap::{Args as _, FromArgMatches as _};
-use common::eventually;
+use common::{PATIENCE, eventually};
 use raykit::prelude::*;
 use raykit::{Config, NodeArgs, NodeId, Strategy, state};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 #[remote]
 fn says(what: &str) -> u32 {
-    raykit::println!("{what} is said");
-    raykit::eprintln!("{what} is an error");
-    println!("{what} is printed");
+    println!("{what} is said");
+    eprintln!("{what} is an error");
+    std::println!("{what} is printed");
+    tracing::info!("{what} is traced");
     writeln!(raykit::log_writer(), "{what} is written").unwrap();
     std::process::id()
 }
@@ -24,8 +27,44 @@ fn says(what: &str) -> u32 {
 #[remote]
 fn floods(lines: u64) -> u64 {
     let line = "x".repeat(200);
-    (0..lines).for_each(|n| println!("{n} {line}"));
+    (0..lines).for_each(|n| std::println!("{n} {line}"));
     lines
+}
+
+/// Prints until it is cancelled, and more than anybody is sent.
+#[remote]
+fn floods_on() {
+    let line = "x".repeat(200);
+    let mut lines = 0;
+    while lines < 50_000 || !raykit::context().is_cancelled() {
+        println!("{line}");
+        lines += 1;
+    }
+}
+
+#[remote]
+fn process(x: u64) -> (u64, u32) {
+    (x, std::process::id())
+}
+
+#[remote]
+struct Speaker;
+
+#[remote]
+impl Speaker {
+    pub fn new() -> Self {
+        println!("a speaker is made");
+        Speaker
+    }
+    pub fn speak(&mut self, what: &str) {
+        self.aloud(what);
+    }
+    pub async fn whisper(&self, what: String) {
+        println!("{what} is whispered");
+    }
+    fn aloud(&self, what: &str) {
+        println!("{what} is spoken");
+    }
 }
 
 /// Calls `says` from a task, so that what it prints has a way to go.
@@ -45,6 +84,11 @@ fn a_process_of_the_tests() {
     let Ok(part) = std::env::var("RAYKIT_TEST_PART") else { return };
     if let Some(words) = part.strip_prefix("worker ") {
         let words = std::iter::once("worker").chain(words.split(' '));
+        tracing_subscriber::fmt()
+            .without_time()
+            .with_ansi(false)
+            .with_writer(raykit::log_writer)
+            .init();
         let matches = NodeArgs::augment_args(clap::Command::new("worker")).get_matches_from(words);
         return NodeArgs::from_arg_matches(&matches).unwrap().run().unwrap();
     }
@@ -66,6 +110,24 @@ fn a_process_of_the_tests() {
                 let call = has_said::options().strategy(there(node.parse().unwrap()));
                 println!("\ndone {}", call.remote(to.parse::<u32>().unwrap(), what).get().unwrap());
             }
+            ["speaks", node, what] => {
+                let speaker = Speaker::options().strategy(there(node.parse().unwrap())).remote();
+                raykit::get(&[speaker.speak(what), speaker.whisper(what.to_owned())]).unwrap();
+                println!("\ndone");
+            }
+            // While one task prints, others run there and give what they have.
+            ["floods", node] => {
+                let there = there(node.parse().unwrap());
+                let flood = floods_on::options().strategy(there).remote();
+                let others: Vec<_> = (0..200)
+                    .map(|x| process::options().strategy(there).num_cpus(0.0).remote(x))
+                    .collect();
+                let all = raykit::get(&others).unwrap();
+                assert!(all.iter().zip(0..).all(|((x, _), n)| *x == n));
+                flood.cancel();
+                assert!(flood.get().unwrap_err().is_cancelled());
+                println!("\nall came; done flooding");
+            }
             _ => println!("\nwhat?"),
         }
     }
@@ -75,11 +137,13 @@ fn a_process_of_the_tests() {
 struct Process {
     child: Child,
     input: Option<ChildStdin>,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// What it prints, on both of its ways.
+    lines: Receiver<String>,
 }
 
 impl Process {
     fn start(part: &str, head: &Head) -> Process {
+        let (reader, writer) = std::io::pipe().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["a_process_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
             .env("RAYKIT_TEST_PART", part)
@@ -87,11 +151,15 @@ impl Process {
             .env("RAYKIT_TOKEN", &head.token)
             .env("RAYKIT_LOG_FOLDER", head.folder.join("logs"))
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, lines) = channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(reader).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(tell.send(line)));
+        });
         Process { input: child.stdin.take(), child, lines }
     }
 
@@ -100,23 +168,36 @@ impl Process {
     }
 
     /// Reads on to the line that `wanted` says yes to.
-    fn find(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    fn find(&mut self, mut wanted: impl FnMut(&str) -> bool) -> Vec<String> {
         let mut seen = Vec::new();
-        for line in self.lines.by_ref() {
-            let line = line.unwrap();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             let found = wanted(&line);
             seen.push(line);
             if found {
                 return seen;
             }
         }
+        // What was printed without end would hide the rest.
+        seen.retain(|line| !line.ends_with("xxxx"));
         panic!("it never came: {seen:#?}");
     }
 
+    /// Reads on until there has been a line for each of these, in any order.
+    fn find_all(&mut self, wanted: &[String]) {
+        let mut open: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        self.find(|line| {
+            // The first line may stand behind words of the test's runner.
+            open.retain(|wanted| !line.ends_with(wanted));
+            open.is_empty()
+        });
+    }
+
     fn end(&mut self) -> Vec<String> {
-        drop(self.input.take());
+        if self.input.take().is_none() {
+            return Vec::new();
+        }
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        let rest = self.lines.by_ref().map_while(Result::ok).collect();
+        let rest = self.lines.iter().collect();
         let _ = self.child.wait();
         rest
     }
@@ -142,7 +223,8 @@ impl Drop for Head {
 }
 
 fn head(name: &str) -> Head {
-    let node = Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let node = Config::new().num_cpus(1).log_to_driver(false);
+    let node = node.head("127.0.0.1:0".parse().unwrap()).start().unwrap();
     let here = node.enter();
     let address = raykit::nodes().unwrap()[0].addresses[0].clone();
     let token = raykit::join_token(None).unwrap();
@@ -172,12 +254,13 @@ fn a_driver_reads_what_its_tasks_print() {
     let mut driver = Process::start("driver", &head);
     driver.tell("says 1 hello");
     let place = format!("pid={}, node=first", first.child.id());
-    // In the order in which they came: what is printed in another way is a moment later.
-    let wanted = format!("({place}) hello is printed");
-    let seen = driver.find(|line| line == wanted);
-    let said = format!("(says {place}) hello is said");
-    let more = driver_has(&mut driver, &seen, &said);
-    assert!(more, "{seen:#?}");
+    let named = ["said", "an error", "written"].map(|how| format!("(says {place}) hello is {how}"));
+    let printed = format!("({place}) hello is printed");
+    driver.find_all(&[&named[..], &[printed]].concat());
+    // An event stands in the line as the program's subscriber has written it.
+    driver.tell("says 1 again");
+    let event = format!("(says {place})  INFO logs: again is traced");
+    driver.find(|line| line == event);
 
     // What a task calls is said by the driver of that task, wherever it runs.
     driver.tell("nested 2 1 deep");
@@ -200,9 +283,52 @@ fn a_driver_reads_what_its_tasks_print() {
     assert!(none.to_string().contains("keeps no log"), "{none}");
 }
 
-/// Whether the line has been seen, or comes.
-fn driver_has(driver: &mut Process, seen: &[String], line: &str) -> bool {
-    seen.iter().any(|one| one == line) || !driver.find(|one| one == line).is_empty()
+/// Lines of an actor have the names of its methods.
+#[test]
+fn a_driver_reads_what_its_actors_print() {
+    let head = head("speaks");
+    let _here = head.node.enter();
+    let (worker, _) = worker(&head, "stage");
+    let mut driver = Process::start("driver", &head);
+    driver.tell("speaks 1 hello");
+    let place = format!("pid={}, node=stage", worker.child.id());
+    driver.find_all(&[
+        format!("(new {place}) a speaker is made"),
+        format!("(speak {place}) hello is spoken"),
+        format!("(whisper {place}) hello is whispered"),
+    ]);
+}
+
+/// Who was killed had no time to say anything; what its tasks had said is on its host.
+#[test]
+fn the_log_of_a_killed_process_stays() {
+    let head = head("killed");
+    let _here = head.node.enter();
+    let (mut worker, id) = worker(&head, "mortal");
+    let there = Strategy::Node { node: id, soft: false };
+    let process = says::options().strategy(there).remote("last").get().unwrap();
+    let path = state::nodes().node(id).get().unwrap().items[0].log_file.clone().unwrap();
+    assert_eq!(process, worker.child.id());
+    worker.child.kill().unwrap();
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(kept.contains(") last is said\n") && kept.contains("(says t"), "{kept}");
+    eventually("the node is gone", || raykit::nodes().unwrap().len() == 1);
+    let gone = state::log(id).get().unwrap_err().to_string();
+    assert!(gone.contains("is a file on its host"), "{gone}");
+}
+
+/// A task that prints without end: others run beside it, and the driver is told of what it did not
+/// get.
+#[test]
+fn what_prints_in_a_loop_is_in_nobodys_way() {
+    let head = head("loop");
+    let _here = head.node.enter();
+    let (_worker, id) = worker(&head, "loop-node");
+    let mut driver = Process::start("driver", &head);
+    driver.tell("floods 1");
+    let told = "lines came too fast and were left out; `raykit logs` has them]";
+    driver.find_all(&["done flooding".to_owned(), told.to_owned()]);
+    assert!(state::log(id).tail(1).get().unwrap().text.starts_with("(floods_on t"));
 }
 
 #[test]
@@ -242,7 +368,6 @@ fn what_prints_without_end_is_bounded() {
     assert!(sizes.len() == 2 && sizes.iter().all(|size| *size <= 8 << 20), "{sizes:?}");
     let old = state::log(id).from(0).get().unwrap();
     assert!(old.start > 0, "the oldest are gone");
-    std::thread::spawn(move || worker.lines.by_ref().for_each(drop));
     assert!(
         says::options()
             .strategy(Strategy::Node { node: id, soft: false })

@@ -4,8 +4,9 @@
 use super::parse::{Fit, Methods};
 use super::{bodies, calls, fallback};
 use crate::expand::parts::{conditions, lints};
+use crate::expand::prints;
 use proc_macro2::TokenStream;
-use syn::ItemImpl;
+use syn::{ImplItem, ItemImpl};
 
 /// The block as it is, and everything else in a scope of its own.
 pub(super) fn expand(source: &ItemImpl, methods: &Methods) -> TokenStream {
@@ -21,6 +22,12 @@ pub(super) fn expand(source: &ItemImpl, methods: &Methods) -> TokenStream {
         Fit::Callers => fallback::method(methods, method),
         Fit::Nothing => TokenStream::new(),
     });
+    let mut source = source.clone();
+    for item in &mut source.items {
+        if let ImplItem::Fn(method) = item {
+            prints::import(&methods.raykit, &mut method.block);
+        }
+    }
     code! {
         #source
         #(#conditions)*

@@ -1,7 +1,7 @@
 //! The type that stands beside a remote function, with `remote`, `options` and `map`.
 
 use super::parts::{Taken, allowances, caller, conditions, references, taken, visibility};
-use super::register;
+use super::{prints, register};
 use crate::item::Function;
 use proc_macro2::{Span, TokenStream};
 use quote::format_ident;
@@ -9,7 +9,8 @@ use syn::Ident;
 
 /// The function as it is, the type, and what the type can do.
 pub(crate) fn expand(function: &Function) -> TokenStream {
-    let source = &function.source;
+    let mut source = function.source.clone();
+    prints::import(&function.options.raykit, &mut source.block);
     let handle = handle(function);
     let conditions = conditions(&source.attrs);
     let calls = calls(function);

@@ -4,6 +4,7 @@ pub(crate) mod body;
 mod function;
 pub(crate) mod parts;
 pub(crate) mod place;
+pub(crate) mod prints;
 pub(crate) mod register;
 pub(crate) mod signature;
 

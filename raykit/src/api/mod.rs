@@ -19,6 +19,7 @@ pub(crate) mod call;
 pub(crate) mod actor;
 mod tokens;
 pub(crate) mod token;
+pub(crate) mod say;
 pub(crate) mod init;
 #[cfg(feature = "cluster")]
 pub(crate) mod worker;
@@ -30,4 +31,3 @@ pub(crate) mod stream;
 pub(crate) mod cluster;
 pub(crate) mod state;
 pub(crate) mod progress;
-pub(crate) mod say;

@@ -11,12 +11,18 @@ use std::io;
 /// driver with the task's name: `(name pid=.., node=..) line`. Of a line that was printed in
 /// another way one knows the node alone.
 ///
+/// In the body of a remote function or method, and in the other methods of an actor's `impl` block,
+/// `println!` is this macro, unless the body imports another one.
+///
 /// ```
 /// raykit::println!("{} and {}", 1, 2);
 /// raykit::println!();
 /// ```
 #[macro_export]
 macro_rules! println {
+    () => {
+        $crate::__private::say(false, ::std::format_args!(""))
+    };
     ($($words:tt)*) => {
         $crate::__private::say(false, ::std::format_args!($($words)*))
     };
@@ -29,6 +35,9 @@ macro_rules! println {
 /// ```
 #[macro_export]
 macro_rules! eprintln {
+    () => {
+        $crate::__private::say(true, ::std::format_args!(""))
+    };
     ($($words:tt)*) => {
         $crate::__private::say(true, ::std::format_args!($($words)*))
     };

@@ -149,8 +149,9 @@ impl<T: Listed> Query<T> {
         }
     }
 
-    /// Only those in this state: a word of [`TaskStatus`], [`ActorStatus`](super::ActorStatus) or,
-    /// for objects, [`ReferenceType`](super::ReferenceType). Nodes and functions have none.
+    /// Only those in this state: a word of [`TaskStatus`],
+    /// [`ActorStatus`] or, for objects,
+    /// [`ReferenceType`](crate::state::ReferenceType). Nodes and functions have none.
     pub fn state(mut self, state: impl Into<String>) -> Query<T> {
         self.filter.state = Some(state.into());
         self

@@ -1,6 +1,7 @@
 //! A program as a node: `worker`, and its flags.
 
 use super::init::Config;
+use super::say::say;
 use super::tokens;
 use crate::logs::{self, Logs};
 use crate::node::cluster::OnRoad;
@@ -352,12 +353,20 @@ fn show() -> Result<Left> {
     let address = road.address();
     let mut left = Left { road, ids: Vec::new() };
     let token = left.renew()?;
-    println!("the head {} listens at {address}", node.id);
+    say(false, format_args!("the head {} listens at {address}", node.id));
     if address.ip().is_loopback() {
-        println!("join it from this host:  --join {address}");
+        say(false, format_args!("join it from this host:  --join {address}"));
     } else {
-        println!("join it with:  RAYKIT_TOKEN={token}  --join {address}");
-        println!("(from this host and user without the token; it is good for 24 hours)");
+        let text = format!("join it with:  RAYKIT_TOKEN={token}  --join {address}");
+        match logs::logs() {
+            // Whoever is in the cluster reads what a node has printed.
+            Some(logs) => logs.say_here(&text),
+            None => println!("{text}"),
+        }
+        say(
+            false,
+            format_args!("(from this host and user without the token; it is good for 24 hours)"),
+        );
     }
     Ok(left)
 }

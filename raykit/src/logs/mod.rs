@@ -122,6 +122,12 @@ impl Logs {
         text.lines().for_each(|line| self.note(tag.clone(), is_error, line));
     }
 
+    /// Says something to whoever sits at the terminal, and keeps nothing of it: a log is read by
+    /// more people.
+    pub(crate) fn say_here(&self, text: &str) {
+        self.show(false, format!("{text}\n").as_bytes());
+    }
+
     /// Writes to the terminal. Where there is none any more, that is no error of the process.
     fn show(&self, is_error: bool, bytes: &[u8]) {
         if let Some(terminal) = &self.terminal[usize::from(is_error)] {

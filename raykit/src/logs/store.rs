@@ -109,7 +109,7 @@ fn thin(parent: &Path) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some((process, at)) = name.split_once('-') else { continue };
         let (Ok(process), Ok(at)) = (process.parse::<u32>(), at.parse::<u128>()) else { continue };
-        if !Path::new("/proc").join(process.to_string()).exists() {
+        if private::is_gone(process) {
             gone.push((at, path));
         }
     }
@@ -122,6 +122,8 @@ fn thin(parent: &Path) {
 
 #[cfg(unix)]
 mod private {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, geteuid, test_kill_process};
     use std::fs::{DirBuilder, File, OpenOptions, symlink_metadata};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -134,12 +136,18 @@ mod private {
             Ok(()) | Err(_) => {}
         }
         let found = symlink_metadata(path)?;
-        let own = found.uid() == rustix::process::geteuid().as_raw();
+        let own = found.uid() == geteuid().as_raw();
         if !found.is_dir() || !own || found.mode() & 0o077 != 0 {
             let text = format!("{} is not a folder of this user alone", path.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         Ok(())
+    }
+
+    /// Whether there is no such process.
+    pub(super) fn is_gone(process: u32) -> bool {
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+        process.is_none_or(|process| test_kill_process(process) == Err(Errno::SRCH))
     }
 
     pub(super) fn create(path: &Path) -> io::Result<File> {
@@ -155,6 +163,10 @@ mod private {
 
     pub(super) fn folder(path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
+    }
+
+    pub(super) fn is_gone(_: u32) -> bool {
+        false
     }
 
     pub(super) fn create(path: &Path) -> io::Result<File> {

@@ -71,6 +71,11 @@ pub(crate) struct Letters {
 }
 
 impl Letters {
+    /// That node is gone.
+    pub(super) fn forget(&self, node: NodeId) {
+        self.callers.lock().remove(&node);
+    }
+
     /// A task of that node has come to run here.
     pub(super) fn called_by(&self, node: NodeId) {
         self.callers.lock().insert(node);
@@ -79,13 +84,13 @@ impl Letters {
 
 /// The answer to lines, or to a question for some.
 pub(super) fn serve(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
-    match request.first()? {
-        &PRINT => {
+    match *request.first()? {
+        PRINT => {
             let print = Print::take(&mut Reader::new(request))?;
             let prints = node.config.log_to_driver && node.books.letters.print(print);
             Some(vec![u8::from(prints)])
         }
-        &READ => {
+        READ => {
             let wanted = Wanted::take(&mut Reader::new(request))?;
             let mut out = Vec::new();
             own_part(wanted.from, wanted.lines).ok().put(&mut out);
@@ -260,6 +265,8 @@ impl Round {
         let Some(cluster) = node.cluster.get().filter(|cluster| cluster.lost().is_none()) else {
             return;
         };
+        let members = cluster.members();
+        self.refuses.retain(|id| members.iter().any(|member| member.node == *id));
         let mut sent: Vec<BTreeSet<NodeId>> = vec![BTreeSet::new(); lines.len()];
         for _ in 0..ROUNDS {
             let wanted: Vec<BTreeSet<NodeId>> =

@@ -163,6 +163,8 @@ impl Hands {
         self.cluster.look_near();
         if let Some(own) = self.node.upgrade() {
             names::gone(&own, &self.cluster, node);
+            #[cfg(feature = "cluster")]
+            own.books.letters.forget(node);
         }
         let of_it: Vec<ObjectId> =
             self.cluster.foreign.lock().keys().filter(|o| o.node == node).copied().collect();
