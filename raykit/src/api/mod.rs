@@ -20,6 +20,7 @@ pub(crate) mod actor;
 mod tokens;
 pub(crate) mod token;
 pub(crate) mod say;
+pub(crate) mod own;
 pub(crate) mod init;
 #[cfg(feature = "cluster")]
 pub(crate) mod worker;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The token in a file that nobody else may read.
 pub(super) fn read(path: &Path) -> Result<Hidden> {
     #[cfg(feature = "cluster")]
-    return crate::node::road::read_token(path).map(Hidden::new);
+    return crate::node::keyring::read_token(path).map(Hidden::new);
     #[cfg(not(feature = "cluster"))]
     Err(Error::new(ErrorKind::Config, format!("{}: no cluster can be joined", path.display())))
 }

@@ -2,11 +2,12 @@
 
 use super::Node;
 use super::claim::Claim;
-use super::cluster::{Away, Cluster, Place, Post, wish};
+use super::cluster::{Away, Cluster, Place, Post};
 use super::mailbox::acting;
 use super::order::Order;
 use super::pack::{self, Called, To, Wanted};
 use super::placed::Placed;
+use super::post::wish;
 use super::submit::NewTask;
 use super::task::{Mailbox, State, Task};
 use super::{checkpoint, elsewhere, forward, names, slots};

@@ -3,20 +3,18 @@
 
 use super::Node;
 use super::keys::{KeyOrder, Keys};
+pub(super) use super::post::{Away, Fetch, Packed, Place, Post};
 use super::question::Names;
 use super::task::Task;
-use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{NodeId, ObjectId, PlacementGroupId, Strategy, TaskId};
+use crate::base::{NodeId, ObjectId, TaskId};
 use crate::object::buffer::{Buffer, Lender};
-use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
 use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
 use crate::object::value::{Payload, Value};
-use crate::proto::event::Wish;
-use crate::proto::wire::{Bytes, Group, LeaseId, Member, Reader, Wire};
+use crate::proto::wire::Member;
 use parking_lot::{Condvar, Mutex};
 use std::any::Any;
 use std::collections::HashMap;
@@ -70,141 +68,6 @@ pub(crate) trait OnRoad: Send + Sync {
 
     /// The head's: does something with its tokens.
     fn keys(&self, order: &KeyOrder) -> Result<Keys>;
-}
-
-/// A task that is not here.
-pub(super) struct Away {
-    pub(super) lease: LeaseId,
-    pub(super) task: Arc<Task>,
-    pub(super) want: Resources,
-    pub(super) spec: Bytes,
-    pub(super) refs: Vec<RawRef>,
-}
-
-/// Where a task goes that has come back.
-#[derive(Clone, Copy)]
-pub(super) enum Place {
-    Here,
-    /// As if it were new.
-    Anywhere,
-}
-
-/// A value or an error on its way out.
-pub(super) enum Packed {
-    /// Small enough to go with the word that it is there.
-    Inline(Arc<Sealed>),
-    /// It is kept here until somebody comes for it.
-    Large(Arc<Sealed>),
-    Failed(Arc<Sealed>),
-}
-
-/// A word to the hands.
-pub(super) enum Post {
-    Offer {
-        lease: LeaseId,
-        wish: Wish,
-    },
-    /// Something for that node and no other.
-    Call {
-        lease: LeaseId,
-        home: NodeId,
-    },
-    Withdraw(LeaseId),
-    /// A task of another node has run here.
-    Ran {
-        lease: LeaseId,
-        results: Vec<Packed>,
-    },
-    /// The next item of a stream that runs here for another node.
-    Item {
-        lease: LeaseId,
-        packed: Packed,
-    },
-    /// So many items of an own stream that runs elsewhere are in line here.
-    Credit {
-        lease: LeaseId,
-        items: u64,
-    },
-    /// An object that others wait for is there.
-    Sealed {
-        object: ObjectId,
-        packed: Packed,
-    },
-    /// The task that makes another node's object is to be cancelled.
-    Cancel(ObjectId),
-    Dropped {
-        object: ObjectId,
-        generation: u64,
-    },
-    /// Bytes have come that were asked for, or will not.
-    Fetched {
-        what: Fetch,
-        bytes: Result<Buffer>,
-    },
-    /// A placement group is wanted.
-    NewGroup {
-        group: PlacementGroupId,
-        known: Group,
-        detached: bool,
-    },
-    EndGroup(PlacementGroupId),
-    /// What a bundle asks for is set aside here.
-    Reserved {
-        group: PlacementGroupId,
-        attempt: u64,
-        bundle: u32,
-    },
-    /// Something is asked of another node, or of this one's hands.
-    Ask {
-        to: NodeId,
-        request: Vec<u8>,
-        told: Box<dyn FnOnce(Result<Buffer>) + Send>,
-    },
-    Leave(String),
-}
-
-/// What bytes are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Fetch {
-    Object(ObjectId),
-    /// A result of a task that ran elsewhere.
-    Result {
-        lease: LeaseId,
-        index: u32,
-    },
-}
-
-/// What bytes are for, as it stands in a request.
-impl Wire for Fetch {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Fetch::Object(object) => {
-                out.push(0);
-                object.put(out);
-            }
-            Fetch::Result { lease, index } => {
-                out.push(1);
-                (*lease, *index).put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Fetch::Object(Wire::take(from)?),
-            1 => Fetch::Result { lease: Wire::take(from)?, index: Wire::take(from)? },
-            _ => return None,
-        })
-    }
-}
-
-/// The brain's word for it.
-pub(super) fn wish(strategy: Strategy) -> Wish {
-    match strategy {
-        Strategy::Spread => Wish::Spread,
-        Strategy::Node { node, soft } => Wish::At { node, soft },
-        Strategy::Group { group, bundle } => Wish::Group { group, bundle },
-        Strategy::Default => Wish::Anywhere,
-    }
 }
 
 impl Cluster {

@@ -351,10 +351,10 @@ impl Node {
             }
         }
         let mut running = self.futures.tasks();
-        for job in self.pool.running() {
-            let any: Arc<dyn Any + Send + Sync> = job;
+        self.pool.visit_running(&mut |job| {
+            let any: Arc<dyn Any + Send + Sync> = Arc::clone(job) as _;
             running.extend(any.downcast::<Task>());
-        }
+        });
         for task in running.iter().filter(|task| of_it(task.options())) {
             self.cancel(task);
         }

@@ -2,10 +2,9 @@
 //! what it says. Nothing of the user's runs here.
 
 use super::Node;
-use super::cluster::{Away, Cluster, Fetch, Packed, Place, Post, owner_died};
+use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
 use super::pack;
-use super::placed::Placed;
 use super::survey::{self, Told};
 use super::task::Task;
 use crate::base::moment::Moment;
@@ -17,9 +16,9 @@ use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::RawRef;
 use crate::object::told;
 use crate::object::value::Value;
-use crate::proto::event::{Action, Event, Offer, Wish};
+use crate::proto::event::{Action, Event, Wish};
 use crate::proto::machine::{Machine, Welcome};
-use crate::proto::wire::{LeaseId, Load, Member, Outcome, Reader, Wire};
+use crate::proto::wire::{LeaseId, Load, Member, Reader, Wire};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -45,7 +44,7 @@ pub(super) struct Hands {
     /// What the brain has claimed, by the names that other nodes know it by.
     pub(super) claims: HashMap<ObjectId, RawRef>,
     /// Names of objects of this process that are not this node's own.
-    aliases: HashMap<usize, ObjectId>,
+    pub(super) aliases: HashMap<usize, ObjectId>,
     /// References that have just arrived, until the action that uses them is done.
     fresh: HashMap<ObjectId, RawRef>,
     /// Large values that others may fetch.
@@ -219,72 +218,6 @@ impl Hands {
     /// The answer to a request that is a question about the node's state.
     pub(super) fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
         survey::serve(&*self.node.upgrade()?, &self.claims, request)
-    }
-
-    fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {
-        let (want, labels, holds, spec, refs) = {
-            let away = self.cluster.away.lock();
-            let away = away.get(&lease.task).filter(|away| away.lease == lease)?;
-            let holds = away.task.options().held;
-            let labels = away.task.options().needs().unwrap_or_default();
-            (away.want.clone(), labels, holds, Arc::clone(&away.spec), away.refs.clone())
-        };
-        let refs = refs.iter().map(|reference| self.claim(reference)).collect();
-        Some(Offer { lease, want, wish, labels, holds, spec, refs })
-    }
-
-    /// Claims an object for the brain. The name that other nodes know it by.
-    fn claim(&mut self, reference: &RawRef) -> ObjectId {
-        let direct = reference.peek::<Placed>().and_then(Placed::direct);
-        let reference = direct.as_ref().unwrap_or(reference);
-        let id = reference.id();
-        let own = id.node == self.cluster.me;
-        let object = if own || self.cluster.held(id).is_some_and(|held| held.is(reference)) {
-            id
-        } else {
-            // Of another node in this process, or of none: it goes by a name of this one.
-            let (me, sequence) = (self.cluster.me, crate::base::id::next_sequence());
-            let new = ObjectId { node: me, index: 0, sequence };
-            *self.aliases.entry(reference.address()).or_insert(new)
-        };
-        self.claims.entry(object).or_insert_with(|| reference.clone());
-        object
-    }
-
-    /// What the brain is told of a value; `keep` gets a large one.
-    fn told(&mut self, packed: Packed, keep: impl FnOnce(&mut Hands, Arc<Sealed>)) -> Outcome {
-        let refs = |hands: &mut Hands, sealed: &Sealed| {
-            sealed.refs().to_vec().iter().map(|reference| hands.claim(reference)).collect()
-        };
-        match packed {
-            Packed::Inline(sealed) => {
-                let inner = refs(self, &sealed);
-                Outcome::Inline(Arc::from(sealed.bytes()), inner)
-            }
-            Packed::Failed(sealed) => {
-                let inner = refs(self, &sealed);
-                Outcome::Failed(Arc::from(sealed.bytes()), inner)
-            }
-            Packed::Large(sealed) => {
-                let inner = refs(self, &sealed);
-                let len = sealed.len() as u64;
-                keep(self, sealed);
-                Outcome::Large(len, self.cluster.me, inner)
-            }
-        }
-    }
-
-    fn results(&mut self, lease: LeaseId, results: Vec<Packed>) -> Vec<Outcome> {
-        let mut parked: Vec<Option<Arc<Sealed>>> = vec![None; results.len()];
-        let told = results
-            .into_iter()
-            .enumerate()
-            .map(|(at, packed)| self.told(packed, |_, sealed| parked[at] = Some(sealed)));
-        let told = told.collect();
-        if parked.iter().any(Option::is_some) {
-            self.parked.insert(lease, parked);
-        }
-        told
     }
 
     /// Does what the brain wants done.

@@ -53,6 +53,7 @@ mod mailbox;
 pub(crate) mod keys;
 pub(crate) mod claim;
 mod question;
+mod post;
 pub(crate) mod cluster;
 mod groups;
 mod plan;
@@ -76,7 +77,10 @@ pub(crate) mod scrape;
 #[cfg(feature = "cluster")]
 pub(crate) mod courier;
 mod hands;
+mod claims;
 mod outcomes;
+#[cfg(feature = "cluster")]
+pub(crate) mod keyring;
 #[cfg(feature = "cluster")]
 pub(crate) mod road;
 pub(crate) mod settings;

@@ -4,13 +4,14 @@
 
 use super::berth::{At, Berth, Waits};
 use super::claim::Claim;
-use super::cluster::{Cluster, Foreign, Place, Post, wish};
+use super::cluster::{Cluster, Foreign, Place, Post};
 use super::far;
 use super::forward::{answer, forward, handle, handle_in};
 use super::mailbox::{acting, caller};
 use super::order::{Order, WORD};
 use super::pack::To;
 use super::plan::Plan;
+use super::post::wish;
 use super::question::{Name, name_of};
 use super::task::{Mailbox, Task};
 use super::{Node, slots, submit};

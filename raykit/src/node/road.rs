@@ -4,16 +4,15 @@ use super::Node;
 use super::cluster::{Cluster, Fetch, Post};
 use super::courier;
 use super::hands::{Hands, Road as Way};
-use super::keys::{KeyOrder, KeyRow, Keys, Reply};
+use super::keyring;
+use super::keys::{KeyOrder, Keys, Reply};
 use super::settings::{Part, Settings};
 use super::survey::{ANSWER_BYTES_MAX, Told as Tell};
 use crate::base::limits::net::BULK_BYTES_MAX;
 use crate::base::limits::{JOIN_WAIT_MS, QUESTIONS_MAX, REGISTRY_BYTES_MAX};
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, rng::Rng};
-use crate::net::{
-    Authority, Bulk, Driver, Happening, Identity, Net, Road, Role, Token, TokenId, TokenInfo, join,
-};
+use crate::net::{Authority, Bulk, Driver, Happening, Identity, Net, Road, Role, Token, join};
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::proto::event::Event;
@@ -25,7 +24,7 @@ use crate::task::registry;
 use parking_lot::Mutex;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What a node says of itself when it asks to be let in.
 struct Asks {
@@ -456,69 +455,8 @@ impl super::cluster::OnRoad for OnRoad {
 
     fn keys(&self, order: &KeyOrder) -> Result<Keys> {
         let road = self.road.lock();
-        let done = road.as_ref().and_then(|net| net.with_authority(|own| keys(own, order)));
+        let done =
+            road.as_ref().and_then(|net| net.with_authority(|own| keyring::keys(own, order)));
         done.ok_or_else(|| Error::new(ErrorKind::Refused, "only the head sees to tokens"))?
     }
-}
-
-/// Does something with the tokens of a cluster.
-fn keys(authority: &mut Authority, order: &KeyOrder) -> Result<Keys> {
-    let read = |id: &str| {
-        let wrong = || Error::new(ErrorKind::Config, format!("`{id}` is not the id of a token"));
-        TokenId::parse(id).ok_or_else(wrong)
-    };
-    let made = |token: Token| {
-        let token = Some((token.id().to_string(), token.reveal()));
-        Keys { token, rows: Vec::new() }
-    };
-    match order {
-        KeyOrder::Issue { role, ttl_s, uses } => {
-            let known = Role::parse(role).filter(|role| *role != Role::Readonly);
-            let unknown = || Error::new(ErrorKind::Config, format!("there is no role `{role}`"));
-            let ttl = ttl_s.map(Duration::from_secs);
-            authority.issue(known.ok_or_else(unknown)?, ttl, *uses).map(made)
-        }
-        KeyOrder::List => {
-            let seconds = |at: SystemTime| {
-                at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-            };
-            let row = |info: TokenInfo| KeyRow {
-                id: info.id.to_string(),
-                role: info.role.to_string(),
-                expires: info.expires.map(seconds),
-                uses: info.uses,
-                uses_max: info.uses_max,
-                revoked: info.revoked,
-            };
-            let rows = authority.tokens().into_iter().map(row).collect();
-            Ok(Keys { token: None, rows })
-        }
-        KeyOrder::Revoke(id) => {
-            authority.revoke(read(id)?)?;
-            Ok(Keys::default())
-        }
-        KeyOrder::Rotate { id, ttl_s } => {
-            authority.rotate(read(id)?, ttl_s.map(Duration::from_secs)).map(made)
-        }
-    }
-}
-
-/// The token in a file, as text.
-pub(crate) fn read_token(path: &std::path::Path) -> Result<String> {
-    Token::read(path).map(|token| token.reveal())
-}
-
-/// Writes a token where only the user can read it, in the place of an earlier one.
-pub(crate) fn write_token(path: &std::path::Path, token: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(folder)?;
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    Token::parse(token)?.write(path)
 }

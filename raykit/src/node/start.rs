@@ -32,28 +32,7 @@ impl Node {
             None => NodeId(NEXT.fetch_add(1, Ordering::Relaxed)),
         };
         let node = Arc::new_cyclic(|this: &Weak<Node>| {
-            let this = Weak::clone(this);
-            let of_threads = Weak::clone(&this);
-            let on_start = move || {
-                if let Some(node) = of_threads.upgrade() {
-                    current::enter(node);
-                }
-            };
-            let on_idle = move || {
-                if let Some(node) = this.upgrade()
-                    && let Some(cluster) = node.cluster.get()
-                {
-                    cluster.is_idle();
-                }
-            };
-            let pool = PoolConfig {
-                resources: resources.clone(),
-                threads: config.num_cpus,
-                threads_max: config.threads_max,
-                name: format!("raykit-{id}"),
-                on_start: Box::new(on_start),
-                on_idle: Box::new(on_idle),
-            };
+            let pool = pool_of(this, id, &config, &resources);
             Node {
                 id,
                 pool: Pool::new(pool),
@@ -132,6 +111,31 @@ impl Node {
             stuck.join(", ")
         );
         Err(Error::new(ErrorKind::ShutDown, text))
+    }
+}
+
+/// How the pool of a node is made.
+fn pool_of(node: &Weak<Node>, id: NodeId, config: &Settings, total: &Resources) -> PoolConfig {
+    let (of_threads, this) = (Weak::clone(node), Weak::clone(node));
+    let on_start = move || {
+        if let Some(node) = of_threads.upgrade() {
+            current::enter(node);
+        }
+    };
+    let on_idle = move || {
+        if let Some(node) = this.upgrade()
+            && let Some(cluster) = node.cluster.get()
+        {
+            cluster.is_idle();
+        }
+    };
+    PoolConfig {
+        resources: total.clone(),
+        threads: config.num_cpus,
+        threads_max: config.threads_max,
+        name: format!("raykit-{id}"),
+        on_start: Box::new(on_start),
+        on_idle: Box::new(on_idle),
     }
 }
 

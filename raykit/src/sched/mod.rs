@@ -243,11 +243,6 @@ impl Pool {
         refused
     }
 
-    /// What runs on its threads now.
-    pub(crate) fn running(&self) -> Vec<Arc<dyn Job>> {
-        self.shared.seats().iter().flat_map(|seat| seat.running()).collect()
-    }
-
     /// Queues a job of one CPU that has had its turn, behind all others of its lane.
     pub(crate) fn push_behind(&self, job: Arc<dyn Job>) {
         self.shared.lanes.push(job);

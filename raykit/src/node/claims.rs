@@ -1,0 +1,83 @@
+//! What the brain is told of tasks and values, and the claims to objects that it gets with them.
+
+use super::hands::Hands;
+use super::placed::Placed;
+use super::post::Packed;
+use crate::base::ObjectId;
+use crate::object::codec::Sealed;
+use crate::object::raw::RawRef;
+use crate::proto::event::{Offer, Wish};
+use crate::proto::wire::{LeaseId, Outcome};
+use std::sync::Arc;
+
+impl Hands {
+    pub(super) fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {
+        let (want, labels, holds, spec, refs) = {
+            let away = self.cluster.away.lock();
+            let away = away.get(&lease.task).filter(|away| away.lease == lease)?;
+            let holds = away.task.options().held;
+            let labels = away.task.options().needs().unwrap_or_default();
+            (away.want.clone(), labels, holds, Arc::clone(&away.spec), away.refs.clone())
+        };
+        let refs = refs.iter().map(|reference| self.claim(reference)).collect();
+        Some(Offer { lease, want, wish, labels, holds, spec, refs })
+    }
+
+    /// Claims an object for the brain. The name that other nodes know it by.
+    fn claim(&mut self, reference: &RawRef) -> ObjectId {
+        let direct = reference.peek::<Placed>().and_then(Placed::direct);
+        let reference = direct.as_ref().unwrap_or(reference);
+        let id = reference.id();
+        let own = id.node == self.cluster.me;
+        let object = if own || self.cluster.held(id).is_some_and(|held| held.is(reference)) {
+            id
+        } else {
+            // Of another node in this process, or of none: it goes by a name of this one.
+            let (me, sequence) = (self.cluster.me, crate::base::id::next_sequence());
+            let new = ObjectId { node: me, index: 0, sequence };
+            *self.aliases.entry(reference.address()).or_insert(new)
+        };
+        self.claims.entry(object).or_insert_with(|| reference.clone());
+        object
+    }
+
+    /// What the brain is told of a value; `keep` gets a large one.
+    pub(super) fn told(
+        &mut self,
+        packed: Packed,
+        keep: impl FnOnce(&mut Hands, Arc<Sealed>),
+    ) -> Outcome {
+        let refs = |hands: &mut Hands, sealed: &Sealed| {
+            sealed.refs().to_vec().iter().map(|reference| hands.claim(reference)).collect()
+        };
+        match packed {
+            Packed::Inline(sealed) => {
+                let inner = refs(self, &sealed);
+                Outcome::Inline(Arc::from(sealed.bytes()), inner)
+            }
+            Packed::Failed(sealed) => {
+                let inner = refs(self, &sealed);
+                Outcome::Failed(Arc::from(sealed.bytes()), inner)
+            }
+            Packed::Large(sealed) => {
+                let inner = refs(self, &sealed);
+                let len = sealed.len() as u64;
+                keep(self, sealed);
+                Outcome::Large(len, self.cluster.me, inner)
+            }
+        }
+    }
+
+    pub(super) fn results(&mut self, lease: LeaseId, results: Vec<Packed>) -> Vec<Outcome> {
+        let mut parked: Vec<Option<Arc<Sealed>>> = vec![None; results.len()];
+        let told = results
+            .into_iter()
+            .enumerate()
+            .map(|(at, packed)| self.told(packed, |_, sealed| parked[at] = Some(sealed)));
+        let told = told.collect();
+        if parked.iter().any(Option::is_some) {
+            self.parked.insert(lease, parked);
+        }
+        told
+    }
+}
