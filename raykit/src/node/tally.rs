@@ -240,14 +240,15 @@ mod tests {
         let tally = Tally::default();
         let other = Tally::default();
         std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for function in functions.iter().copied() {
-                        (0..10).for_each(|n| tally.count(function, n % 5 != 0));
-                        other.count(function, true);
-                    }
-                });
-            }
+            let counts = || {
+                for function in functions.iter().copied() {
+                    (0..10).for_each(|n| tally.count(function, n % 5 != 0));
+                    other.count(function, true);
+                }
+            };
+            let threads = [(); 4].map(|()| scope.spawn(counts));
+            // Joined one by one: a scope alone does not wait until what is a thread's own is gone.
+            threads.map(|thread| thread.join().expect("it counts"));
         });
         assert!(!functions.is_empty());
         for (node, each) in [
