@@ -1,7 +1,10 @@
 //! A key-value store that is an actor, under load: `&self` reads side by side, `&mut self` alone.
+//! In a cluster all drivers find the same one by its name, and what they have written outlives them.
 //!
 //! ```text
 //! cargo run --release -p raykit-examples --example key_value_store -- 8 50_000
+//! cargo run --release -p raykit-examples --example key_value_store -- worker --head   # and
+//! RAYKIT_ADDRESS=127.0.0.1:7000 cargo run --release -p raykit-examples --example key_value_store
 //! ```
 #![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
 
@@ -36,19 +39,21 @@ impl Store {
         *value
     }
 
-    pub fn total(&self) -> u64 {
-        self.values.values().sum()
+    /// How many keys begin with this, and the sum of their values.
+    pub fn total(&self, prefix: &str) -> (usize, u64) {
+        let found = self.values.iter().filter(|(key, _)| key.starts_with(prefix));
+        found.fold((0, 0), |(keys, sum), (_, value)| (keys + 1, sum + value))
     }
 }
 
 /// Every fourth operation is a write. Returns what was added.
 #[remote]
-fn client(store: StoreHandle, client: u64, operations: u64) -> raykit::Result<u64> {
+fn client(store: StoreHandle, prefix: &str, client: u64, operations: u64) -> raykit::Result<u64> {
     let (mut added, mut number) = (0, 0);
     while number < operations {
         let (mut reads, mut writes) = (Vec::new(), Vec::new());
         for at in number..operations.min(number + AT_ONCE) {
-            let key = format!("key {}", (at * 7 + client) % KEYS);
+            let key = format!("{prefix}key {}", (at * 7 + client) % KEYS);
             match at % 4 {
                 0 => writes.push(store.add(key, at)),
                 _ => reads.push(store.get(key)),
@@ -61,20 +66,26 @@ fn client(store: StoreHandle, client: u64, operations: u64) -> raykit::Result<u6
     Ok(added)
 }
 
+#[raykit::main]
 fn main() -> raykit::Result<()> {
     let [clients, operations] = arguments(USAGE);
     let (clients, operations) = (number(clients, 8, USAGE), number(operations, 50_000, USAGE));
     let _ray = raykit::init()?;
-    let store = Store::remote();
+    let store = Store::options().name("key-value store").detached().get_if_exists().remote();
+    let (keys, _) = store.total("").get()?;
+    println!("{keys} keys of earlier drivers are in the store");
+    // No two drivers of a cluster have one id: the keys that begin with it are this one's own.
+    let prefix = raykit::context().node_id().map_or_else(String::new, |node| format!("{node} "));
 
     let begun = Instant::now();
-    let all = client::map((0..clients).map(|at| (store.clone(), at, operations)));
-    let added: u64 = raykit::get(&all)?.iter().sum();
+    let each = |at| (store.clone(), prefix.as_str(), at, operations);
+    let added: u64 = raykit::get(&client::map((0..clients).map(each)))?.iter().sum();
     let seconds = begun.elapsed().as_secs_f64();
 
-    assert_eq!(store.total().get()?, added, "no write is lost");
+    let (keys, sum) = store.total(&prefix).get()?;
+    assert_eq!(sum, added, "no write is lost, and none is done twice");
     let count = clients * operations;
-    println!("{count} operations of {clients} clients, a quarter of them writes: all there");
+    println!("{count} operations of {clients} clients, a quarter of them writes to {keys} keys");
     println!("{:.0} ms: {:.0} operations/s", seconds * 1e3, count as f64 / seconds);
     Ok(())
 }
