@@ -112,6 +112,20 @@ fn command(name: &str, hosts: Option<&Pair>, side: Side, folder: &Folder) -> Com
     command
 }
 
+/// Starts a head. What it says further, where it listens, and its second line.
+fn start_head(command: &mut Command) -> (Process, BufReader<ChildStdout>, String, String) {
+    let mut head = Process::start(command);
+    let mut says = BufReader::new(head.0.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        says.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    };
+    let (first, second) = (line(), line());
+    let address = first.rsplit_once(" listens at ").expect(&first).1.to_owned();
+    (head, says, address, second)
+}
+
 impl<'a> Cluster<'a> {
     /// The head is on side A, the worker on side B. Without CPUs the head has the worker do
     /// everything.
@@ -120,15 +134,7 @@ impl<'a> Cluster<'a> {
         let ip = if hosts.is_some() { Pair::address(Side::A) } else { "127.0.0.1" };
         let mut head = command(name, hosts, Side::A, &folder);
         head.args(["worker", "--head", "--num-cpus", head_cpus, "--listen", &format!("{ip}:0")]);
-        let mut head = Process::start(&mut head);
-        let mut says = BufReader::new(head.0.stdout.take().unwrap());
-        let mut line = || {
-            let mut line = String::new();
-            says.read_line(&mut line).unwrap();
-            line.trim_end().to_owned()
-        };
-        let (first, second) = (line(), line());
-        let address = first.rsplit_once(" listens at ").expect(&first).1.to_owned();
+        let (head, says, address, second) = start_head(&mut head);
         let token = second.split_once("RAYKIT_TOKEN=");
         let token = token.map(|(_, rest)| rest.split(' ').next().unwrap().to_owned());
         assert_eq!(token.is_some(), hosts.is_some(), "{second}");
@@ -213,6 +219,33 @@ fn word_count_on_two_hosts() {
 fn key_value_store_on_two_hosts() {
     if let Some(pair) = Pair::new() {
         key_value_store(Some(&pair));
+    }
+}
+
+/// A token that `cluster_keys` made opens one head after the other, and no head without the keys.
+#[test]
+fn keys_outlive_a_head() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    let keys = folder.0.join("keys");
+    let token = Process::start(Command::new(program("cluster_keys")).arg(&keys)).output();
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../raykit/docs");
+    for kept in [true, true, false] {
+        let mut head = command("word_count", None, Side::A, &folder);
+        head.args(["worker", "--head", "--listen", "127.0.0.1:0"]);
+        if kept {
+            head.arg("--keep").arg(&keys);
+        }
+        let (mut head, says, address, _) = start_head(&mut head);
+        let mut driver = command("word_count", None, Side::B, &other);
+        driver.arg(docs).env("RAYKIT_ADDRESS", address).env("RAYKIT_TOKEN", token.trim_end());
+        if kept {
+            assert!(Process::start(&mut driver).output().contains(" words, "));
+        } else {
+            let refused = driver.output().unwrap();
+            assert!(!refused.status.success(), "{refused:?}");
+        }
+        head.0.stdout = Some(says.into_inner());
+        head.dismiss();
     }
 }
 

@@ -187,6 +187,9 @@ pub mod _docs {
     pub mod state {
         #![doc = include_str!("../docs/state.md")]
     }
+    pub mod deploy {
+        #![doc = include_str!("../docs/deploy.md")]
+    }
     pub mod wire {
         #![doc = include_str!("../docs/wire.md")]
     }
