@@ -27,6 +27,10 @@ impl Peers {
                 self.send(cx, from, &Frame::Roster { version: self.version, members });
             }
             Frame::Leave { why } => self.declare_dead(cx, from, &why),
+            // The answer to a question that was asked in doubt.
+            Frame::Probe { back: true, .. } => {
+                self.pulses.get_mut(&from).into_iter().for_each(Pulse::is_sure);
+            }
             Frame::Heard { node } => {
                 if let Some(pulse) = self.pulses.get_mut(&node) {
                     (pulse.heard, pulse.doubted) = (cx.now, None);
@@ -137,5 +141,89 @@ impl Peers {
         if !loads.is_empty() {
             self.broadcast(cx, &Frame::Loads { loads });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::{Action, Event};
+    use super::super::machine::{Machine, Welcome};
+    use super::*;
+    use crate::base::limits::BEAT_MS;
+    use crate::base::moment::Moment;
+
+    const HEAD: NodeId = NodeId(1);
+    const NODE: NodeId = NodeId(2);
+
+    fn member(node: NodeId) -> Member {
+        Member {
+            node,
+            name: String::new(),
+            addresses: Vec::new(),
+            host: 0,
+            driver: false,
+            total: Default::default(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// What the brain of `from` sends to `to`, and whether it says that `to` is gone.
+    fn said(from: &mut Machine, to: NodeId) -> (Vec<Vec<u8>>, bool) {
+        let (mut packets, mut gone) = (Vec::new(), false);
+        while let Some(action) = from.action() {
+            match action {
+                Action::Send(node, packet) if node == to => packets.push(packet),
+                Action::Gone { node, .. } if node == to => gone = true,
+                _ => {}
+            }
+        }
+        (packets, gone)
+    }
+
+    fn hears(brain: &mut Machine, now: Moment, from: NodeId, packets: Vec<Vec<u8>>) {
+        packets.into_iter().for_each(|one| brain.handle(now, Event::Arrived(from, one)));
+    }
+
+    /// A head and a node that have greeted each other, and a beat of the node that is under way.
+    fn linked(now: Moment) -> (Machine, Machine, Vec<Vec<u8>>) {
+        let founded =
+            Welcome { head: HEAD, version: 1, members: vec![member(HEAD)], gone: Vec::new() };
+        let mut head = Machine::new(HEAD, founded, now);
+        let welcome = head.admit(now, member(NODE));
+        let mut node = Machine::new(NODE, welcome, now);
+        head.handle(now, Event::Up(NODE));
+        node.handle(now, Event::Up(HEAD));
+        for _ in 0..4 {
+            hears(&mut head, now, NODE, said(&mut node, HEAD).0);
+            hears(&mut node, now, HEAD, said(&mut head, NODE).0);
+        }
+        node.overdue(now + ms(BEAT_MS));
+        let beat = said(&mut node, HEAD).0;
+        assert!(!beat.is_empty());
+        (head, node, beat)
+    }
+
+    /// N19: what a process had sent before it was killed may come after the sign of its death, and
+    /// is no sign of life.
+    #[test]
+    fn what_was_under_way_is_no_sign_of_life() {
+        let now = Moment(0) + ms(1_000);
+        let (mut head, _, beat) = linked(now);
+        head.handle(now, Event::Doubt(NODE));
+        hears(&mut head, now, NODE, beat);
+        head.overdue(now + ms(DOUBT_MS));
+        assert!(said(&mut head, NODE).1, "it is dead");
+    }
+
+    #[test]
+    fn who_answers_when_asked_is_alive() {
+        let now = Moment(0) + ms(1_000);
+        let (mut head, mut node, _) = linked(now);
+        head.handle(now, Event::Doubt(NODE));
+        let asked = said(&mut head, NODE).0;
+        hears(&mut node, now, HEAD, asked);
+        hears(&mut head, now, NODE, said(&mut node, HEAD).0);
+        head.overdue(now + ms(DOUBT_MS));
+        assert!(!said(&mut head, NODE).1, "it lives");
     }
 }

@@ -196,6 +196,8 @@ impl Peers {
 
     pub(super) fn up(&mut self, cx: &mut Context, node: NodeId) {
         cx.timers.clear(Timer::Redial(node));
+        // Nobody makes a new link after its death.
+        self.pulses.get_mut(&node).into_iter().for_each(Pulse::is_sure);
         let peer = self.peer(node);
         let hello = peer.line.up();
         cx.actions.push_back(Action::Send(node, hello));

@@ -1,6 +1,8 @@
 //! `Pulse`: when the head has last heard of a node.
 
+use crate::base::limits::DOUBT_MS;
 use crate::base::moment::Moment;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -17,8 +19,15 @@ impl Pulse {
         Pulse { heard, doubted: None, sought: true }
     }
 
-    /// It has said something.
+    /// It has said something. In doubt that is no proof, only a reason to wait: what a process had
+    /// sent before its death may come after the news of it.
     pub(super) fn beats(&mut self, now: Moment) {
-        *self = Pulse { heard: now, doubted: None, sought: false };
+        let doubted = self.doubted.map(|_| now + Duration::from_millis(DOUBT_MS));
+        *self = Pulse { heard: now, doubted, sought: false };
+    }
+
+    /// It is there.
+    pub(super) fn is_sure(&mut self) {
+        self.doubted = None;
     }
 }
