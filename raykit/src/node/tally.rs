@@ -248,7 +248,7 @@ mod tests {
             };
             let threads = [(); 4].map(|()| scope.spawn(counts));
             // Joined one by one: a scope alone does not wait until what is a thread's own is gone.
-            threads.map(|thread| thread.join().expect("it counts"));
+            threads.into_iter().for_each(|thread| thread.join().expect("it counts"));
         });
         assert!(!functions.is_empty());
         for (node, each) in [
