@@ -338,6 +338,17 @@ fn an_actor_outlives_its_processes() {
 }
 
 /// N8: a process that is stopped for a while is no dead one.
+/// One that holds nothing is charged a CPU while it works: a node without any cannot have it.
+#[test]
+fn an_actor_waits_for_a_node_with_a_cpu() {
+    let head = head(0);
+    let _here = head.node.enter();
+    let counter = Counter::options().remote();
+    let added = counter.add(3);
+    let worker = head.worker();
+    assert_eq!(added.get().unwrap(), (3, worker.child.id()));
+}
+
 #[test]
 fn a_stopped_process_goes_on() {
     let head = head(1);

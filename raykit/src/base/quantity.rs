@@ -136,6 +136,19 @@ impl Resources {
 
     /// How the names end of CPUs that are reserved for a placement group.
     pub(crate) const CPU_OF_BUNDLE: &str = "/num_cpus";
+    pub(crate) const GPU_OF_BUNDLE: &str = "/num_gpus";
+
+    /// Whether CPUs are among it, a node's own or those of a bundle.
+    pub(crate) fn has_cpu(&self) -> bool {
+        self.cpu > Amount::ZERO
+            || self.named.iter().any(|(name, _)| name.ends_with(Resources::CPU_OF_BUNDLE))
+    }
+
+    /// Whether GPUs are among it, a node's own or those of a bundle.
+    pub(crate) fn has_gpus(&self) -> bool {
+        self.gpu > Amount::ZERO
+            || self.named.iter().any(|(name, _)| name.ends_with(Resources::GPU_OF_BUNDLE))
+    }
 
     /// The same, of what is reserved for a placement group: of that bundle, or of any that lies on
     /// the same node. A node to which a bundle is given has these besides its own.
@@ -148,7 +161,7 @@ impl Resources {
             }
         };
         put(&Resources::CPU_OF_BUNDLE[1..], self.cpu);
-        put("num_gpus", self.gpu);
+        put(&Resources::GPU_OF_BUNDLE[1..], self.gpu);
         put("memory", Amount(self.memory));
         self.named.iter().for_each(|(name, amount)| put(name, *amount));
         Resources { named, ..Resources::NOTHING }

@@ -8,7 +8,7 @@ use super::slots;
 use super::task::Task;
 use crate::base::id::next_sequence;
 use crate::base::limits::{BUNDLES_MAX, ENDED_GROUPS_KEPT, INFEASIBLE_MS};
-use crate::base::quantity::Resources;
+use crate::base::quantity::{Amount, Resources};
 use crate::base::quiet::quietly;
 use crate::base::{PlacementGroupId, PlacementStrategy};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -75,7 +75,9 @@ impl Job for Request {
 
     fn take_grant(&self) -> bool {
         if let Some(node) = self.node.upgrade() {
-            node.set_aside(self);
+            // None is left behind, whatever becomes of it.
+            let gpus = node.pool.budget().gpus_of(std::ptr::from_ref(self).cast());
+            node.set_aside(self, gpus);
         }
         true
     }
@@ -239,18 +241,24 @@ impl Node {
     }
 
     /// What was asked for is free, and taken.
-    fn set_aside(self: &Arc<Node>, request: &Request) {
+    fn set_aside(self: &Arc<Node>, request: &Request, gpus: Vec<(u16, Amount)>) {
+        let want = Resources { gpus, ..request.want.clone() };
         let there = {
             let mut table = self.groups.state.lock();
             let bundle = table.bundles.get_mut(&(request.group, request.bundle));
             let bundle = bundle.filter(|bundle| {
                 bundle.attempt == request.attempt && matches!(bundle.stage, Stage::Asked(_))
             });
-            bundle.map(|bundle| bundle.stage = Stage::SetAside).is_some()
+            bundle
+                .map(|bundle| {
+                    bundle.stage = Stage::SetAside;
+                    bundle.want.gpus.clone_from(&want.gpus);
+                })
+                .is_some()
         };
         let Request { group, attempt, bundle, .. } = *request;
         match self.cluster.get() {
-            _ if !there => self.pool.give(&request.want),
+            _ if !there => self.pool.give(&want),
             Some(cluster) => cluster.post(Post::Reserved { group, attempt, bundle }),
             None => self.reserved_alone(group),
         }
@@ -294,7 +302,8 @@ impl Node {
     pub(super) fn group_lies(self: &Arc<Node>, group: PlacementGroupId, known: Group) {
         let whole = known.homes.iter().all(Option::is_some);
         let alone = self.cluster.get().is_none();
-        let (mut own, ready) = (Resources::NOTHING, self.groups.ready(self, group).0);
+        let (mut own, mut gpus) = (Resources::NOTHING, Vec::new());
+        let ready = self.groups.ready(self, group).0;
         {
             let mut table = self.groups.state.lock();
             for ((home, want), at) in known.homes.iter().zip(&known.wants).zip(0_u32..) {
@@ -302,7 +311,11 @@ impl Node {
                 let lies = match bundle {
                     Some(bundle) if *home == Some(self.id) => {
                         let before = std::mem::replace(&mut bundle.stage, Stage::Lies);
-                        alone || matches!(before, Stage::SetAside)
+                        let new = matches!(before, Stage::SetAside);
+                        if new {
+                            gpus.extend(bundle.want.gpus.iter().copied());
+                        }
+                        alone || new
                     }
                     _ => false,
                 };
@@ -315,7 +328,7 @@ impl Node {
             }
         }
         if own != Resources::NOTHING {
-            self.pool.set_aside(&own);
+            self.pool.set_aside(group, &own, &gpus);
         }
         if whole {
             ready.seal(Ok(Payload::new(Value::new(()))));
@@ -401,7 +414,10 @@ impl Node {
 
 fn sum(wants: &[Resources]) -> Resources {
     let mut sum = Resources::NOTHING;
-    wants.iter().for_each(|want| sum.add(want));
+    for want in wants {
+        sum.add(want);
+        sum.gpus.extend(want.gpus.iter().copied());
+    }
     sum
 }
 

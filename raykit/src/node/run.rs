@@ -7,7 +7,7 @@ use super::{Node, current};
 use crate::actor::state::State as ActorState;
 use crate::base::ActorId;
 use crate::base::limits::{ATTEMPTS_MAX, RETRY_PAUSE_MS, RETRY_PAUSE_MS_MAX};
-use crate::base::quantity::{Amount, Resources};
+use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::object::error::{Error, ErrorKind};
@@ -87,7 +87,7 @@ impl Node {
         }
         // The request was granted; whatever becomes of the task, it is given back.
         let Ok(mut held) = task.options().request() else { return task.abandon() };
-        if held.gpu > Amount::ZERO {
+        if held.has_gpus() {
             held.gpus = self.pool.budget().gpus_of(Arc::as_ptr(&task).cast());
             self.books.gpus.granted(&task, &held);
         }

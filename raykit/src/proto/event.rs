@@ -5,8 +5,8 @@
 //! before.
 
 use super::wire::{Bytes, Group, LeaseId, Load, Member, Outcome};
-use crate::base::labels::Need;
-use crate::base::quantity::Resources;
+use crate::base::labels::{Need, meet};
+use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId, PlacementGroupId};
 use std::sync::Arc;
 
@@ -24,6 +24,17 @@ pub(crate) struct Offer {
     pub(crate) spec: Bytes,
     /// The references in that.
     pub(crate) refs: Vec<ObjectId>,
+}
+
+impl Offer {
+    /// Whether a node like that could ever run it. What makes an actor that holds no CPU is charged
+    /// one while it runs, and so are the methods of the actor.
+    pub(crate) fn could_run_on(&self, total: &Resources, labels: &[(String, String)]) -> bool {
+        let charged = self.holds && !self.want.has_cpu();
+        self.want.lacking(total).is_none()
+            && (!charged || total.cpu >= Amount::ONE)
+            && meet(labels, &self.labels)
+    }
 }
 
 /// Where a task should run.

@@ -8,7 +8,6 @@
 
 use super::event::Wish;
 use crate::base::NodeId;
-use crate::base::labels::{Need, meet};
 use crate::base::quantity::{Amount, Resources};
 
 /// A node that one may choose.
@@ -31,11 +30,6 @@ pub(super) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Whether it could ever run that.
-    pub(super) fn could(&self, want: &Resources, labels: &[Need]) -> bool {
-        want.lacking(self.total).is_none() && meet(self.labels, labels)
-    }
-
     /// Whether it has room for that now. What is scarce is not promised twice; of CPUs a node may
     /// have some more tasks than it can run at once.
     pub(super) fn has_room(&self, want: &Resources) -> bool {
@@ -70,16 +64,15 @@ impl Seat<'_> {
     }
 }
 
-/// The node for a task, of those with such labels; `None` if it has to wait. `turn` differs from
+/// The node for a task, of those that could run it; `None` if it has to wait. `turn` differs from
 /// call to call.
 pub(super) fn choose<'a>(
     want: &Resources,
-    labels: &[Need],
     wish: Wish,
     turn: u64,
     seats: impl Iterator<Item = Seat<'a>>,
 ) -> Option<NodeId> {
-    let mut seats: Vec<Seat<'a>> = seats.filter(|seat| seat.could(want, labels)).collect();
+    let mut seats: Vec<Seat<'a>> = seats.collect();
     let spread = match wish {
         Wish::At { node, soft } => {
             let there = seats.iter().find(|seat| seat.node == node);
@@ -142,11 +135,7 @@ mod tests {
                 ahead: 5,
                 blocked: false,
             });
-            assert_eq!(
-                choose(&cpus(1), &[], wish, 0, seats).map(|node| node.0),
-                wanted,
-                "{wish:?}"
-            );
+            assert_eq!(choose(&cpus(1), wish, 0, seats).map(|node| node.0), wanted, "{wish:?}");
         }
     }
 
@@ -175,7 +164,7 @@ mod tests {
                 ahead: 9,
                 blocked: false,
             };
-            assert_eq!(choose(want, &[], Wish::Anywhere, 0, [seat].into_iter()).is_some(), *fits);
+            assert_eq!(choose(want, Wish::Anywhere, 0, [seat].into_iter()).is_some(), *fits);
         }
     }
 }

@@ -6,7 +6,6 @@ use super::place::{self, Seat};
 use super::room::Room;
 use super::wire::Member;
 use super::work::Work;
-use crate::base::labels::meet;
 use crate::base::limits::LINE_BYTES_MAX;
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, PlacementGroupId};
@@ -37,30 +36,31 @@ impl Work {
 
     /// Where a task should go now.
     pub(super) fn choose(&self, peers: &Peers, offer: &Offer) -> Option<NodeId> {
-        let Offer { want, wish, labels, .. } = offer;
-        match *wish {
+        let want = &offer.want;
+        match offer.wish {
             // Most often asked for: one node, which is there.
             Wish::At { node, soft } => {
-                let seat = self.seat(peers, node).filter(|seat| seat.could(want, labels));
-                if let Some(seat) = seat {
+                let could = |seat: &Seat<'_>| offer.could_run_on(seat.total, seat.labels);
+                if let Some(seat) = self.seat(peers, node).filter(could) {
                     return seat.has_room(want).then_some(node);
                 }
                 if !soft {
                     return None;
                 }
             }
-            Wish::Group { group, bundle } => return self.in_group(peers, want, group, bundle),
+            Wish::Group { group, bundle } => return self.in_group(peers, offer, group, bundle),
             Wish::Anywhere | Wish::Spread => {}
         }
         let seats = peers.members().keys().filter_map(|node| self.seat(peers, *node));
-        place::choose(want, labels, *wish, self.turn, seats)
+        let could = seats.filter(|seat| offer.could_run_on(seat.total, seat.labels));
+        place::choose(want, offer.wish, self.turn, could)
     }
 
     /// The node of a placement group where a task should run now.
     fn in_group(
         &self,
         peers: &Peers,
-        want: &Resources,
+        offer: &Offer,
         group: PlacementGroupId,
         bundle: Option<u32>,
     ) -> Option<NodeId> {
@@ -77,9 +77,10 @@ impl Work {
             let seat = self.seat(peers, *node)?;
             // Until the node has said that it has it, all of it is free.
             let free = seat.free.filter(|free| free.is_of_group(group));
-            Some(Seat { total, free, ..seat })
+            let could = offer.could_run_on(total, seat.labels);
+            could.then_some(Seat { total, free, ..seat })
         });
-        place::choose(want, &[], Wish::Spread, self.turn, seats)
+        place::choose(&offer.want, Wish::Spread, self.turn, seats)
     }
 
     /// What a node has in all and what it has free, if it takes something.
@@ -103,9 +104,7 @@ impl Work {
             Wish::At { node: only, soft: false } => node == only,
             _ => true,
         };
-        let could = |member: &Member| {
-            offer.want.lacking(&member.total).is_none() && meet(&member.labels, &offer.labels)
-        };
+        let could = |member: &Member| offer.could_run_on(&member.total, &member.labels);
         peers.members().values().any(|member| there(member.node) && could(member))
     }
 }

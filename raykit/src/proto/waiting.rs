@@ -21,6 +21,7 @@ struct Line {
     want: Resources,
     wish: Wish,
     labels: Arc<[Need]>,
+    holds: bool,
     /// Each with its place in the order of all.
     leases: VecDeque<(u64, LeaseId)>,
 }
@@ -30,7 +31,10 @@ impl Waiting {
         self.count += 1;
         let (count, lease) = (self.count, offer.lease);
         let same = |line: &&mut Line| {
-            line.want == offer.want && line.wish == offer.wish && line.labels == offer.labels
+            line.want == offer.want
+                && line.wish == offer.wish
+                && line.labels == offer.labels
+                && line.holds == offer.holds
         };
         match self.lines.iter_mut().find(same) {
             Some(line) => line.leases.push_back((count, lease)),
@@ -38,6 +42,7 @@ impl Waiting {
                 want: offer.want.clone(),
                 wish: offer.wish,
                 labels: Arc::clone(&offer.labels),
+                holds: offer.holds,
                 leases: VecDeque::from([(count, lease)]),
             }),
         }

@@ -6,10 +6,10 @@
 //! Who goes first when CPUs come free: tasks that wake from a wait, then by turns the requests and
 //! the workers' next plain task, so that neither starves the other.
 
+use super::aside::Aside;
 use super::gpus::{Gpus, Share};
 use super::job::Job;
 use super::parker::Parker;
-use crate::base::PlacementGroupId;
 use crate::base::limits::REACQUIRE_MS;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering, fence};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// How many requests that do not fit are looked at before the rest has to wait for the next time.
 const LOOK_AHEAD: usize = 64;
 
-type Jobs = Vec<Arc<dyn Job>>;
+pub(super) type Jobs = Vec<Arc<dyn Job>>;
 
 /// The resources of a node, and who waits for them.
 pub(crate) struct Budget {
@@ -27,35 +27,33 @@ pub(crate) struct Budget {
     /// Free CPU in steps. Below zero by what woken tasks borrowed.
     cpu_free: AtomicI64,
     /// Waiting requests and woken tasks; while there are any, CPUs are handed out under the lock.
-    hungry: AtomicUsize,
-    state: Mutex<State>,
+    pub(super) hungry: AtomicUsize,
+    pub(super) state: Mutex<State>,
 }
 
-struct State {
+pub(super) struct State {
     /// What is free beside CPUs.
-    rest: Resources,
-    /// What was set aside for placement groups, by the names that tasks ask for it by.
-    aside: Resources,
-    /// Groups that have ended, and what is free again when the last task has given back its part.
-    ending: Vec<(PlacementGroupId, Resources)>,
-    /// Which GPUs that is.
-    gpus: Gpus,
+    pub(super) rest: Resources,
+    /// What of it is set aside for placement groups.
+    pub(super) aside: Aside,
+    /// Which GPUs are free.
+    pub(super) gpus: Gpus,
     /// The GPUs of jobs that were granted some and have not taken note yet, by where they stand in
     /// memory.
     granted: HashMap<usize, Vec<Share>>,
     woken: VecDeque<Arc<Woken>>,
     /// The highest priority first, and of one priority the oldest.
-    requests: VecDeque<Request>,
+    pub(super) requests: VecDeque<Request>,
     /// A request waits for nothing but CPUs: they are kept for it unless it is the workers' turn.
     cpu_wanted: bool,
     /// Whose turn it is when both a request and a worker want the next CPU.
     plain_next: bool,
 }
 
-struct Request {
-    want: Resources,
+pub(super) struct Request {
+    pub(super) want: Resources,
     priority: i32,
-    job: Arc<dyn Job>,
+    pub(super) job: Arc<dyn Job>,
 }
 
 /// A task that wants its CPU back.
@@ -69,25 +67,6 @@ impl State {
     /// Whether a worker may take a CPU for its next plain task.
     fn lets_workers(&self) -> bool {
         self.woken.is_empty() && (!self.cpu_wanted || self.plain_next)
-    }
-
-    /// Gives back what was set aside for groups that have ended, as far as no task uses any of it.
-    /// The CPUs are returned.
-    fn settle_groups(&mut self) -> Amount {
-        let mut cpu = Amount::ZERO;
-        let State { rest, aside, ending, .. } = self;
-        ending.retain(|(group, real)| {
-            let all = aside.of_group(*group);
-            if all.lacking(rest).is_some() {
-                return true;
-            }
-            rest.forget_group(*group);
-            aside.forget_group(*group);
-            rest.give(&Resources { cpu: Amount::ZERO, ..real.clone() });
-            cpu.0 += real.cpu.0;
-            false
-        });
-        cpu
     }
 }
 
@@ -103,8 +82,7 @@ impl Budget {
             hungry: AtomicUsize::new(0),
             state: Mutex::new(State {
                 rest,
-                aside: Resources::NOTHING,
-                ending: Vec::new(),
+                aside: Aside::default(),
                 gpus: Gpus::new(total.gpu),
                 granted: HashMap::new(),
                 woken: VecDeque::new(),
@@ -174,66 +152,10 @@ impl Budget {
     pub(crate) fn give(&self, back: &Resources) -> Vec<Arc<dyn Job>> {
         let mut state = self.state.lock();
         state.rest.give(&Resources { cpu: Amount::ZERO, ..back.clone() });
-        state.gpus.give(&back.gpus);
-        let more = if state.ending.is_empty() { Amount::ZERO } else { state.settle_groups() };
+        state.pool_of(back).0.give(&back.gpus);
+        let more = state.settle_groups();
         drop(state);
         self.give_cpu(Amount(back.cpu.0 + more.0))
-    }
-
-    /// Tasks may ask for this, and will have to wait until it is set aside.
-    pub(crate) fn announce(&self, named: &Resources) {
-        self.state.lock().rest.add_names(named);
-    }
-
-    /// What was granted to the bundles of a placement group can be asked for by these names.
-    /// Returns the jobs that can run now.
-    #[must_use]
-    pub(crate) fn set_aside(&self, named: &Resources) -> Vec<Arc<dyn Job>> {
-        {
-            let mut state = self.state.lock();
-            state.rest.add(named);
-            state.aside.add(named);
-        }
-        self.serve()
-    }
-
-    /// A group has ended: `real` is what was set aside for it, and is free again when no task uses
-    /// any of it. Returns the jobs that can run now, and those that asked for it in vain.
-    #[must_use]
-    pub(crate) fn end_group(&self, group: PlacementGroupId, real: &Resources) -> (Jobs, Jobs) {
-        let mut refused = Vec::new();
-        let cpu = {
-            let mut state = self.state.lock();
-            state.requests.retain(|request| {
-                let vain = request.want.is_of_group(group);
-                if vain {
-                    refused.push(Arc::clone(&request.job));
-                }
-                !vain
-            });
-            self.hungry.fetch_sub(refused.len(), Ordering::SeqCst);
-            state.ending.push((group, real.clone()));
-            state.settle_groups()
-        };
-        let mut jobs = self.give_cpu(cpu);
-        jobs.extend(self.serve());
-        (jobs, refused)
-    }
-
-    /// Whether this has all that is asked for by name.
-    pub(crate) fn knows(&self, want: &Resources) -> bool {
-        want.named.is_empty() || {
-            let state = self.state.lock();
-            let ends = state.ending.iter().any(|(group, _)| want.is_of_group(*group));
-            !ends && want.is_named_in(&state.rest)
-        }
-    }
-
-    /// What there is in all, by the names of placement groups once more.
-    pub(crate) fn whole(&self) -> Resources {
-        let mut whole = self.total.clone();
-        whole.add(&self.state.lock().aside);
-        whole
     }
 
     /// Which GPUs a job was granted; asked once, by whoever then holds them.
@@ -291,7 +213,7 @@ impl Budget {
     }
 
     /// Hands out what is free.
-    fn serve(&self) -> Vec<Arc<dyn Job>> {
+    pub(super) fn serve(&self) -> Vec<Arc<dyn Job>> {
         let mut granted = Vec::new();
         let mut state = self.state.lock();
         fence(Ordering::SeqCst);
@@ -314,11 +236,12 @@ impl Budget {
             let beside = Resources { cpu: Amount::ZERO, ..want.clone() };
             let cpu_had =
                 || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
-            let lacks = beside.lacking(&open).is_some() || !state.gpus.fits(want.gpu);
+            let (pool, gpu) = state.pool_of(&want);
+            let lacks = beside.lacking(&open).is_some() || !pool.fits(gpu);
             if !lacks && cpu_had() {
                 let fits = state.rest.take(&beside) && open.take(&beside);
                 debug_assert!(fits, "it was compared a moment ago, under the same lock");
-                let gpus = state.gpus.take(want.gpu);
+                let gpus = state.pool_of(&want).0.take(gpu);
                 if let Some(request) = state.requests.remove(at) {
                     if !gpus.is_empty() {
                         let job = Arc::as_ptr(&request.job).cast::<()>();

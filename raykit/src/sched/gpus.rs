@@ -18,6 +18,13 @@ impl Gpus {
         Gpus(free)
     }
 
+    /// These, and nothing of any other one.
+    pub(super) fn of(shares: &[Share]) -> Gpus {
+        let mut gpus = Gpus(Vec::new());
+        gpus.give(shares);
+        gpus
+    }
+
     /// The GPUs of which `want` would be taken now.
     fn places(&self, want: Amount) -> Option<Vec<Share>> {
         let all = || self.0.iter().zip(0_u16..);
@@ -49,7 +56,11 @@ impl Gpus {
 
     pub(super) fn give(&mut self, back: &[Share]) {
         for (at, amount) in back {
-            self.0[usize::from(*at)].0 += amount.0;
+            let at = usize::from(*at);
+            if self.0.len() <= at {
+                self.0.resize(at + 1, Amount::ZERO);
+            }
+            self.0[at].0 += amount.0;
         }
     }
 }

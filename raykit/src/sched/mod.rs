@@ -40,8 +40,10 @@ pub(crate) mod parker;
 mod queue;
 pub(crate) mod lanes;
 pub(crate) mod sleep;
-mod gpus;
+pub(crate) mod gpus;
+mod aside;
 pub(crate) mod budget;
+mod groups;
 pub(crate) mod worker;
 mod find;
 pub(crate) mod desk;
@@ -59,6 +61,7 @@ use crate::base::quantity::Resources;
 use budget::Budget;
 use crossbeam_deque::{Steal, Worker as Deque};
 use desk::{Desk, Place, WeakDesk};
+use gpus::Share;
 use lanes::Lanes;
 use parking_lot::{Condvar, Mutex};
 use queue::Queue;
@@ -230,9 +233,9 @@ impl Pool {
         self.shared.budget.announce(named);
     }
 
-    /// What was granted to bundles can be asked for by these names.
-    pub(crate) fn set_aside(&self, named: &Resources) {
-        let jobs = self.shared.budget.set_aside(named);
+    /// What was granted to bundles of a group can be asked for by these names.
+    pub(crate) fn set_aside(&self, group: PlacementGroupId, named: &Resources, gpus: &[Share]) {
+        let jobs = self.shared.budget.set_aside(group, named, gpus);
         self.shared.run_granted(jobs);
     }
 

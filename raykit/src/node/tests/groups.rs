@@ -75,6 +75,43 @@ fn a_node_by_itself_sets_bundles_aside() {
     assert!(crate::placement_groups().unwrap().is_empty());
 }
 
+#[raykit::remote(num_gpus = 1)]
+fn takes_gpus() -> Vec<usize> {
+    let own = crate::context().gpus();
+    while !crate::context().is_cancelled() {
+        if AT_GPUS.load(Ordering::SeqCst) {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    own
+}
+
+static AT_GPUS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Each GPU is one task's, in a group and beside it.
+#[test]
+fn the_gpus_of_a_group_are_told_apart() {
+    let node = crate::Config::new().num_cpus(4).num_gpus(3.0).start().unwrap();
+    let _here = node.enter();
+    for _ in 0..3 {
+        AT_GPUS.store(false, Ordering::SeqCst);
+        let bundles = [Bundle::new().num_gpus(1.0), Bundle::new().num_gpus(1.0).num_cpus(1.0)];
+        let group = PlacementGroup::of(bundles).create().unwrap();
+        group.ready().get().unwrap();
+        let inside = |at| takes_gpus::options().num_cpus(0.0).strategy(group.bundle(at));
+        let all = [inside(0).remote(), inside(1).remote(), takes_gpus::remote()];
+        until("all GPUs are in use", || crate::stats().unwrap().gpus_free == 0.0);
+        AT_GPUS.store(true, Ordering::SeqCst);
+        let mut gpus = crate::get(&all).unwrap().concat();
+        gpus.sort_unstable();
+        assert_eq!(gpus, [0, 1, 2]);
+        group.remove().unwrap();
+        until("all is free", || crate::stats().unwrap().gpus_free == 3.0);
+        assert_eq!(crate::stats().unwrap().resources_free, [], "its names are forgotten");
+    }
+}
+
 #[test]
 fn what_can_never_be_set_aside_is_refused() {
     let node = crate::Config::new().num_cpus(2).start().unwrap();
