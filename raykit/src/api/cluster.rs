@@ -6,7 +6,7 @@ use crate::base::quantity::Resources;
 use crate::base::{ActorId, NodeId, TaskId};
 use crate::node::keys::KeyOrder;
 use crate::node::task::Task;
-use crate::node::{current, gpus, graph};
+use crate::node::{current, explain, gpus};
 use crate::object::ObjectRef;
 use crate::object::error::{Error, Result};
 use std::process::Command;
@@ -246,7 +246,7 @@ pub fn stats() -> Result<Stats> {
 /// ```
 pub fn explain<T>(reference: &ObjectRef<T>) -> String {
     let node = current::node().ok();
-    graph::explain(node.as_ref(), &reference.0)
+    explain::explain(node.as_ref(), &reference.0)
 }
 
 /// A node of the cluster, as [`nodes`] lists it.

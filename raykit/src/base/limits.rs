@@ -40,6 +40,17 @@ pub(crate) const REACQUIRE_MS: u64 = 100;
 /// what has changed since then may have closed a circle that no single step could see.
 pub(crate) const LOOK_AGAIN_MS: u64 = 1_000;
 
+/// How often waits are followed to other nodes, and for how long one must have lasted before that.
+pub(crate) const CIRCLE_ROUND_MS: u64 = 500;
+
+/// Of such a round: the waits that are followed, the places that are asked for each, how long one
+/// has for its answer, and tasks and ways to other nodes in one answer.
+pub(crate) const CIRCLE_WAITS_MAX: usize = 256;
+pub(crate) const CIRCLE_NODES_MAX: usize = 64;
+pub(crate) const CIRCLE_ANSWER_MS: u64 = 300;
+pub(crate) const CIRCLE_STEPS_MAX: usize = 10_000;
+pub(crate) const CIRCLE_WAYS_MAX: usize = 64;
+
 /// Attempts of a task in all cases, so that `max_retries = u32::MAX` still ends.
 pub(crate) const ATTEMPTS_MAX: u32 = 1 << 20;
 

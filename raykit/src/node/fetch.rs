@@ -175,7 +175,7 @@ fn timed_out(progress: &Progress<'_>) -> Error {
             "the time limit passed: {} of {} objects missing, the first of them {}",
             missing.len(),
             progress.refs.len(),
-            super::graph::describe(first)
+            super::explain::describe(first)
         ),
         None => "the time limit passed".to_owned(),
     };

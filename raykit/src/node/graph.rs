@@ -1,7 +1,6 @@
 //! Who waits for whom. Every untimed wait is written down while it lasts; whoever adds one follows
 //! the paths from it, and if one leads back to itself, or to a request for what only waiting tasks
-//! hold, the wait could never end, and says so at once. The same paths, in words, are what
-//! `explain` tells.
+//! hold, the wait could never end, and says so at once. Paths that leave the node are `watch`'s.
 //!
 //! A wait for some of many counts only as far as it cannot do without an object. Timed waits are
 //! left out: they end by themselves.
@@ -9,6 +8,7 @@
 use super::task::{State, Task, producer};
 use super::{Node, current};
 use crate::base::TaskId;
+use crate::base::id::next_sequence;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
@@ -16,11 +16,12 @@ use crate::object::raw::{Holder, RawRef};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
+use std::time::SystemTime;
 
 /// How a wait needs its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +41,16 @@ pub(crate) struct Graph {
 type Edges = HashMap<TaskId, Vec<Arc<Edge>>>;
 
 /// One thread's or future's wait. The tasks below the waiting one on its stack wait with it.
-struct Edge {
-    refs: Vec<RawRef>,
+pub(super) struct Edge {
+    pub(super) refs: Vec<RawRef>,
     kind: Wait,
-    tasks: Vec<Arc<Task>>,
+    pub(super) tasks: Vec<Arc<Task>>,
+    /// Tells it from all others of this node, those that were before included.
+    pub(super) number: u64,
+    /// When it began, in a cluster: nanoseconds since 1970.
+    pub(super) since: u64,
+    /// Why it can never end, where other nodes take part in that.
+    verdict: OnceLock<String>,
     /// The wait is a future's: whoever polls it keeps the CPU meanwhile, and a thread that waits
     /// looks again by itself where this has to be called.
     future: Option<Recall>,
@@ -57,11 +64,49 @@ struct Recall {
 
 impl Edge {
     /// Whether the wait cannot end without each of its objects.
-    fn needs_each(&self) -> bool {
+    pub(super) fn needs_each(&self) -> bool {
         match self.kind {
             Wait::All => true,
             Wait::Some(want) => want >= self.refs.len(),
         }
+    }
+
+    /// The wait can never end: whoever waits hears it when it looks again.
+    pub(super) fn condemn(&self, why: String) {
+        let _ = self.verdict.set(why);
+        if let Some(recall) = &self.future {
+            recall.due.store(true, Ordering::SeqCst);
+            recall.waker.lock().wake_by_ref();
+        }
+    }
+}
+
+impl Graph {
+    /// The waits of a task.
+    pub(super) fn of(&self, task: TaskId) -> Vec<Arc<Edge>> {
+        self.waits.lock().get(&task).cloned().unwrap_or_default()
+    }
+
+    /// The wait of that number.
+    pub(super) fn numbered(&self, number: u64) -> Option<Arc<Edge>> {
+        let waits = self.waits.lock();
+        waits.values().flatten().find(|edge| edge.number == number).cloned()
+    }
+
+    pub(super) fn any(&self) -> bool {
+        !self.waits.lock().is_empty()
+    }
+
+    /// All waits that have begun by then and need each of their objects, so many at the most: those
+    /// of the highest numbers.
+    pub(super) fn older(&self, than: u64, most: usize) -> Vec<Arc<Edge>> {
+        let mut all: BTreeMap<u64, Arc<Edge>> = BTreeMap::new();
+        for edge in self.waits.lock().values().flatten() {
+            if edge.since <= than && edge.since > 0 && edge.needs_each() {
+                all.insert(edge.number, Arc::clone(edge));
+            }
+        }
+        all.into_values().rev().take(most).collect()
     }
 }
 
@@ -106,6 +151,9 @@ impl Registered {
 
     /// Looks once more whether the wait can end.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(why) = self.edge.verdict.get() {
+            return Err(Error::new(ErrorKind::Deadlock, why.as_str()));
+        }
         let edges = self.node.graph.waits.lock();
         let waits = Waits { edges: &edges, kept: RefCell::default() };
         let found = never_ends(&waits, &self.edge, &self.node.pool.budget().whole());
@@ -163,7 +211,11 @@ impl Node {
         if tasks.is_empty() {
             return Ok(None);
         }
-        let edge = Arc::new(Edge { refs, kind, tasks, future });
+        let clustered = self.cluster.get().is_some();
+        let since = if clustered { since_epoch() } else { 0 };
+        let number = if clustered { next_sequence() } else { 0 };
+        let verdict = OnceLock::new();
+        let edge = Arc::new(Edge { refs, kind, tasks, number, since, verdict, future });
         let mut waits = self.graph.waits.lock();
         for task in &edge.tasks {
             waits.entry(task.id()).or_default().push(Arc::clone(&edge));
@@ -171,6 +223,9 @@ impl Node {
         drop(waits);
         if let Some(task) = edge.tasks.last() {
             self.async_waits(task);
+        }
+        if clustered {
+            self.notice_wait();
         }
         let registered = Registered { node: Arc::clone(self), edge };
         // Two waits that close a circle between them: the one that looks second sees both.
@@ -333,93 +388,14 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
     false
 }
 
+/// Nanoseconds since 1970.
+pub(super) fn since_epoch() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(1, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// For a call of an actor that has not begun: the calls that have to end first.
-fn before(task: &Arc<Task>) -> impl Iterator<Item = RawRef> {
+pub(super) fn before(task: &Arc<Task>) -> impl Iterator<Item = RawRef> {
     let calls = task.mailbox.as_ref().map_or_else(Vec::new, |mailbox| mailbox.before(task));
     calls.into_iter().map(|call| RawRef(call as Arc<dyn Holder>))
-}
-
-/// One object, in a few words.
-pub(crate) fn describe(reference: &RawRef) -> String {
-    match producer(reference) {
-        Some(task) => format!("{} of task {}", reference.id(), task.label()),
-        None => reference.id().to_string(),
-    }
-}
-
-/// How many steps of a chain `explain` tells.
-const EXPLAINED_MAX: usize = 32;
-
-/// What an object is waiting for, in words.
-pub(crate) fn explain(node: Option<&Arc<Node>>, reference: &RawRef) -> String {
-    let mut text = String::new();
-    let mut next = Some(reference.clone());
-    for depth in 0..EXPLAINED_MAX {
-        let Some(reference) = next.take() else { return text };
-        if depth > 0 {
-            text.push_str("\n  which waits: ");
-        }
-        let task = producer(&reference);
-        match (reference.outcome(), task) {
-            (Some(Ok(_)), _) => {
-                let _ = write!(text, "{} is ready", describe(&reference));
-            }
-            (Some(Err(error)), _) => {
-                let _ = write!(text, "{} has failed: {error}", describe(&reference));
-            }
-            (None, None) => {
-                let _ = write!(text, "{} is pending", describe(&reference));
-            }
-            (None, Some(task)) => {
-                let _ = write!(text, "task {} ", task.label());
-                next = explain_task(node, &task, &mut text);
-            }
-        }
-    }
-    text
-}
-
-/// Tells where one task stands, and gives the first object that it waits for.
-fn explain_task(node: Option<&Arc<Node>>, task: &Arc<Task>, text: &mut String) -> Option<RawRef> {
-    match task.state() {
-        State::Waiting => {
-            let inputs = task.inputs();
-            let missing: Vec<&RawRef> = inputs.references().filter(|r| !r.is_ready()).collect();
-            let _ = match missing.len() {
-                0 if task.attempt.load(Ordering::Relaxed) > 0 => {
-                    write!(text, "will be tried again after a pause")
-                }
-                n => write!(text, "waits for {n} of its arguments"),
-            };
-            missing.first().map(|first| (*first).clone())
-        }
-        State::Queued => {
-            let asked = task.options();
-            let free = node.map(|node| node.pool.budget().free());
-            let lacking =
-                asked.request().ok().zip(free).and_then(|(want, free)| want.lacking(&free));
-            let _ = match lacking {
-                Some((name, wanted, had)) => {
-                    write!(text, "is queued: it asks for {name} = {wanted}, and {had} is free")
-                }
-                None => write!(text, "is queued and will start when a thread takes it"),
-            };
-            None
-        }
-        State::Running => {
-            let edges = node.and_then(|node| node.graph.waits.lock().get(&task.id()).cloned());
-            let edges = edges.unwrap_or_default();
-            let missing: Vec<&RawRef> =
-                edges.iter().flat_map(|edge| &edge.refs).filter(|r| !r.is_ready()).collect();
-            let _ = match missing.len() {
-                0 => write!(text, "is running"),
-                n => write!(text, "is running and waits for {n} objects"),
-            };
-            missing.first().map(|first| (*first).clone())
-        }
-        State::Done => {
-            text.push_str("is done");
-            None
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! what it says. Nothing of the user's runs here.
 
 use super::Node;
+use super::circle;
 use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
 use super::pack;
@@ -217,7 +218,18 @@ impl Hands {
 
     /// The answer to a request that is a question about the node's state.
     pub(super) fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
-        survey::serve(&*self.node.upgrade()?, &self.claims, request)
+        let node = self.node.upgrade()?;
+        let of_waits = || {
+            let place = circle::Place {
+                node: &node,
+                cluster: &self.cluster,
+                claims: &self.claims,
+                taken: &self.taken,
+                holder: &|lease| self.machine.holder(lease),
+            };
+            circle::serve(&place, request)
+        };
+        survey::serve(&node, &self.claims, request).or_else(of_waits)
     }
 
     /// Does what the brain wants done.

@@ -33,6 +33,7 @@ pub(crate) mod gpus;
 pub(crate) mod timer;
 pub(crate) mod timeline;
 pub(crate) mod graph;
+pub(crate) mod explain;
 mod flight;
 pub(crate) mod future;
 pub(crate) mod current;
@@ -76,6 +77,8 @@ pub(crate) mod metrics;
 pub(crate) mod scrape;
 #[cfg(feature = "cluster")]
 pub(crate) mod courier;
+mod circle;
+mod watch;
 mod hands;
 mod claims;
 mod outcomes;
@@ -105,6 +108,7 @@ pub(crate) struct Node {
     pub(crate) pool: Pool,
     pub(crate) ledger: &'static Ledger,
     pub(crate) graph: graph::Graph,
+    watcher: watch::Watcher,
     pub(crate) timer: timer::Timer,
     pub(crate) futures: future::Futures,
     pub(crate) actors: actors::Actors,

@@ -1,7 +1,7 @@
 //! A node is built in order and closed in reverse order, each step named here.
 
 use super::settings::{Part, Settings};
-use super::{Counters, Node, actors, current, future, graph, groups, run, timeline, timer};
+use super::{Counters, Node, actors, current, future, graph, groups, run, timeline, timer, watch};
 use crate::base::NodeId;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::shards::Sharded;
@@ -38,6 +38,7 @@ impl Node {
                 pool: Pool::new(pool),
                 ledger: Ledger::open(),
                 graph: graph::Graph::default(),
+                watcher: watch::Watcher::default(),
                 timer: timer::Timer::default(),
                 futures: future::Futures::default(),
                 actors: actors::Actors::default(),
@@ -94,6 +95,7 @@ impl Node {
         self.books.scrape.get().into_iter().for_each(super::scrape::Scrape::close);
         self.closed.store(true, Ordering::Release);
         self.room_made.notify_all();
+        self.watcher.close();
         self.timer.close();
         let mut stuck = self.close_futures(self.config.grace);
         stuck.extend(self.pool.close(self.config.grace));

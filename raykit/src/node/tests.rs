@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+mod circles;
 mod groups;
 mod placed;
 
@@ -31,6 +32,7 @@ enum Word {
     Event(Event),
     Ring,
     Serve { to: NodeId, what: Fetch },
+    Ask { request: Vec<u8>, told: super::survey::Told },
     Admit(Member, Sender<Welcome>),
     End,
 }
@@ -66,8 +68,9 @@ impl Road for Channels {
             self.cluster.post(Post::Fetched { what, bytes });
         }
     }
-    fn ask(&mut self, _: NodeId, _: Vec<u8>, told: super::survey::Told) {
-        told(Err(Error::new(ErrorKind::Io, "nobody is asked here")));
+    fn ask(&mut self, to: NodeId, request: Vec<u8>, told: super::survey::Told) {
+        // Where there is nobody the word is dropped, and who asks hears that.
+        self.tell(to, Word::Ask { request, told });
     }
 }
 
@@ -103,6 +106,15 @@ fn run(mut hands: Hands, mut road: Channels, words: &Receiver<Word>, all: &Clust
                 if let Some(cluster) = all.lock().get(&to) {
                     cluster.post(Post::Fetched { what, bytes });
                 }
+            }
+            Ok(Word::Ask { request, told }) => {
+                let none = || Error::new(ErrorKind::Io, "there is no such thing");
+                told(
+                    hands
+                        .answer(&request)
+                        .map(|bytes| super::survey::buffer(&bytes))
+                        .ok_or_else(none),
+                );
             }
             Ok(Word::Admit(member, back)) => {
                 let _ = back.send(hands.admit(member));

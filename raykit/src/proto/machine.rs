@@ -8,7 +8,7 @@ use super::groups::{Groups, View};
 use super::peers::Peers;
 use super::refs::Refs;
 use super::timer::Timer;
-use super::wire::{Frame, Group, Member, Outcome};
+use super::wire::{Frame, Group, LeaseId, Member, Outcome};
 use super::work::Work;
 use crate::base::NodeId;
 use crate::base::moment::Moment;
@@ -112,6 +112,11 @@ impl Machine {
     /// Whether another node has room for what is queued here.
     pub(crate) fn is_asked(&self) -> bool {
         self.work.is_asked()
+    }
+
+    /// The node that an own task is lent to.
+    pub(crate) fn holder(&self, lease: LeaseId) -> Option<NodeId> {
+        self.work.holder(lease)
     }
 
     pub(crate) fn is_dead(&self, node: NodeId) -> bool {

@@ -150,6 +150,11 @@ impl Work {
         Some(lent.offer)
     }
 
+    /// The node that an own task is lent to.
+    pub(super) fn holder(&self, lease: LeaseId) -> Option<NodeId> {
+        self.lent.get(&lease).and_then(|lent| lent.at)
+    }
+
     /// Whether some node has room for what is queued here.
     pub(super) fn is_asked(&self) -> bool {
         self.rooms.values().any(|room| room.asks)
