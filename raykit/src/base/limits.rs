@@ -341,6 +341,17 @@ pub(crate) const LOOKED_AT_MAX: usize = 200_000;
 /// A name in such a row; a longer one is cut.
 pub(crate) const REPORT_TEXT_BYTES_MAX: usize = 1 << 10;
 
+/// From so many bytes on an object that several nodes want goes in pieces, of which each gives some
+/// to the others; smaller ones are there before that pays.
+pub(crate) const SWARM_BYTES_MIN: u64 = 16 << 20;
+
+/// Bytes of a piece: long enough for a road of some milliseconds, and short enough that there are
+/// many.
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
+
+/// Pieces of one object that are asked for at once, half of them of nodes that have fetched them.
+pub(crate) const PIECES_AHEAD: usize = 8;
+
 /// Bytes of such an answer.
 pub(crate) const REPORT_BYTES_MAX: u64 = 256 << 20;
 

@@ -112,6 +112,12 @@ impl Cluster {
         self.has_near.store(has_near, Ordering::Relaxed); // it only saves work
     }
 
+    /// Whether that node and this one share memory.
+    pub(super) fn is_near(&self, node: NodeId) -> bool {
+        let Some((_, host)) = self.memory.get() else { return false };
+        self.members.lock().iter().any(|member| member.node == node && member.host == *host)
+    }
+
     /// Where large values go that may be asked for by a node of this host.
     pub(super) fn lender(&self) -> Option<&dyn Lender> {
         let (lender, _) = self.memory.get().filter(|_| self.has_near.load(Ordering::Relaxed))?;

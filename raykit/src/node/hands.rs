@@ -7,6 +7,7 @@ use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
 use super::pack;
 use super::survey::{self, Told};
+use super::swarm::{Incoming, Swarm};
 use super::task::Task;
 use crate::base::moment::Moment;
 use crate::base::quantity::Resources;
@@ -61,6 +62,9 @@ pub(super) struct Hands {
     pub(super) arriving: HashMap<LeaseId, Arriving>,
     /// The references inside of values whose bytes are on their way.
     pub(super) inner: HashMap<Fetch, Vec<RawRef>>,
+    /// Objects of other nodes that come in pieces, and own ones that go in pieces.
+    pub(super) incoming: HashMap<ObjectId, Incoming>,
+    pub(super) swarms: HashMap<ObjectId, Swarm>,
     load: Load,
 }
 
@@ -88,6 +92,8 @@ impl Hands {
             inflows: HashMap::new(),
             arriving: HashMap::new(),
             inner: HashMap::new(),
+            incoming: HashMap::new(),
+            swarms: HashMap::new(),
             load: Load::default(),
         }
     }
@@ -201,13 +207,14 @@ impl Hands {
             Post::NewGroup { group, known, detached } => Event::NewGroup { group, known, detached },
             Post::EndGroup(group) => Event::EndGroup(group),
             Post::Reserved { group, attempt, bundle } => Event::Reserved { group, attempt, bundle },
+            Post::Piece { asked, bytes } => return self.piece(&asked, bytes, road),
             Post::Ask { to, request, told } => return self.ask(to, request, told, road),
             Post::Leave(why) => Event::Leave(why),
         };
         self.happened(event, road);
     }
 
-    fn ask(&self, to: NodeId, request: Vec<u8>, told: Told, road: &mut dyn Road) {
+    fn ask(&mut self, to: NodeId, request: Vec<u8>, told: Told, road: &mut dyn Road) {
         if to != self.cluster.me {
             return road.ask(to, request, told);
         }
@@ -217,7 +224,10 @@ impl Hands {
     }
 
     /// The answer to a request that is a question about the node's state.
-    pub(super) fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn answer(&mut self, request: &[u8]) -> Option<Vec<u8>> {
+        if let Some(answer) = self.answer_of_swarm(request) {
+            return Some(answer);
+        }
         let node = self.node.upgrade()?;
         let of_waits = || {
             let place = circle::Place {
@@ -391,6 +401,7 @@ impl Hands {
 
     fn let_go(&mut self, object: ObjectId) {
         self.exports.remove(&object);
+        self.swarms.remove(&object);
         if let Some(reference) = self.claims.remove(&object) {
             self.aliases.remove(&reference.address());
             quietly(|| drop(reference));

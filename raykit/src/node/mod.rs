@@ -77,9 +77,11 @@ pub(crate) mod metrics;
 pub(crate) mod scrape;
 #[cfg(feature = "cluster")]
 pub(crate) mod courier;
+mod swarm;
 mod circle;
 mod watch;
 mod hands;
+mod bring;
 mod claims;
 mod outcomes;
 #[cfg(feature = "cluster")]

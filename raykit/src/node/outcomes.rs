@@ -31,12 +31,12 @@ impl Hands {
                 let text = format!("{object} is not kept by {} any more", object.node);
                 Err(Error::new(ErrorKind::ObjectLost, text))
             }
-            Outcome::Large(_, at, refs) => {
+            Outcome::Large(len, at, refs) => {
                 // What is inside stays alive until the bytes are there.
                 let inner = self.arrived(&refs).unwrap_or_default();
                 let what = Fetch::Object(object);
                 self.inner.insert(what, inner);
-                return road.fetch(at, what);
+                return self.bring(object, len, at, road);
             }
         };
         seal(&reference, filled);
@@ -160,6 +160,8 @@ impl Hands {
     pub(super) fn gone(&mut self, node: NodeId, why: &str) {
         tracing::warn!(%node, why, "a node is gone");
         self.cluster.members.lock().retain(|member| member.node != node);
+        self.swarms.values_mut().for_each(|swarm| swarm.gone(node));
+        self.incoming.retain(|object, _| object.node != node);
         self.cluster.look_near();
         if let Some(own) = self.node.upgrade() {
             names::gone(&own, &self.cluster, node);
@@ -189,6 +191,8 @@ impl Hands {
         }
         let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports));
         self.parked.clear();
+        self.incoming.clear();
+        self.swarms.clear();
         quietly(|| drop(claims));
     }
 }

@@ -99,7 +99,20 @@ pub(super) enum Post {
         request: Vec<u8>,
         told: Box<dyn FnOnce(Result<Buffer>) + Send>,
     },
+    /// The answer to a question for a piece of an object.
+    Piece {
+        asked: Asked,
+        bytes: Result<Buffer>,
+    },
     Leave(String),
+}
+
+/// What was asked for: a piece that somebody has, or whichever is next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) object: ObjectId,
+    pub(super) piece: Option<u32>,
+    pub(super) swap: bool,
 }
 
 /// What bytes are asked for.

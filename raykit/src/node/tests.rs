@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 mod circles;
 mod groups;
 mod placed;
+mod swarms;
 
 enum Word {
     Event(Event),

@@ -10,8 +10,8 @@ use super::refs::Refs;
 use super::timer::Timer;
 use super::wire::{Frame, Group, LeaseId, Member, Outcome};
 use super::work::Work;
-use crate::base::NodeId;
 use crate::base::moment::Moment;
+use crate::base::{NodeId, ObjectId};
 
 pub(crate) struct Machine {
     cx: Context,
@@ -117,6 +117,11 @@ impl Machine {
     /// The node that an own task is lent to.
     pub(crate) fn holder(&self, lease: LeaseId) -> Option<NodeId> {
         self.work.holder(lease)
+    }
+
+    /// How many other nodes hold an own object.
+    pub(crate) fn holders(&self, object: ObjectId) -> usize {
+        self.refs.holders(object)
     }
 
     pub(crate) fn is_dead(&self, node: NodeId) -> bool {

@@ -93,6 +93,11 @@ impl Refs {
             && self.refused.is_empty()
     }
 
+    /// How many other nodes hold an own object.
+    pub(super) fn holders(&self, object: ObjectId) -> usize {
+        self.own.get(&object).map_or(0, |own| own.holders.len())
+    }
+
     /// The node has claimed these for the brain, which keeps them until `unpin`.
     pub(super) fn pin(&mut self, refs: &[ObjectId]) {
         for object in refs {

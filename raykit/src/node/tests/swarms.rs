@@ -1,0 +1,61 @@
+//! Large objects that several nodes want.
+
+use super::*;
+
+const LEN: usize = 3_200_001;
+
+#[raykit::remote]
+fn checks(xs: &[f64]) -> (u32, bool) {
+    let right = xs.len() == LEN && xs.iter().enumerate().all(|(at, x)| *x == at as f64);
+    (current::node().expect("a node").id.0, right)
+}
+
+/// Each piece comes to each node, and the object to all of them whole.
+#[test]
+fn an_object_that_many_want_comes_whole() {
+    let mut world = World::new();
+    let head = world.join(1);
+    let others: Vec<Joined> = (0..4).map(|_| world.join(1)).collect();
+    here(&head, || {
+        for _ in 0..2 {
+            let large = crate::put((0..LEN).map(|x| x as f64).collect::<Vec<f64>>()).unwrap();
+            let asked: Vec<_> = others
+                .iter()
+                .map(|other| checks::options().strategy(at(other)).remote(&large))
+                .collect();
+            let found = crate::get(&asked).unwrap();
+            let wanted: Vec<_> = others.iter().map(|other| (other.node.id.0, true)).collect();
+            assert_eq!(found, wanted);
+        }
+    });
+    nothing_left(&others.iter().chain([&head]).collect::<Vec<_>>());
+}
+
+/// One of those that fetch it dies, and the others get what it had from elsewhere; when the owner
+/// dies they hear of it.
+#[test]
+fn who_fetches_may_die_and_so_may_the_owner() {
+    let mut world = World::new();
+    let head = world.join(1);
+    let mut owner = world.join(1);
+    let mut others: Vec<Joined> = (0..3).map(|_| world.join(1)).collect();
+    here(&head, || {
+        let large = crate::put((0..LEN).map(|x| x as f64).collect::<Vec<f64>>()).unwrap();
+        let asked: Vec<_> = others
+            .iter()
+            .map(|other| checks::options().max_retries(0).strategy(at(other)).remote(&large))
+            .collect();
+        others[1].vanish();
+        assert!(asked[0].get().unwrap().1 && asked[2].get().unwrap().1);
+        assert!(
+            asked[1].get().is_ok() || asked[1].get().unwrap_err().kind() == ErrorKind::NodeDied
+        );
+    });
+    let made = here(&owner, || crate::put(vec![1.0_f64; LEN]).unwrap());
+    let asked = here(&owner, || {
+        [&others[0], &others[2]].map(|other| sum::options().strategy(at(other)).remote(&made))
+    });
+    owner.vanish();
+    drop((asked, made));
+    nothing_left(&[&head, &others[0], &others[2]]);
+}
