@@ -134,6 +134,8 @@ struct Fetcher {
     pieces: Vec<Has>,
     /// Pieces that others are getting from it.
     busy: u32,
+    /// It has let the object go, and gives nothing more.
+    spent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,10 +157,18 @@ impl Swarm {
         // Far apart, however many come: halves, quarters, ...
         let rank = self.nodes.len() as u32;
         let first = ((u64::from(rank.reverse_bits()) * count as u64) >> 32) as usize;
-        let new = || Fetcher { first, pieces: vec![Has::Nothing; count], busy: 0 };
+        let new = || Fetcher { first, pieces: vec![Has::Nothing; count], busy: 0, spent: false };
         self.nodes.entry(asks.by).or_insert_with(new);
-        asks.got.iter().for_each(|piece| self.set(asks.by, *piece, Has::It));
-        asks.failed.iter().for_each(|piece| self.set(asks.by, *piece, Has::Nothing));
+        for piece in &asks.got {
+            self.set(asks.by, *piece, Has::It);
+        }
+        for piece in &asks.failed {
+            if let Some(from) = self.set(asks.by, *piece, Has::Nothing)
+                && let Some(from) = self.nodes.get_mut(&from)
+            {
+                from.spent = true;
+            }
+        }
         let Some(own) = self.nodes.get(&asks.by) else { return Answer::None };
         let missing = (0..count).map(|at| (own.first + at) % count);
         let missing: Vec<usize> = missing.filter(|at| own.pieces[*at] == Has::Nothing).collect();
@@ -189,18 +199,19 @@ impl Swarm {
 
     /// Who has a piece and least to do, other than that node.
     fn holder(&self, at: usize, not: NodeId) -> Option<(u32, NodeId)> {
-        let has = self.nodes.iter().filter(|(id, one)| **id != not && one.pieces[at] == Has::It);
+        let gives = |one: &Fetcher| !one.spent && one.pieces[at] == Has::It;
+        let has = self.nodes.iter().filter(|(id, one)| **id != not && gives(one));
         has.map(|(id, one)| (one.busy, *id)).min()
     }
 
-    fn set(&mut self, node: NodeId, piece: u32, has: Has) {
-        let place = self.nodes.get_mut(&node).and_then(|one| one.pieces.get_mut(piece as usize));
-        let Some(before) = place.map(|place| std::mem::replace(place, has)) else { return };
-        if let Has::Asked(Some(from)) = before
-            && let Some(from) = self.nodes.get_mut(&from)
-        {
+    /// Notes how it stands with a piece; from which node it was to come before.
+    fn set(&mut self, node: NodeId, piece: u32, has: Has) -> Option<NodeId> {
+        let place = self.nodes.get_mut(&node)?.pieces.get_mut(piece as usize)?;
+        let Has::Asked(Some(from)) = std::mem::replace(place, has) else { return None };
+        if let Some(from) = self.nodes.get_mut(&from) {
             from.busy = from.busy.saturating_sub(1);
         }
+        Some(from)
     }
 
     /// A node is gone.
@@ -251,16 +262,22 @@ mod tests {
     }
 
     /// Nodes take turns, one question each; a piece is there when its node asks next.
-    fn play(nodes: u32, count: usize, dies: Option<u32>) -> (u32, BTreeMap<NodeId, usize>) {
+    fn play(
+        nodes: u32,
+        count: usize,
+        dies: Option<u32>,
+        lets_go: bool,
+    ) -> (u32, BTreeMap<NodeId, usize>) {
         let mut swarm = Swarm::new(count * PIECE_BYTES);
         let (mut sent, mut sides) = (0, BTreeMap::new());
         let mut has: Vec<Vec<bool>> = (0..nodes).map(|_| vec![false; count]).collect();
         let mut got: Vec<Vec<u32>> = vec![Vec::new(); nodes as usize];
+        let mut lost: Vec<Vec<u32>> = got.clone();
         let mut turns = 0;
         let mut alive: Vec<u32> = (0..nodes).collect();
         while alive.iter().any(|at| !has[*at as usize].iter().all(|has| *has)) {
             turns += 1;
-            assert!(turns < 100 * count * nodes as usize, "it goes on for ever");
+            assert!(turns < 10 * count, "it goes on for ever");
             if turns == count
                 && let Some(dead) = dies
             {
@@ -270,12 +287,18 @@ mod tests {
             for at in alive.clone() {
                 let by = NodeId(at + 2);
                 let known = std::mem::take(&mut got[at as usize]);
-                let (failed, swap) = (Vec::new(), turns % 2 == 0);
+                let (failed, swap) = (std::mem::take(&mut lost[at as usize]), turns % 2 == 0);
                 let asks = Next { object: object(), by, got: known, failed, swap, starves: true };
                 let piece = match swarm.next(&asks) {
                     Answer::Piece(piece) => {
                         sent += 1;
                         piece
+                    }
+                    Answer::At(piece, from)
+                        if lets_go && has[from.0 as usize - 2].iter().all(|has| *has) =>
+                    {
+                        lost[at as usize].push(piece);
+                        continue;
                     }
                     Answer::At(piece, from) => {
                         assert!(has[from.0 as usize - 2][piece as usize], "{from} has not {piece}");
@@ -294,7 +317,7 @@ mod tests {
     #[test]
     fn the_owner_sends_each_piece_about_once() {
         for (nodes, count) in [(2, 10), (4, 50), (8, 64), (16, 40)] {
-            let (sent, sides) = play(nodes, count, None);
+            let (sent, sides) = play(nodes, count, None, false);
             assert!(sent as usize <= count + count / 5 + 2, "{nodes} nodes, {count}: {sent}");
             let all: usize = sides.values().sum();
             assert_eq!(all + sent as usize, nodes as usize * count);
@@ -305,8 +328,17 @@ mod tests {
 
     #[test]
     fn what_a_dead_node_had_comes_from_others() {
-        let (sent, _) = play(4, 40, Some(2));
+        let (sent, _) = play(4, 40, Some(2), false);
         assert!(sent <= 2 * 40, "{sent}");
+    }
+
+    /// Who has it whole may let it go at once.
+    #[test]
+    fn who_has_let_it_go_is_asked_no_more() {
+        for nodes in [2, 4, 8] {
+            let (sent, _) = play(nodes, 40, None, true);
+            assert!(sent <= nodes * 40, "{sent}");
+        }
     }
 
     #[test]
