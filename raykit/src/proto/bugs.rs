@@ -57,11 +57,13 @@ pub(crate) enum Bug {
     ReservedForEver,
     /// A node that comes in is not told of placement groups.
     GroupsUntold,
+    /// A node goes on without its head.
+    HeadUnmissed,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 27] = [
+    pub(crate) const ALL: [Bug; 28] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -89,6 +91,7 @@ impl Bug {
         Bug::HalfGroup,
         Bug::ReservedForEver,
         Bug::GroupsUntold,
+        Bug::HeadUnmissed,
     ];
 }
 

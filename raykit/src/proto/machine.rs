@@ -142,7 +142,7 @@ impl Machine {
             }
             Event::Offer(offer) => work.offer(cx, peers, refs, offer),
             Event::Call(offer) => work.call(cx, peers, refs, offer),
-            Event::Withdraw(lease) => work.withdraw(cx, refs, lease),
+            Event::Withdraw(lease) => work.withdraw(cx, peers, refs, lease),
             Event::Ran { lease, results } => work.done(cx, refs, lease, results),
             Event::Item { lease, item } => work.gives_item(cx, refs, lease, item),
             Event::Credit { lease, items } => work.credits(cx, lease, items),

@@ -456,7 +456,7 @@ impl Peers {
         cx.timers.set(Timer::Silence, cx.now + ms(BEAT_MS));
         if self.is_head() {
             self.look_for_the_dead(cx);
-        } else if cx.now.since(self.head_heard) >= ms(HEAD_LOST_MS) {
+        } else if cx.now.since(self.head_heard) >= ms(HEAD_LOST_MS) && !planted(Bug::HeadUnmissed) {
             self.alone(cx, "nothing was heard of the head for too long");
         }
     }

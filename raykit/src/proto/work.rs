@@ -129,12 +129,19 @@ impl Work {
         cx.actions.push_back(Action::Infeasible { lease, want });
     }
 
-    /// It is not wanted any more.
-    pub(super) fn withdraw(&mut self, cx: &mut Context, refs: &mut Refs, lease: LeaseId) {
+    /// It is not wanted any more: what it had is for others.
+    pub(super) fn withdraw(
+        &mut self,
+        cx: &mut Context,
+        peers: &Peers,
+        refs: &mut Refs,
+        lease: LeaseId,
+    ) {
         if let Some(node) = self.lent.get(&lease).and_then(|lent| lent.at) {
             cx.frames.push_back((node, Frame::Revoke { lease }));
         }
         self.end(cx, refs, lease);
+        self.place(cx, peers, refs);
     }
 
     /// The lease is over, however it went.

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How long all may take in good weather: some times what a task waits for a node that could run
 /// it, and what it takes to find the dead.
 const WELL_WITHIN: Duration = Duration::from_secs(300);
+/// How long a node may live on without its head: three times what it bears of silence, for those
+/// that stand still.
+const ALONE_WITHIN: Duration = Duration::from_secs(30);
 /// How long it may take to let go of everything.
 const EMPTY_WITHIN: Duration = Duration::from_secs(60);
 /// How often the world is looked at in between.
@@ -47,7 +50,9 @@ pub(crate) fn run(seed: u64, settings: &Settings) -> Outcome {
     let network = Network::new(plan.weather);
     let mut world = World::new(rng, network, plan.submits, settings.tells);
     world.mild = plan.mild && plan.weather.lost == 0 && plan.weather.early == 0;
-    let failure = live(&mut world, &plan);
+    // Now and then, without another throw of the dice.
+    let headless = seed % 16 == 15;
+    let failure = live(&mut world, &plan, headless);
     Outcome {
         hash: world.hash,
         steps: world.steps,
@@ -66,7 +71,7 @@ pub(crate) fn finds(bug: Bug, seeds: u64) -> Option<(u64, String)> {
     found
 }
 
-fn live(world: &mut World, plan: &Plan) -> Option<String> {
+fn live(world: &mut World, plan: &Plan, headless: bool) -> Option<String> {
     begin(world, plan);
     until(world, plan.until, |_| false);
     if let Some(failure) = world.model.failure.take() {
@@ -76,6 +81,9 @@ fn live(world: &mut World, plan: &Plan) -> Option<String> {
         return Some("V9: a node was declared dead in mild weather, and lived".to_owned());
     }
     world.network.heal();
+    if headless {
+        return outlive(world);
+    }
     let end = world.clock.now() + WELL_WITHIN;
     until(world, end, |world| checks::is_well(&world.nodes, HEAD).is_ok());
     let well = checks::is_well(&world.nodes, HEAD).err();
@@ -92,6 +100,16 @@ fn live(world: &mut World, plan: &Plan) -> Option<String> {
     let end = world.clock.now() + EMPTY_WITHIN;
     until(world, end, |world| checks::is_empty(&world.nodes).is_ok());
     let left = checks::is_empty(&world.nodes).err();
+    world.model.failure.take().or(left)
+}
+
+/// The head ends, and nobody is told: all others end too, within what its silence may last.
+fn outlive(world: &mut World) -> Option<String> {
+    world.nodes.remove(&HEAD);
+    world.model.ended.insert(HEAD);
+    let end = world.clock.now() + ALONE_WITHIN;
+    until(world, end, |world| world.nodes.is_empty());
+    let left = world.nodes.keys().next().map(|id| format!("V7: {id} lives on without its head"));
     world.model.failure.take().or(left)
 }
 
