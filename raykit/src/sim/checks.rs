@@ -45,7 +45,8 @@ pub(super) fn action(node: &Node, action: &Action, event: Option<&Event>, model:
             // Bundles have no GPUs here.
             let gpu = want.named.iter().any(|(name, _)| name.ends_with("num_gpus"));
             let group = node.host.group_of(*lease).filter(|group| model.groups.contains_key(group));
-            if let Some(group) = group.filter(|_| !gpu) {
+            // Where packets are lost, word of it may take longer than the task waits.
+            if let Some(group) = group.filter(|_| !gpu && model.mild) {
                 model.fail(format!("V2: {lease:?} of {me} cannot run in {group}, which is there"));
             }
             let hard = node.host.is_hard(*lease);

@@ -49,7 +49,7 @@ pub(crate) fn run(seed: u64, settings: &Settings) -> Outcome {
     let plan = Plan::new(&mut rng);
     let network = Network::new(plan.weather);
     let mut world = World::new(rng, network, plan.submits, settings.tells);
-    world.mild = plan.mild && plan.weather.lost == 0 && plan.weather.early == 0;
+    world.model.mild = plan.mild && plan.weather.lost == 0 && plan.weather.early == 0;
     // Now and then, without another throw of the dice.
     let headless = seed % 16 == 15;
     let failure = live(&mut world, &plan, headless);

@@ -28,7 +28,9 @@ impl Host {
         let known = Group { wants, strategy, homes: Vec::new() };
         let detached = self.rng.below(8) == 0;
         self.post(model, Event::NewGroup { group, known, detached });
-        self.chores.push((ms(self.rng.below(6_000)), Chore::EndGroup(group)));
+        // Some outlast the time after which what cannot be placed fails.
+        let most = if self.rng.below(4) == 0 { 80_000 } else { 6_000 };
+        self.chores.push((ms(self.rng.below(most)), Chore::EndGroup(group)));
     }
 
     /// A node is gone: what it wanted to outlive it the head's host ends one day.

@@ -15,6 +15,8 @@ pub(super) struct Model {
     freed: BTreeSet<ObjectId>,
     /// Objects that a holder has lost because all who could vouch for it have died.
     pub(super) excused: BTreeSet<ObjectId>,
+    /// No trouble lasts for long, and no packet is lost.
+    pub(super) mild: bool,
     /// Placement groups that there are for the head, and how many bundles each has.
     pub(super) groups: BTreeMap<PlacementGroupId, usize>,
     /// Nodes whose process is gone.

@@ -31,8 +31,6 @@ pub(super) struct World {
     pub(super) submits: u32,
     pub(super) steps: u64,
     pub(super) hash: u64,
-    /// No trouble lasts for long, and no packet is lost.
-    pub(super) mild: bool,
     /// Prints what happens.
     pub(super) tells: bool,
 }
@@ -49,7 +47,6 @@ impl World {
             submits,
             steps: 0,
             hash: 0,
-            mild: false,
             tells,
         }
     }
@@ -176,7 +173,7 @@ impl World {
             }
             checks::action(node, &action, event.as_ref(), &mut self.model);
             if matches!(action, Action::Run { .. })
-                && self.mild
+                && self.model.mild
                 && node.leaves.is_some_and(|since| self.clock.now().since(since) > WORD_WITHIN)
             {
                 self.model.fail(format!("I22: {id} takes nothing new, and is given something"));
