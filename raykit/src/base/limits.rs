@@ -244,6 +244,17 @@ pub(crate) mod net {
     pub(crate) const KEEP_ALIVE_MS: u64 = 2_500;
     pub(crate) const IDLE_MS_MAX: u64 = 15_000;
 
+    /// A node that leaves waits for a peer's answer to its goodbye until the peer was silent for so
+    /// long, and looks so often. A living one answers at once.
+    pub(crate) const GOODBYE_MS: u64 = 2_000;
+    pub(crate) const GOODBYE_LOOK_MS: u64 = 50;
+
+    /// The same where there are signs that the peer's process is gone.
+    pub(crate) const GOODBYE_DOUBT_MS: u64 = 300;
+
+    /// How long what was sent to a node before it was declared dead has to reach it.
+    pub(crate) const LAST_WORD_MS: u64 = 300;
+
     /// Sockets that have not shown yet whose they are, at the door for signs of life.
     pub(crate) const PULSES_UNPROVEN_MAX: usize = 64;
 

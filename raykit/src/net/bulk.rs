@@ -4,15 +4,18 @@
 //! bytes.
 
 use super::hands::Hands;
-use super::road::{Bulk, Done};
+use super::road::{Bulk, Done, Lifeline};
 use super::streams::{BULK_RANK, Kind, ask, failed, lost};
 use crate::base::NodeId;
 use crate::base::limits::net::{BULK_BYTES_MAX, BULK_TRUST_BYTES};
 use crate::object::buffer::Buffer;
-use crate::object::{Error, Result};
+use crate::object::{Error, ErrorKind, Result};
 use bytes::Bytes;
 use quinn::{Connection, SendStream};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 const MISSING: u8 = 0;
 const FOUND: u8 = 1;
@@ -20,24 +23,51 @@ const FOUND: u8 = 1;
 /// How much more than what has arrived there is room for.
 const GROWTH: usize = 4;
 
-/// Asks for the bytes, and gives them to `done`: in shared memory, if the peer has them there.
+/// What is asked for, and of whom.
+pub(super) struct Wanted {
+    pub(super) peer: NodeId,
+    pub(super) request: Vec<u8>,
+    pub(super) bytes_max: u64,
+}
+
+/// Asks for the bytes, and gives them to `done`: in shared memory, if the peer has them there. It
+/// lasts as long as the link and no longer: of one that was declared dead nothing comes, and QUIC
+/// would take seconds to say so.
 pub(super) async fn fetch(
     hands: Arc<Hands>,
     connection: Connection,
-    peer: NodeId,
-    request: Vec<u8>,
-    bytes_max: u64,
+    mut life: Lifeline,
+    wanted: Wanted,
     done: Done,
 ) {
-    if let Some(near) = &hands.near
-        && let Some(there) = near.fetch(&connection, peer, &request).await
-    {
-        return done.call(Ok(there));
-    }
-    let fetched = fetched(&connection, &request, bytes_max).await;
-    done.call(fetched.map_err(|error| {
+    let peer = wanted.peer;
+    let fetched = async {
+        if let Some(near) = &hands.near
+            && let Some(there) = near.fetch(&connection, peer, &wanted.request).await
+        {
+            return Ok(there);
+        }
+        fetched(&connection, &wanted.request, wanted.bytes_max).await
+    };
+    let ended = async {
+        let _ = life.changed().await;
+        over(*life.borrow())
+    };
+    let (mut fetched, mut ended) = (pin!(fetched), pin!(ended));
+    let fetched = poll_fn(|context| match fetched.as_mut().poll(context) {
+        Poll::Ready(fetched) => Poll::Ready(fetched),
+        Poll::Pending => ended.as_mut().poll(context).map(Err),
+    });
+    done.call(fetched.await.map_err(|error| {
         Error::new(error.kind(), format!("bytes from {peer}: {}", error.message()))
     }));
+}
+
+fn over(dead: bool) -> Error {
+    match dead {
+        true => Error::new(ErrorKind::NodeDied, "it was declared dead"),
+        false => Error::new(ErrorKind::Io, "the link to it has ended"),
+    }
 }
 
 async fn fetched(connection: &Connection, request: &[u8], bytes_max: u64) -> Result<Buffer> {

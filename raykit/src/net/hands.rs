@@ -95,7 +95,10 @@ impl Hands {
     }
 
     pub(super) fn serve(&self, peer: NodeId, request: &[u8]) -> Option<Box<dyn Bulk>> {
-        self.drive(|driver, road| driver.serve(peer, road.role(peer), request))
+        self.drive(|driver, road| match road.is_fenced(peer) {
+            true => None,
+            false => driver.serve(peer, road.role(peer), request),
+        })
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -24,7 +24,9 @@ use bytes::Bytes;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 const VERSION: u16 = 1;
@@ -98,6 +100,7 @@ pub(super) struct Ready {
     peer: NodeId,
     role: Role,
     id: u64,
+    doubted: Arc<AtomicBool>,
     /// Where to show a sign of life, and what opens the door.
     pulse: Option<(SocketAddr, [u8; 16])>,
 }
@@ -136,7 +139,7 @@ async fn accepted(hands: &Arc<Hands>, connection: &Connection) -> Result<Option<
         return Err(failed("the peer says another id than its certificate"));
     }
     let own = Hello::own(hands, u64::from_le_bytes(random()?))?;
-    let outbox = Arc::<Outbox>::default();
+    let (outbox, doubted) = (Arc::<Outbox>::default(), Arc::default());
     let caller = Caller { name, incarnation: hello.incarnation, last: hello.link };
     let link = Link {
         id: own.link,
@@ -146,6 +149,8 @@ async fn accepted(hands: &Arc<Hands>, connection: &Connection) -> Result<Option<
         incarnation: hello.incarnation,
         dialled: false,
         nonce: Some(own.nonce),
+        doubted: Arc::clone(&doubted),
+        life: watch::Sender::new(false),
     };
     match meet(hands, caller, link) {
         Meeting::Welcome | Meeting::Instead { .. } => {}
@@ -161,7 +166,7 @@ async fn accepted(hands: &Arc<Hands>, connection: &Connection) -> Result<Option<
     // Written even where that fails: the reader finds out, and says `Down` after this `Up`.
     let _ = send.write_all(&own.encode()).await;
     let role = name.role;
-    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, pulse }))
+    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, doubted, pulse }))
 }
 
 /// Decides about a connection from a peer, and tells the driver what comes of it.
@@ -278,7 +283,7 @@ async fn greeted(
     if hello.node != peer {
         return Err(failed("the peer says another id than its certificate"));
     }
-    let outbox = Arc::<Outbox>::default();
+    let (outbox, doubted) = (Arc::<Outbox>::default(), Arc::default());
     let link = Link {
         id: hello.link,
         connection: connection.clone(),
@@ -287,6 +292,8 @@ async fn greeted(
         incarnation: hello.incarnation,
         dialled: true,
         nonce: Some(own.nonce),
+        doubted: Arc::clone(&doubted),
+        life: watch::Sender::new(false),
     };
     let up = hands.drive(|driver, road| {
         let wanted = road.dialled(peer, ticket);
@@ -303,20 +310,22 @@ async fn greeted(
     let (hands, connection) = (Arc::clone(hands), connection.clone());
     let (id, pulse) = (hello.link, pulse_of(&connection, name.role, &hello));
     let role = name.role;
-    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, pulse }))
+    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, doubted, pulse }))
 }
 
 impl Ready {
     /// Carries packets until the link ends.
     pub(super) async fn run(self) {
-        let Ready { hands, connection, send, receive, outbox, peer, role, id, pulse } = self;
+        let Ready { hands, connection, send, receive, outbox, peer, role, id, doubted, pulse } =
+            self;
         if role == Role::Head {
             hands.headed.notify_one();
         }
         tokio::spawn(write(Arc::clone(&outbox), send, connection.clone()));
         tokio::spawn(answer_all(Arc::clone(&hands), peer, connection.clone()));
         let pulse = pulse.map(|(address, nonce)| {
-            tokio::spawn(pulse::hold(Arc::clone(&hands), address, nonce, peer, id))
+            let link = pulse::Watched { peer, link: id, doubted };
+            tokio::spawn(pulse::hold(Arc::clone(&hands), address, nonce, link))
         });
         // On its own, so that a panic of the driver's does not leave a link that nobody reads.
         let reading = tokio::spawn(read(Arc::clone(&hands), peer, id, receive));
@@ -428,7 +437,11 @@ async fn answer(
     send: SendStream,
     receive: RecvStream,
 ) -> Result<()> {
-    match streams::asked(receive).await? {
+    let asked = streams::asked(receive).await?;
+    if hands.road(|road| road.is_fenced(peer)) {
+        return Err(failed("the peer was declared dead, or is kept out"));
+    }
+    match asked {
         (Kind::Fetch, request) => bulk::send(send, hands.serve(peer, &request)).await,
         (Kind::Renew, _) => streams::answer(send, &renew::answer(hands, connection)?).await,
         (Kind::Near, host) => {

@@ -41,6 +41,7 @@ mod authority;
 mod tls;
 mod framing;
 mod outbox;
+mod leaving;
 mod road;
 mod endpoint;
 mod failures;

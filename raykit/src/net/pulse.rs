@@ -9,12 +9,21 @@ use crate::base::limits::net::{HANDSHAKE_MS, PULSES_UNPROVEN_MAX};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 const PROOF_BYTES: usize = 20;
+
+/// Whose sign of life a socket is.
+pub(super) struct Watched {
+    pub(super) peer: NodeId,
+    pub(super) link: u64,
+    /// Set when it ends.
+    pub(super) doubted: Arc<AtomicBool>,
+}
 
 /// On the head: takes in the sockets of nodes.
 pub(super) async fn listen(hands: Arc<Hands>, listener: TcpListener) {
@@ -35,20 +44,14 @@ pub(super) async fn listen(hands: Arc<Hands>, listener: TcpListener) {
             let proof = timeout(Duration::from_millis(HANDSHAKE_MS), proof(&stream)).await;
             drop(place);
             let Ok(Ok((peer, nonce))) = proof else { return };
-            let Some(link) = hands.road(|road| road.prove(peer, nonce)) else { return };
-            watch(&hands, &stream, peer, link).await;
+            let Some((link, doubted)) = hands.road(|road| road.prove(peer, nonce)) else { return };
+            watch(&hands, &stream, Watched { peer, link, doubted }).await;
         });
     }
 }
 
 /// On a node: opens the socket to the head, and holds it.
-pub(super) async fn hold(
-    hands: Arc<Hands>,
-    address: SocketAddr,
-    nonce: [u8; 16],
-    head: NodeId,
-    link: u64,
-) {
+pub(super) async fn hold(hands: Arc<Hands>, address: SocketAddr, nonce: [u8; 16], link: Watched) {
     let own = hands.road(|road| road.own());
     let Ok(stream) = TcpStream::connect(address).await else { return };
     let proof = [&own.0.to_le_bytes()[..], &nonce].concat();
@@ -63,7 +66,7 @@ pub(super) async fn hold(
             Err(_) => return,
         }
     }
-    watch(&hands, &stream, head, link).await;
+    watch(&hands, &stream, link).await;
 }
 
 async fn proof(stream: &TcpStream) -> io::Result<(NodeId, [u8; 16])> {
@@ -81,9 +84,11 @@ async fn proof(stream: &TcpStream) -> io::Result<(NodeId, [u8; 16])> {
 }
 
 /// Waits for the socket's end, and says so if the link is still up then.
-async fn watch(hands: &Hands, stream: &TcpStream, peer: NodeId, link: u64) {
+async fn watch(hands: &Hands, stream: &TcpStream, link: Watched) {
+    let Watched { peer, link, doubted } = link;
     // Nothing is ever sent. Who sends all the same has not died.
     while matches!(read(stream, &mut [0; 64]).await, Ok(1..)) {}
+    doubted.store(true, Ordering::Relaxed);
     hands.drive(|driver, road| {
         if road.is_up(peer, link) {
             driver.happened(Happening::Suspect(peer), road);

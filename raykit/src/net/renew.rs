@@ -58,7 +58,7 @@ pub(super) fn answer(hands: &Hands, connection: &Connection) -> Result<Vec<u8>> 
     let said = tls::peer(connection)?;
     let key = said.public_key.as_slice().try_into().map_err(lost)?;
     let (role, node) = (said.name.role, said.name.node);
-    if hands.road(|road| road.is_banned(node)) {
+    if hands.road(|road| road.is_banned(node) || road.is_fenced(node)) {
         return Err(failed("the peer is kept out"));
     }
     let certificate = authority.lock().certify(key, role, node, lifetime())?;

@@ -2,6 +2,7 @@
 //! wins when two nodes dial each other at once; it opens no connection and waits for nothing.
 //! Orders that need waiting are left for the hands, which are tasks on the same thread.
 
+use super::leaving::Leaving;
 use super::name::{Name, Role};
 use super::outbox::Outbox;
 use crate::base::NodeId;
@@ -11,7 +12,9 @@ use crate::object::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// Decides what is sent. It lives on the road's thread and must never block.
 pub(crate) trait Driver: Send + 'static {
@@ -99,13 +102,19 @@ pub(super) enum Order {
         addresses: Vec<SocketAddr>,
     },
     Fetch {
-        connection: Option<quinn::Connection>,
+        link: Option<(quinn::Connection, Lifeline)>,
         peer: NodeId,
         request: Vec<u8>,
         bytes_max: u64,
         done: Done,
     },
+    /// Close it soon.
+    Cut(quinn::Connection),
 }
+
+/// Whether a link is still in the table: `changed` when it is not. The value says whether its peer
+/// was declared dead.
+pub(super) type Lifeline = watch::Receiver<bool>;
 
 /// A link that is up.
 pub(super) struct Link {
@@ -119,6 +128,10 @@ pub(super) struct Link {
     pub(super) dialled: bool,
     /// Proves whose the socket for signs of life is. Good once.
     pub(super) nonce: Option<[u8; 16]>,
+    /// The peer's process seems to have died.
+    pub(super) doubted: Arc<AtomicBool>,
+    /// Dropped with this.
+    pub(super) life: watch::Sender<bool>,
 }
 
 /// An attempt to reach a peer.
@@ -159,10 +172,12 @@ pub(crate) struct Road {
     /// The last link to each peer, by its id.
     last: HashMap<NodeId, u64>,
     banned: HashSet<NodeId>,
+    /// Declared dead.
+    fenced: HashSet<NodeId>,
     tickets: u64,
     closing: bool,
     /// Connections on which a goodbye is under way.
-    leaving: Vec<quinn::Connection>,
+    leaving: Vec<Leaving>,
     pub(super) orders: Vec<Order>,
 }
 
@@ -174,6 +189,7 @@ impl Road {
             dials: HashMap::new(),
             last: HashMap::new(),
             banned: HashSet::new(),
+            fenced: HashSet::new(),
             tickets: 0,
             closing: false,
             leaving: Vec::new(),
@@ -209,7 +225,8 @@ impl Road {
         self.orders.push(Order::Dial { peer, ticket, addresses: addresses.to_vec() });
     }
 
-    /// Says goodbye to the peer, after what was sent to it. No `Down` follows.
+    /// Says goodbye to the peer, after what was sent to it. No `Down` follows. What was being
+    /// fetched from it ends at once in an error.
     pub(crate) fn disconnect(&mut self, peer: NodeId) {
         self.dials.remove(&peer);
         if let Some(link) = self.links.remove(&peer) {
@@ -217,10 +234,24 @@ impl Road {
         }
     }
 
+    /// The peer was declared dead. Its link is cut: what was sent on it has a moment to arrive, and
+    /// nothing is waited for. From now on it is told by packets alone what has become of it, should
+    /// it come again: no request of its is answered, and its certificate not renewed.
+    pub(crate) fn fence(&mut self, peer: NodeId) {
+        self.fenced.insert(peer);
+        self.dials.remove(&peer);
+        if let Some(link) = self.links.remove(&peer) {
+            link.outbox.close();
+            link.life.send_replace(true);
+            self.orders.push(Order::Cut(link.connection));
+        }
+    }
+
     fn leave(&mut self, link: Link) {
         link.outbox.close();
-        self.leaving.retain(|connection| connection.close_reason().is_none());
-        self.leaving.push(link.connection);
+        self.leaving.retain(|leaving| leaving.connection.close_reason().is_none());
+        let Link { connection, doubted, .. } = link;
+        self.leaving.push(Leaving { connection, doubted });
     }
 
     /// Disconnects the peer, and keeps it out from now on.
@@ -238,9 +269,9 @@ impl Road {
         bytes_max: u64,
         done: impl FnOnce(Result<Buffer>) + Send + 'static,
     ) {
-        let connection = self.links.get(&peer).map(|link| link.connection.clone());
+        let of = |link: &Link| (link.connection.clone(), link.life.subscribe());
         self.orders.push(Order::Fetch {
-            connection,
+            link: self.links.get(&peer).map(of),
             peer,
             request,
             bytes_max,
@@ -271,6 +302,11 @@ impl Road {
 
     pub(super) fn is_banned(&self, peer: NodeId) -> bool {
         self.closing || self.banned.contains(&peer)
+    }
+
+    /// Whether nothing is done for the peer that it asks for.
+    pub(super) fn is_fenced(&self, peer: NodeId) -> bool {
+        self.banned.contains(&peer) || self.fenced.contains(&peer)
     }
 
     pub(super) fn is_up(&self, peer: NodeId, id: u64) -> bool {
@@ -353,19 +389,23 @@ impl Road {
         self.is_up(peer, id) && self.links.remove(&peer).is_some()
     }
 
-    /// The peer whose link has this nonce, and the link's id.
-    pub(super) fn prove(&mut self, peer: NodeId, nonce: [u8; 16]) -> Option<u64> {
+    /// The id of the peer's link, if it has this nonce, and where to say that the peer seems dead.
+    pub(super) fn prove(
+        &mut self,
+        peer: NodeId,
+        nonce: [u8; 16],
+    ) -> Option<(u64, Arc<AtomicBool>)> {
         let link = self.links.get_mut(&peer)?;
         if link.nonce != Some(nonce) {
             return None;
         }
         link.nonce = None;
-        Some(link.id)
+        Some((link.id, Arc::clone(&link.doubted)))
     }
 
     /// No link comes up from now on, and those that are up say goodbye: on these connections, which
     /// are closed when it has arrived.
-    pub(super) fn close(&mut self) -> Vec<quinn::Connection> {
+    pub(super) fn close(&mut self) -> Vec<Leaving> {
         self.closing = true;
         self.dials.clear();
         for link in std::mem::take(&mut self.links).into_values() {

@@ -5,6 +5,7 @@ use super::identity::Key;
 use super::join::Joined;
 use super::link::Hello;
 use super::road::{Code, closed_with};
+use super::streams::{self, Kind};
 use super::tls::{self, Wallet};
 use super::*;
 use crate::base::NodeId;
@@ -444,6 +445,70 @@ fn who_is_banned_stays_out() {
     assert_eq!(node.next_but_suspect(), down(head.id, false));
 }
 
+/// A peer that holds its connection and says nothing any more is not waited for: QUIC would keep
+/// such a connection for an hour here.
+#[test]
+fn a_goodbye_is_not_waited_for_from_one_that_is_silent() {
+    let hour = Duration::from_secs(3600);
+    let patient =
+        || Setting { pace: Some(Pace { keep_alive: hour, idle: hour }), ..Setting::default() };
+    let (head, node) = pair(patient(), patient());
+    let peer = node.id;
+    let connection = head.look(move |road| {
+        road.links().find(|(id, _)| **id == peer).map(|(_, link)| link.connection.clone())
+    });
+    let connection = connection.expect("a link");
+    drop(node); // silently, as when it is killed
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for doubted in [true, false] {
+        let (connection, doubted) = (connection.clone(), Arc::new(doubted.into()));
+        runtime.block_on(leaving::Leaving { connection, doubted }.gone());
+    }
+    assert!(connection.close_reason().is_none(), "nobody has closed it");
+    head.net.close(hour);
+    assert!(connection.close_reason().is_some());
+}
+
+/// What is fetched from a peer that was declared dead ends at once, and for a reason of its own.
+/// Should it come again, it is told of its death, and nothing is done for it.
+#[test]
+fn nothing_is_waited_for_from_the_dead_nor_done_for_them() {
+    let things = HashMap::from([(b"thing".to_vec(), vec![1; 9])]);
+    let head = End::head(Setting { things, ..Setting::default() });
+    let identity = head.join(&head.issue(None, None)).unwrap().identity;
+    let peer = identity.name().node;
+    let stranger = Stranger::new(identity);
+    let connection = stranger.call(head.address()).unwrap();
+    let _streams = stranger.greet(&connection, hello(peer));
+    assert_eq!(head.next(), Happening::Up(peer));
+    let ask = |connection: &Connection, kind, request: &[u8]| {
+        stranger.runtime.block_on(async {
+            let mut answer = streams::ask(connection, kind, request).await?;
+            answer.read_to_end(10_000).await.map_err(streams::lost)
+        })
+    };
+    assert_eq!(ask(&connection, Kind::Fetch, b"thing").unwrap().len(), 9 + 9);
+    assert!(ask(&connection, Kind::Renew, b"").unwrap().len() > 100);
+    // It does not answer.
+    let (tell, told) = mpsc::channel();
+    head.look(move |road| {
+        road.fetch(peer, b"x".to_vec(), u64::MAX, move |got| tell.send(got).unwrap_or(()));
+    });
+    let _asked = stranger.runtime.block_on(connection.accept_bi()).unwrap();
+    head.act(move |road| road.fence(peer));
+    let error = told.recv_timeout(LONG).unwrap().err().expect("it is dead");
+    assert_eq!(error.kind(), crate::ErrorKind::NodeDied, "{error}");
+    let reason = stranger.reason(&connection);
+    assert!(closed_with(&reason, Code::Goodbye), "{reason}");
+
+    let again = stranger.call(head.address()).unwrap();
+    let _streams = stranger.greet(&again, hello(peer));
+    assert_eq!(head.next_but_suspect(), Happening::Up(peer));
+    for (kind, request) in [(Kind::Fetch, &b"thing"[..]), (Kind::Renew, b"")] {
+        assert_eq!(ask(&again, kind, request).ok().filter(|got| !got.is_empty()), None, "{kind:?}");
+    }
+}
+
 #[test]
 fn bulk_bytes_are_fetched_whole_or_not_at_all() {
     let large: Vec<u8> = (0..64 << 20).map(|at: u32| ((at * 31) >> 7) as u8).collect();
@@ -706,7 +771,6 @@ fn a_process_that_is_killed_is_suspected() {
 
 #[cfg(target_os = "linux")]
 mod near {
-    use super::super::streams::Kind;
     use super::*;
     use crate::object::buffer::Lender;
     use crate::shm::{self, Arena, Foreign, Secret, Socket, Word};

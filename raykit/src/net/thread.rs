@@ -6,15 +6,17 @@ use super::bulk;
 use super::endpoint::{Doors, Pace, farewell};
 use super::hands::Hands;
 use super::identity::Identity;
+use super::leaving::Leaving;
 use super::link;
 use super::pulse;
 use super::renew;
 use super::road::{Code, Driver, Order, no_link};
 use super::secret::random;
 use super::tls::Wallet;
-use crate::base::limits::net::PANIC_PAUSE_MS;
+use crate::base::limits::net::{LAST_WORD_MS, PANIC_PAUSE_MS};
 use crate::object::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
+use quinn::Connection;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 
 /// Tells the driver that there is something for it to look at.
@@ -214,13 +217,11 @@ fn run(runtime: &Runtime, hands: &Arc<Hands>, bell: Bell, stop: &Stop) {
         if grace > Duration::ZERO {
             let leaving = hands.road(|road| road.close());
             hands.doors.shut();
-            let _ = timeout(grace, async {
-                for connection in &leaving {
-                    connection.closed().await;
-                }
-            })
-            .await;
-            leaving.iter().for_each(|connection| connection.close(Code::Goodbye.into(), b""));
+            let connections: Vec<_> =
+                leaving.iter().map(|leaving| leaving.connection.clone()).collect();
+            let gone: JoinSet<()> = leaving.into_iter().map(Leaving::gone).collect();
+            let _ = timeout(grace, gone.join_all()).await;
+            connections.iter().for_each(|connection| connection.close(Code::Goodbye.into(), b""));
             farewell().await;
         }
     });
@@ -250,16 +251,21 @@ async fn obey(hands: Arc<Hands>) {
                 Order::Dial { peer, ticket, addresses } => {
                     tokio::spawn(link::dial(Arc::clone(&hands), peer, ticket, addresses));
                 }
-                Order::Fetch { connection: Some(connection), peer, request, bytes_max, done } => {
-                    let hands = Arc::clone(&hands);
-                    tokio::spawn(bulk::fetch(hands, connection, peer, request, bytes_max, done));
+                Order::Fetch { link: Some((connection, life)), peer, request, bytes_max, done } => {
+                    let what = bulk::Wanted { peer, request, bytes_max };
+                    tokio::spawn(bulk::fetch(Arc::clone(&hands), connection, life, what, done));
                 }
-                Order::Fetch { connection: None, peer, done, .. } => {
-                    done.call(Err(no_link(peer)));
-                }
+                Order::Fetch { link: None, peer, done, .. } => done.call(Err(no_link(peer))),
+                Order::Cut(connection) => drop(tokio::spawn(cut(connection))),
             }
         }
     }
+}
+
+/// Closes the connection to one that was declared dead, once the last packets have gone.
+async fn cut(connection: Connection) {
+    let _ = timeout(Duration::from_millis(LAST_WORD_MS), connection.closed()).await;
+    connection.close(Code::Goodbye.into(), b"declared dead");
 }
 
 async fn listen_to(hands: Arc<Hands>, bell: Bell) {

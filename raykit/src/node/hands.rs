@@ -32,6 +32,10 @@ pub(super) trait Road {
     fn send(&mut self, to: NodeId, packet: Vec<u8>);
     fn connect(&mut self, to: NodeId, addresses: &[String]);
     fn disconnect(&mut self, from: NodeId);
+    /// The same for one that was declared dead: nothing more comes of it.
+    fn fence(&mut self, from: NodeId) {
+        self.disconnect(from);
+    }
     /// Gets bytes from another node, and posts them.
     fn fetch(&mut self, from: NodeId, what: Fetch);
     /// Asks another node something, and tells what comes of it.
@@ -256,6 +260,7 @@ impl Hands {
         match action {
             Action::Send(to, packet) => road.send(to, packet),
             Action::Connect(to, addresses) => road.connect(to, &addresses),
+            Action::Disconnect(from) if self.machine.is_dead(from) => road.fence(from),
             Action::Disconnect(from) => road.disconnect(from),
             Action::Joined(member) => {
                 let mut members = self.cluster.members.lock();

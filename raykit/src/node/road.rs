@@ -85,6 +85,9 @@ impl Way for Lane<'_> {
     fn disconnect(&mut self, from: NodeId) {
         self.road.disconnect(from);
     }
+    fn fence(&mut self, from: NodeId) {
+        self.road.fence(from);
+    }
     fn fetch(&mut self, from: NodeId, what: Fetch) {
         let mut request = Vec::new();
         what.put(&mut request);
