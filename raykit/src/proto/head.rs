@@ -148,6 +148,7 @@ impl Peers {
 mod tests {
     use super::super::event::{Action, Event};
     use super::super::machine::{Machine, Welcome};
+    use super::super::wire::Wire;
     use super::*;
     use crate::base::limits::BEAT_MS;
     use crate::base::moment::Moment;
@@ -213,6 +214,28 @@ mod tests {
         hears(&mut head, now, NODE, beat);
         head.overdue(now + ms(DOUBT_MS));
         assert!(said(&mut head, NODE).1, "it is dead");
+    }
+
+    /// A member that has been taken over cannot talk the head, or another node, out of the cluster.
+    #[test]
+    fn nobody_but_the_head_says_that_a_node_is_dead() {
+        let now = Moment(0) + ms(1_000);
+        let (mut head, mut node, _) = linked(now);
+        let fenced = || {
+            let mut packet = Vec::new();
+            (0_u64, 0_u64).put(&mut packet);
+            Frame::Fenced {}.put(&mut packet);
+            packet
+        };
+        let is_alone = |brain: &mut Machine| {
+            std::iter::from_fn(|| brain.action()).any(|one| matches!(one, Action::Alone { .. }))
+        };
+        hears(&mut head, now, NODE, vec![fenced()]);
+        assert!(!is_alone(&mut head));
+        hears(&mut node, now, NodeId(3), vec![fenced()]);
+        assert!(!is_alone(&mut node), "n3 is not the head");
+        hears(&mut node, now, HEAD, vec![fenced()]);
+        assert!(is_alone(&mut node));
     }
 
     #[test]

@@ -284,7 +284,8 @@ impl Peers {
     fn frame(&mut self, cx: &mut Context, from: NodeId, frame: Frame) {
         match frame {
             Frame::Ack {} => {}
-            Frame::Fenced {} => self.alone(cx, "this node was declared dead"),
+            Frame::Fenced {} if from == self.head => self.alone(cx, "this node was declared dead"),
+            Frame::Fenced {} => {} // only the head may say so
             Frame::Probe { back: false, head } => {
                 self.send_loose(cx, from, &Frame::Probe { head, back: true });
             }
