@@ -233,6 +233,18 @@ pub(crate) mod net {
     /// Of them those from one address.
     pub(crate) const HANDSHAKES_PER_ADDRESS: usize = 64;
 
+    /// Handshakes that one address may begin at once, and then in a second: enough for a hundred
+    /// nodes of one host that start together. Whoever begins more is not answered for now.
+    pub(crate) const HANDSHAKES_AT_ONCE: f64 = 512.0;
+    pub(crate) const HANDSHAKES_PER_S: f64 = 64.0;
+
+    /// The same for all addresses together: a quarter of what the road's thread could do.
+    pub(crate) const HANDSHAKES_AT_ONCE_ALL: f64 = 2_048.0;
+    pub(crate) const HANDSHAKES_PER_S_ALL: f64 = 256.0;
+
+    /// Addresses of which is known how many handshakes they have begun.
+    pub(crate) const HANDSHAKE_ADDRESSES_MAX: usize = 4_096;
+
     /// Bytes kept of connections that nobody has looked at: of one, and of all.
     pub(crate) const INCOMING_BYTES: u64 = 64 << 10;
     pub(crate) const INCOMING_BYTES_ALL: u64 = 8 << 20;

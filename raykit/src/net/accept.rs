@@ -1,8 +1,10 @@
 //! The doorkeeper: takes in connections, as many strangers at a time as there is room for.
 
 use super::admit;
+use super::failures::place;
 use super::hands::Hands;
 use super::link;
+use super::rate::{Allowed, Rate};
 use super::tls::{self, ALPN_JOIN, ALPN_LINK};
 use crate::base::limits::net::{
     HANDSHAKE_MS, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS, HANDSHAKES_TRUSTED,
@@ -10,15 +12,31 @@ use crate::base::limits::net::{
 use parking_lot::Mutex;
 use quinn::{Endpoint, Incoming};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Strangers whose handshake is not done, by address.
 #[derive(Default)]
 pub(super) struct Hall {
     inside: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Those that were not let in, so that there is a word of them in the log, and not one for each.
+#[derive(Default)]
+struct Outside {
+    count: u64,
+}
+
+impl Outside {
+    fn add(&mut self, address: SocketAddr, why: &str) {
+        self.count += 1;
+        if self.count.is_power_of_two() {
+            let count = self.count;
+            tracing::warn!(%address, count, why, "handshakes were not begun");
+        }
+    }
 }
 
 /// One stranger's place, free again when it is dropped.
@@ -33,6 +51,7 @@ impl Hall {
     }
 
     fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let address = place(address);
         let mut inside = self.inside.lock();
         let total: usize = inside.values().sum();
         let count = inside.entry(address).or_default();
@@ -58,16 +77,33 @@ impl Drop for Place {
 
 /// Takes in who comes to one door.
 pub(super) async fn keep(hands: Arc<Hands>, endpoint: Endpoint, hall: Arc<Hall>) {
+    let (mut rate, mut outside) = (Rate::new(Instant::now()), Outside::default());
     while let Some(incoming) = endpoint.accept().await {
-        let trusted = incoming.remote_address_validated() || hall.len() < HANDSHAKES_TRUSTED;
-        if !trusted && incoming.may_retry() {
+        let (address, shown) = (incoming.remote_address(), incoming.remote_address_validated());
+        if !shown && hall.len() >= HANDSHAKES_TRUSTED && incoming.may_retry() {
             // Nothing is kept of it: the next packet shows that the address is its own.
             let _ = incoming.retry();
             continue;
         }
-        match hall.enter(incoming.remote_address().ip()) {
+        match rate.begin(address.ip(), shown, Instant::now()) {
+            Allowed::Yes => {}
+            Allowed::Shown if incoming.may_retry() => {
+                let _ = incoming.retry();
+                continue;
+            }
+            Allowed::Shown | Allowed::No => {
+                // Who means it tries again in a moment.
+                outside.add(address, "too many were begun");
+                incoming.ignore();
+                continue;
+            }
+        }
+        match hall.enter(address.ip()) {
             Some(place) => drop(tokio::spawn(greet(Arc::clone(&hands), incoming, place))),
-            None => incoming.refuse(),
+            None => {
+                outside.add(address, "too many are under way");
+                incoming.refuse();
+            }
         }
     }
 }

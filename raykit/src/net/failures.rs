@@ -10,15 +10,26 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(super) struct Failures {
     by_address: HashMap<IpAddr, (u32, Instant)>,
+    /// Those that were locked out and came all the same.
+    turned_away: u64,
 }
 
 impl Failures {
     /// Whether the address has failed too often.
     pub(super) fn locked(&mut self, address: IpAddr, now: Instant) -> bool {
-        match self.by_address.get(&place(address)) {
+        let locked = match self.by_address.get(&place(address)) {
             Some((count, since)) => *count >= JOIN_FAILURES_MAX && !is_over(*since, now),
             None => false,
+        };
+        if locked {
+            self.turned_away += 1;
+            // Each is counted, and has no line of its own: who is refused must not fill a disk.
+            if self.turned_away.is_power_of_two() {
+                let count = self.turned_away;
+                tracing::warn!(%address, count, "a join was refused: the address is locked out");
+            }
         }
+        locked
     }
 
     pub(super) fn add(&mut self, address: IpAddr, now: Instant) {
@@ -48,7 +59,7 @@ fn is_over(since: Instant, now: Instant) -> bool {
 }
 
 /// What counts as one place: who has an address of IPv6 has 2^64 of them.
-fn place(address: IpAddr) -> IpAddr {
+pub(super) fn place(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

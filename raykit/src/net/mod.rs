@@ -45,6 +45,7 @@ mod leaving;
 mod road;
 mod endpoint;
 mod failures;
+mod rate;
 mod streams;
 #[cfg(target_os = "linux")]
 mod whisper;
