@@ -220,6 +220,27 @@ pub fn __sim(args: &[String]) -> std::process::ExitCode {
 }
 
 #[doc(hidden)]
+#[cfg(feature = "fuzzing")]
+pub mod __fuzz {
+    //! What reads bytes from outside, for a fuzzer. Not part of the public interface.
+    pub use crate::base::fuzz::Target;
+
+    /// All of it.
+    pub fn targets() -> impl Iterator<Item = &'static Target> {
+        let rooms = [
+            crate::object::fuzz::TARGETS,
+            #[cfg(all(feature = "cluster", target_os = "linux"))]
+            crate::shm::fuzz::TARGETS,
+            crate::proto::fuzz::TARGETS,
+            #[cfg(feature = "cluster")]
+            crate::net::fuzz::TARGETS,
+            crate::node::fuzz::TARGETS,
+        ];
+        rooms.into_iter().flatten()
+    }
+}
+
+#[doc(hidden)]
 pub mod __private {
     //! Names that the macros write. Not part of the public interface: they may change in any
     //! release.

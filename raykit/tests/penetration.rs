@@ -241,7 +241,7 @@ fn who_is_not_the_head_is_told_nothing() {
         raykit::join_token(None).unwrap()
     };
     let joins = Config::new().num_cpus(1).address(at.to_string()).token(token).start();
-    let error = joins.err().expect("it is not the head");
+    let error = joins.expect_err("it is not the head");
     assert!(error.message().contains("is not the one in the token"), "{error}");
     // It has called, and has gone before it said a word.
     assert!(hostile.wait(said).unwrap().is_err());

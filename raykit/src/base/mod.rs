@@ -4,6 +4,8 @@
 //!
 //! Absent on purpose: tasks, objects, threads. What this room knows can be used anywhere.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub(crate) mod id;
 pub(crate) mod labels;
 pub(crate) mod limits;

@@ -68,7 +68,7 @@ impl Hello {
     }
 
     /// `None` where another version speaks.
-    fn decode(bytes: &[u8; HELLO_BYTES]) -> Option<Hello> {
+    pub(super) fn decode(bytes: &[u8; HELLO_BYTES]) -> Option<Hello> {
         let mut reader = Reader(bytes);
         if reader.u16()? != VERSION {
             return None;

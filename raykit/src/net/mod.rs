@@ -65,6 +65,8 @@ mod admit;
 mod join;
 mod accept;
 mod thread;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

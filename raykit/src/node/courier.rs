@@ -27,7 +27,7 @@ const READ: u8 = 5;
 
 /// Lines of a node, to be printed by another one.
 #[derive(Debug, PartialEq)]
-struct Print {
+pub(super) struct Print {
     tag: u8,
     /// What the node is called, and its process.
     name: String,
@@ -46,7 +46,7 @@ struct Said {
 record!(Said { task, is_error, text });
 
 /// What is wanted of a node's log: from a place on, or the last lines.
-struct Wanted {
+pub(super) struct Wanted {
     tag: u8,
     from: Option<u64>,
     lines: u32,

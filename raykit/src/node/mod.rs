@@ -90,6 +90,8 @@ pub(crate) mod keyring;
 pub(crate) mod road;
 pub(crate) mod settings;
 pub(crate) mod start;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

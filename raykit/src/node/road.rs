@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a node says of itself when it asks to be let in.
-struct Asks {
+pub(super) struct Asks {
     /// How raykit writes: another one could not be read.
     format: u64,
     member: Member,
@@ -36,7 +36,7 @@ struct Asks {
 record!(Asks { format, member, functions });
 
 /// What it is told.
-struct Told {
+pub(super) struct Told {
     welcome: Welcome,
     /// Functions that the two programs do not share.
     differ: Vec<String>,

@@ -40,6 +40,8 @@ pub(crate) mod ledger;
 pub(crate) mod kept;
 pub(crate) mod slot;
 pub(crate) mod told;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -35,6 +35,8 @@ mod work;
 mod seats;
 mod groups;
 pub(crate) mod machine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod small_tests;
 #[cfg(test)]

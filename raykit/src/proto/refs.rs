@@ -235,7 +235,7 @@ impl Refs {
         refs: &[ObjectId],
         first_token: u64,
     ) {
-        let mut token = first_token;
+        let mut token = first_token; // as a peer says: any number
         for object in refs {
             if object.node == self.me {
                 cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
@@ -244,7 +244,7 @@ impl Refs {
             if self.dead.contains(&object.node) {
                 cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
                 cx.frames.push_back((from, Frame::Lent { token }));
-                token += 1;
+                token = token.wrapping_add(1);
                 continue;
             }
             let foreign = self.foreign.entry(*object).or_default();
@@ -269,7 +269,7 @@ impl Refs {
                     cx.frames.push_back((object.node, borrow));
                 }
             }
-            token += 1;
+            token = token.wrapping_add(1);
         }
     }
 

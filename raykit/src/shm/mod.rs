@@ -32,6 +32,8 @@ mod words;
 mod socket;
 mod reader;
 mod host;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
