@@ -115,6 +115,23 @@ def ask_from_task(counter):
     return p50(2_000, lambda: timed(lambda: ray.get(counter.add.remote(1)))[0])
 
 
+@ray.remote
+def first(numbers):
+    return float(numbers[0])
+
+
+@ray.remote
+def sum_of(numbers):
+    return timed(lambda: float(numbers.sum()))[0]
+
+
+@ray.remote
+def spin(seconds):
+    end = now() + seconds
+    while now() < end:
+        pass
+
+
 def warm_up():
     ray.get([empty.remote() for _ in range(500)])
 
@@ -246,6 +263,109 @@ def pi():
     say("pi.all", p50(3, lambda: timed(sample)[0]))
 
 
+def share():
+    numbers = np.full((1 << 30) // 8, 1.5)
+    for key in ("share.fresh", "share.warm"):
+        def sample():
+            stored = ray.put(numbers)
+            assert ray.get(first.remote(stored)) == 1.5
+            return stored
+
+        seconds, stored = timed(sample)
+        say(key, seconds)
+        if key == "share.warm":
+            say("share.first", p50(20, lambda: timed(lambda: ray.get(first.remote(stored)))[0]))
+            say("share.sum", p50(3, lambda: ray.get(sum_of.remote(stored))))
+        del stored
+        time.sleep(0.7)
+
+
+class Two:
+    """A cluster of two nodes of one CPU on this host; the driver is at the first."""
+
+    def __init__(self):
+        from ray.cluster_utils import Cluster
+
+        args = dict(num_cpus=1, object_store_memory=4 << 30, include_dashboard=False)
+        self.cluster = Cluster(initialize_head=True, head_node_args=args)
+        self.cluster.add_node(num_cpus=1, object_store_memory=4 << 30)
+        ray.init(address=self.cluster.address, log_to_driver=False, logging_level="warning")
+        own = ray.get_runtime_context().get_node_id()
+        self.there = self.only(*(n["NodeID"] for n in ray.nodes() if n["NodeID"] != own))
+
+    @staticmethod
+    def only(node):
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def far(two):
+    far_one = empty.options(scheduling_strategy=two.there)
+    ray.get([far_one.remote() for _ in range(500)])
+    say("far.one", p50(1_000, lambda: timed(lambda: ray.get(far_one.remote()))[0]))
+    seconds, _ = timed(lambda: ray.get([far_one.remote() for _ in range(10_000)]))
+    say("far.million", seconds * 100)
+    say("far.cable", seconds * 100)
+
+
+def callee(two):
+    counter = Counter.options(scheduling_strategy=two.there).remote()
+    ray.get([counter.add.remote(1) for _ in range(500)])
+    say("callee.one", p50(1_000, lambda: timed(lambda: ray.get(counter.add.remote(1)))[0]))
+    seconds, _ = timed(lambda: ray.get([counter.add.remote(1) for _ in range(10_000)]))
+    say("callee.many", seconds * 10)
+
+
+def wire(two):
+    numbers = np.full((1 << 30) // 8, 1.5)
+    there = first.options(scheduling_strategy=two.there)
+    ray.get(there.remote([1.0]))
+
+    def sample():
+        stored = ray.put(numbers)
+        seconds, read = timed(lambda: ray.get(there.remote(stored)))
+        assert read == 1.5
+        del stored
+        time.sleep(0.7)  # the object that went is cleared away
+        return seconds
+
+    sample()
+    seconds = p50(3, sample)
+    say("wire.jumbo", seconds)
+    say("wire.jumbo.again", seconds)
+
+
+def skew(two):
+    ray.get([spin.remote(0.005) for _ in range(100)])
+    say("skew.even", p50(3, lambda: timed(lambda: ray.get([spin.remote(0.005) for _ in range(200)]))[0]))
+
+
+JOIN = """
+import sys, time, ray
+begun = time.perf_counter()
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="warning")
+ray.get(ray.remote(lambda: None).remote())
+print(time.perf_counter() - begun)
+"""
+
+
+def join(two):
+    import subprocess
+    import sys
+
+    told = subprocess.run([sys.executable, "-c", JOIN, two.cluster.address], capture_output=True, text=True)
+    say("join.driver", float(told.stdout.split()[-1]))
+
+    def sample():
+        known = {n["NodeID"] for n in ray.nodes()}
+        two.cluster.add_node(num_cpus=1, object_store_memory=1 << 30)
+        new = [n["NodeID"] for n in ray.nodes() if n["NodeID"] not in known]
+        ray.get(empty.options(scheduling_strategy=two.only(*new)).remote())
+
+    say("join.node", timed(sample)[0])
+
+
 def start():
     ray.init(
         num_cpus=options.cpus,
@@ -264,14 +384,23 @@ def main():
         pi=pi, bulk=bulk, nested=nested,
     )
     rows["pass"] = passing
+    rows["share"] = share
+    on_two = dict(far=far, callee=callee, wire=wire, skew=skew, join=join)
     wanted = options.rows.split(",")
-    for name, row in rows.items():
+    two = None
+    for name, row in (rows | on_two).items():
         if name not in wanted:
             continue
         if time.monotonic() > END:
             say_text(name, "left out, the time was over")
             continue
         try:
+            if name in on_two:
+                if two is None:
+                    ray.shutdown()
+                    two = Two()
+                row(two)
+                continue
             if not ray.is_initialized() and name != "process":
                 start()
             if name != "process":
@@ -280,6 +409,8 @@ def main():
         except Exception as error:
             say_text(name, f"{type(error).__name__}: {error}")
     ray.shutdown()
+    if two is not None:
+        two.cluster.shutdown()
 
 
 if __name__ == "__main__":

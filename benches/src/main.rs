@@ -4,11 +4,15 @@
 mod args;
 mod bench;
 mod child;
+#[cfg(target_os = "linux")]
+mod hosts;
 mod inputs;
 mod machine;
 mod peers;
 mod report;
 mod rows;
+#[cfg(target_os = "linux")]
+mod served;
 
 use args::{Args, Wish};
 use bench::{Bench, Outcome, Row};

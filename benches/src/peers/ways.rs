@@ -225,11 +225,11 @@ async fn listen(mut receive: quinn::RecvStream, hear: mpsc::Sender<Message>) {
     while receive.read_exact(&mut message).await.is_ok() && hear.send(message).is_ok() {}
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Outcome<Vec<u8>> {
+pub(super) fn unhex(text: &str) -> Outcome<Vec<u8>> {
     let pair = |at| Ok(u8::from_str_radix(text.get(at..at + 2).ok_or("half a byte")?, 16)?);
     (0..text.len()).step_by(2).map(pair).collect()
 }

@@ -1,10 +1,18 @@
 //! The rows, one file for each topic.
 
 mod actors;
+#[cfg(target_os = "linux")]
+mod broadcast;
 mod build;
 mod bulk;
 #[cfg(target_os = "linux")]
+mod callee;
+#[cfg(target_os = "linux")]
 mod control;
+#[cfg(target_os = "linux")]
+mod far;
+#[cfg(target_os = "linux")]
+mod join;
 mod latency;
 mod nested;
 mod objects;
@@ -12,10 +20,18 @@ mod pi;
 mod process;
 #[cfg(target_os = "linux")]
 mod share;
+#[cfg(target_os = "linux")]
+mod simulator;
+#[cfg(target_os = "linux")]
+mod skew;
 mod sort;
 mod streams;
 mod waits;
+#[cfg(target_os = "linux")]
+mod wire;
 pub(crate) mod wordcount;
+#[cfg(target_os = "linux")]
+mod worker;
 
 #[cfg(feature = "actor-peers")]
 pub(crate) use process::resident_bytes;
@@ -38,7 +54,19 @@ pub(crate) const ALL: &[Row] = &[
     #[cfg(target_os = "linux")]
     share::ROW,
     #[cfg(target_os = "linux")]
-    share::FAR,
+    far::ROW,
+    #[cfg(target_os = "linux")]
+    callee::ROW,
+    #[cfg(target_os = "linux")]
+    wire::ROW,
+    #[cfg(target_os = "linux")]
+    broadcast::ROW,
+    #[cfg(target_os = "linux")]
+    skew::ROW,
+    #[cfg(target_os = "linux")]
+    join::ROW,
+    #[cfg(target_os = "linux")]
+    simulator::ROW,
     #[cfg(target_os = "linux")]
     control::ROW,
     process::ROW,
@@ -56,7 +84,17 @@ pub(crate) const ERRANDS: &[Errand] = &[
     ("view", objects::view_errand),
     ("memcpy", objects::memcpy_errand),
     #[cfg(target_os = "linux")]
-    share::NODE,
+    worker::NODE,
+    #[cfg(target_os = "linux")]
+    join::DRIVER,
+    #[cfg(target_os = "linux")]
+    crate::peers::quic::ECHO,
+    #[cfg(target_os = "linux")]
+    crate::peers::quic::SINK,
+    #[cfg(target_os = "linux")]
+    crate::peers::tcp::SINK,
+    #[cfg(target_os = "linux")]
+    crate::peers::tcp::TLS_SINK,
     #[cfg(target_os = "linux")]
     control::ECHO,
     bulk::RAYKIT_CHILD,

@@ -1,13 +1,11 @@
 //! A gibibyte for another process of this host.
 
-use crate::bench::{Bench, Goal, Line, Outcome, RAYKIT, Row, Unit, p50, timed};
-use crate::child::Errand;
+use super::worker::{self, Worker, nothing};
+use crate::bench::{Bench, Goal, Line, Outcome, RAY, RAYKIT, Row, Unit, p50, timed};
 use crate::peers::mapped::{self, MAPPED};
 use raykit::prelude::*;
-use raykit::{Config, NodeId, Strategy};
 use std::hint::black_box;
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::net::Ipv4Addr;
 
 const MEMCPY: &str = "memcpy";
 /// Numbers in a gibibyte.
@@ -15,7 +13,7 @@ const GIB: usize = (1 << 30) / 8;
 /// How often the time to the first byte is taken in a round.
 const FIRSTS: usize = 20;
 
-const COPIED: &[(&str, Goal)] = &[(MEMCPY, Goal::AtLeast(0.8))];
+const COPIED: &[(&str, Goal)] = &[(MEMCPY, Goal::AtLeast(0.8)), (RAY, Goal::None)];
 
 pub(crate) const ROW: Row = Row {
     name: "share",
@@ -38,14 +36,14 @@ pub(crate) const ROW: Row = Row {
             key: "share.first",
             what: "until its first byte is read there",
             unit: Unit::Seconds,
-            peers: &[],
+            peers: &[(RAY, Goal::None)],
             under: Some(1e-3),
         },
         Line {
             key: "share.sum",
             what: "its sum there",
             unit: Unit::SecondsOfGib,
-            peers: &[(MAPPED, Goal::AtLeast(0.8))],
+            peers: &[(MAPPED, Goal::AtLeast(0.8)), (RAY, Goal::None)],
             under: None,
         },
     ],
@@ -54,83 +52,10 @@ pub(crate) const ROW: Row = Row {
            to the result, for the first object and for one after it. memcpy: into a new allocation, \
            and into the same again. The first byte: of an object that a third process has already, \
            the median of 20. The sum: in a task there, over the second object; and over as many numbers \
-           in a memfd that this process has just mapped.",
+           in a memfd that this process has just mapped. Ray: `put`, and a task of a worker process that \
+           has the reference.",
     run,
 };
-
-pub(crate) const FAR: Row = Row {
-    name: "far",
-    lines: &[
-        Line {
-            key: "far.one",
-            what: "an empty task in another process, submit + get",
-            unit: Unit::Seconds,
-            peers: &[],
-            under: None,
-        },
-        Line {
-            key: "far.many",
-            what: "10,000 of them submitted, then all got",
-            unit: Unit::Seconds,
-            peers: &[],
-            under: None,
-        },
-    ],
-    note: "two processes of one CPU on this host. One by one: the median of 2,000 in each round. Many: the \
-           median of 10.",
-    run: far_run,
-};
-
-/// A node that others give tasks, until its standard input ends.
-pub(crate) const NODE: Errand = ("share-node", node);
-
-fn node() -> Outcome {
-    let _ray = Config::new().num_cpus(1).init()?;
-    std::io::stdin().lines().next();
-    Ok(())
-}
-
-struct Worker {
-    child: Child,
-    id: NodeId,
-}
-
-impl Worker {
-    fn new(head: &str, token: &str) -> Outcome<Worker> {
-        let known: Vec<NodeId> = raykit::nodes()?.iter().map(|node| node.id).collect();
-        let child = Command::new(std::env::current_exe()?)
-            .args(["--child", NODE.0])
-            .env("RAYKIT_ADDRESS", head)
-            .env("RAYKIT_TOKEN", token)
-            .stdin(Stdio::piped())
-            .spawn()?;
-        let begun = Instant::now();
-        loop {
-            let new = raykit::nodes()?.iter().map(|node| node.id).find(|id| !known.contains(id));
-            if let Some(id) = new {
-                return Ok(Worker { child, id });
-            }
-            if begun.elapsed() > secs(10) {
-                return Err("the other process has not come".into());
-            }
-            std::thread::sleep(millis(1));
-        }
-    }
-
-    fn here(&self) -> Strategy {
-        Strategy::Node { node: self.id, soft: false }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-#[remote]
-fn nothing() {}
 
 #[remote]
 fn first(numbers: &[f64]) -> f64 {
@@ -194,39 +119,10 @@ fn run(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-fn far_run(bench: &mut Bench) -> Outcome {
-    let head = Config::new().num_cpus(1).head("127.0.0.1:0".parse()?).start()?;
-    let _here = head.enter();
-    let nodes = raykit::nodes()?;
-    let address = nodes.first().and_then(|node| node.addresses.first()).ok_or("no address")?;
-    let worker = Worker::new(address, &raykit::join_token(None)?)?;
-    let there = || nothing::options().strategy(worker.here()).remote();
-    for _ in 0..bench.rounds {
-        let one = p50(2_000, || {
-            let (seconds, done) = timed(|| there().get());
-            Ok(done.map(|()| seconds)?)
-        })?;
-        bench.record("far.one", RAYKIT, one);
-        let many = p50(10, || {
-            let call = || {
-                let refs: Vec<_> = (0..10_000).map(|_| there()).collect();
-                raykit::get(&refs)
-            };
-            let (seconds, done) = timed(call);
-            Ok(done.map(|_| seconds)?)
-        })?;
-        bench.record("far.many", RAYKIT, many);
-    }
-    Ok(())
-}
-
 fn round(bench: &mut Bench) -> Outcome {
-    let head = Config::new().num_cpus(1).head("127.0.0.1:0".parse()?).start()?;
+    let head = worker::head(Ipv4Addr::LOCALHOST)?;
     let _here = head.enter();
-    let nodes = raykit::nodes()?;
-    let address = nodes.first().and_then(|node| node.addresses.first()).ok_or("no address")?;
-    let token = raykit::join_token(None)?;
-    let (worker, other) = (Worker::new(address, &token)?, Worker::new(address, &token)?);
+    let (worker, other) = (Worker::new()?, Worker::new()?);
     let holder = holder::options().strategy(other.here()).remote().get()?;
     nothing::options().strategy(worker.here()).remote().get()?;
     for key in ["share.fresh", "share.warm"] {
