@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use kameo::actor::Spawn;
 use kameo::prelude::*;
 use kameo::remote::{Behaviour, messaging};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,12 @@ pub(crate) struct Client(RemoteActorRef<Counter>);
 impl Client {
     pub(crate) async fn dial(address: &str) -> Outcome<Client> {
         let mut swarm = swarm()?;
-        swarm.dial(address.parse::<Multiaddr>()?)?;
+        let address: Multiaddr = address.parse()?;
+        let Some(Protocol::P2p(peer)) = address.iter().last() else {
+            return Err("no peer in the address".into());
+        };
+        swarm.add_peer_address(peer, address.clone());
+        swarm.dial(address)?;
         tokio::spawn(async move {
             loop {
                 swarm.select_next_some().await;

@@ -41,7 +41,7 @@ pub(crate) const ROW: Row = Row {
     note: "a counter that adds a u64. One by one: the median of 2,000 in each round, after 500, from main. \
            Many: after 10,000. tonic and tarpc as in the row `far`, with 256 in flight, 50,000 and \
            100,000 of them; kameo's remote actors by its libp2p over TCP, noise and yamux, each end on tokio's \
-           runtime of all cores, 20,000 of them with 256 in flight; Ray 10,000; the time taken as \
+           runtime of all cores, 20,000 of them with 64 in flight, for more it refuses; Ray 10,000; the time taken as \
            often as that makes 100,000.",
     run,
 };
