@@ -211,8 +211,9 @@ pub(crate) mod net {
     pub(crate) const BULK_BYTES_MAX: u64 = 1 << 40;
 
     /// Room made for bulk bytes on the word of the peer alone; more is made as they arrive. The
-    /// system gives memory for it only where it is touched.
-    pub(crate) const BULK_TRUST_BYTES: usize = 1 << 30;
+    /// system gives memory for it only where it is touched. An archive of a gibibyte has some bytes
+    /// beside that.
+    pub(crate) const BULK_TRUST_BYTES: usize = (1 << 30) + (1 << 20);
 
     /// Streams that one peer may have open at once.
     pub(crate) const STREAMS_MAX: u32 = 128;

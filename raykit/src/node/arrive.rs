@@ -33,7 +33,7 @@ impl Task {
         let heavy = |inputs: &crate::task::arg::Inputs| {
             let bytes = inputs.as_slice().iter().map(|input| match &input.0 {
                 Given::Value(value) => value.bytes(),
-                Given::Ref(_) => 0,
+                Given::Ref(reference) => carried(reference),
             });
             bytes.sum::<usize>() > LEAVING_BYTES_MAX
         };
@@ -45,6 +45,16 @@ impl Task {
             && self.options().labels.is_empty()
             && !heavy(&self.inputs())
     }
+}
+
+/// What a task that leaves carries of an object: of one that many refer to a part, since a node
+/// fetches it once for all of them.
+fn carried(reference: &RawRef) -> usize {
+    let bytes = match reference.outcome() {
+        Some(Ok(payload)) => payload.value().bytes(),
+        _ => 0,
+    };
+    bytes / Arc::strong_count(&reference.0).max(1)
 }
 
 impl Node {

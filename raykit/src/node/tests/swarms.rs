@@ -1,4 +1,4 @@
-//! Large objects that several nodes want.
+//! Large objects that several nodes want, and tasks that stay because of theirs.
 
 use super::*;
 
@@ -58,4 +58,36 @@ fn who_fetches_may_die_and_so_may_the_owner() {
     owner.vanish();
     drop((asked, made));
     nothing_left(&[&head, &others[0], &others[2]]);
+}
+
+#[raykit::remote]
+fn weighs(xs: &[f64]) -> u32 {
+    let until = Instant::now() + Duration::from_millis(2);
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    assert!(!xs.is_empty());
+    current::node().expect("a node").id.0
+}
+
+/// It takes longer to bring a large object elsewhere than to run the task that needs it, but for
+/// one that many tasks share.
+#[test]
+fn tasks_stay_with_their_own_large_objects() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    let large = || crate::put(vec![1.0_f64; 5 << 16]).unwrap();
+    here(&head, || {
+        let own: Vec<_> = (0..40).map(|_| large()).collect();
+        let asked: Vec<_> = own.iter().map(weighs::remote).collect();
+        let nodes = crate::get(&asked).unwrap();
+        assert!(nodes.iter().all(|node| *node == head.node.id.0), "{nodes:?}");
+        drop((own, asked));
+        let shared = large();
+        let asked: Vec<_> = (0..400).map(|_| weighs::remote(&shared)).collect();
+        let nodes = crate::get(&asked).unwrap();
+        let away = nodes.iter().filter(|node| **node == other.node.id.0).count();
+        assert!(away > 20, "{away} of 400 went to the idle node");
+    });
+    nothing_left(&[&head, &other]);
 }
