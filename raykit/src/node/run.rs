@@ -263,21 +263,26 @@ impl Node {
                 false => Ok(error),
             };
             let (Ok(error) | Err(error)) = error;
-            if task.fail(&error) {
-                self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
-            }
+            self.fail(task, &error);
         }
         self.count_finished();
     }
 
+    /// The outcome of a task is this error, unless it has one. Who waits for it finds the failure
+    /// noted.
+    fn fail(&self, task: &Task, error: &Error) -> bool {
+        if !task.is_settled() {
+            self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), error);
+        }
+        task.fail(error)
+    }
+
     /// The outcome of a task that never began and was given up.
     pub(crate) fn finish_unrun(self: &Arc<Node>, task: &Arc<Task>, error: Error) {
-        if task.fail(&error) {
-            self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
-        }
         if !is_word(task.function) {
             self.books.tally.count(task.function, false);
         }
+        self.fail(task, &error);
         self.count_finished();
         if let Some(mailbox) = &task.mailbox {
             // It holds nobody back any more.
@@ -414,10 +419,7 @@ impl Node {
             return false;
         }
         // The outcome first: what the function returns because it sees the mark is not it.
-        let sealed = task.fail(&error);
-        if sealed {
-            self.books.tally.note(task, task.attempt.load(Ordering::Relaxed), &error);
-        }
+        let sealed = self.fail(task, &error);
         task.mark_cancelled();
         self.stop_future(task);
         self.stop_away(task);
