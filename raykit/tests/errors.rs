@@ -75,6 +75,22 @@ fn the_functions_own_error_comes_back() {
     assert_eq!(error(&typed::remote("")).downcast_ref::<Trouble>(), Some(&Trouble::Empty));
 }
 
+#[remote]
+fn number(text: &str) -> Result<i64, std::num::ParseIntError> {
+    text.parse()
+}
+
+/// One that is no object is itself where function and caller share a process.
+#[test]
+fn an_error_of_any_type_comes_back_in_one_process() {
+    let node = raykit::Config::new().num_cpus(2).always_encode(false).start().unwrap();
+    let _here = node.enter();
+    for failed in [number::remote("four"), number::options().max_retries(2).remote("five")] {
+        let error = failed.get().unwrap_err();
+        assert!(error.downcast_ref::<std::num::ParseIntError>().is_some(), "{error}");
+    }
+}
+
 /// T4
 #[test]
 fn the_chain_of_causes_comes_back_as_text() {

@@ -64,8 +64,8 @@ impl Job for Task {
 pub(crate) enum Attempt {
     /// The task is done with this.
     Settled(Result<Returns, Error>),
-    /// Another attempt follows after this pause.
-    Again(Duration),
+    /// It has failed with this, and another attempt follows after this pause.
+    Again(Duration, Error),
 }
 
 impl Node {
@@ -222,7 +222,6 @@ impl Node {
         result: Result<Returns, Error>,
         here: bool,
     ) {
-        let failed = result.as_ref().err().cloned();
         match task.judge(result) {
             Attempt::Settled(result) => {
                 if here {
@@ -231,9 +230,9 @@ impl Node {
                 }
                 self.settle(&task, result);
             }
-            Attempt::Again(pause) => {
+            Attempt::Again(pause, error) => {
                 let attempt = task.attempt.fetch_add(1, Ordering::Relaxed);
-                failed.iter().for_each(|error| self.books.tally.note(&task, attempt, error));
+                self.books.tally.note(&task, attempt, &error);
                 tracing::debug!(task = %task.id(), name = task.name(), ?pause, "tries again");
                 match task.rest() {
                     true => self.timer.retry(self, task, pause),
@@ -339,7 +338,7 @@ impl Task {
             && !self.pipe().is_some_and(|pipe| pipe.has_begun())
             && self.is_worth_another(&error);
         match again {
-            true => Attempt::Again(pause_before(attempt, self.id().sequence)),
+            true => Attempt::Again(pause_before(attempt, self.id().sequence), error),
             false => Attempt::Settled(Err(error)),
         }
     }
