@@ -3,13 +3,15 @@
 #![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
 
 mod common;
+#[path = "common/cluster.rs"]
+mod processes;
 
 use clap::{Args as _, FromArgMatches as _};
 use common::eventually;
+use processes::{Head, be_node};
 use raykit::prelude::*;
-use raykit::{Config, ErrorKind, NodeArgs, NodeId, Strategy};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use raykit::{Config, ErrorKind, NodeArgs, Strategy};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[remote]
@@ -52,91 +54,28 @@ fn dies(x: i64) -> i64 {
 /// What a node of these tests does: it is told by the environment.
 #[test]
 fn a_node_of_the_tests() {
-    let Ok(part) = std::env::var("RAYKIT_TEST_NODE") else { return };
+    let Ok(part) = std::env::var(processes::NODE) else { return };
     if part == "worker" {
         let address = std::env::var("RAYKIT_TEST_HEAD").unwrap();
         let words = ["worker", "--join", &address, "--num-cpus", "2"];
         let matches = NodeArgs::augment_args(clap::Command::new("worker")).get_matches_from(words);
         return NodeArgs::from_arg_matches(&matches).unwrap().run().unwrap();
     }
-    let result = match part.as_str() {
-        "head" => Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()).init(),
-        address => Config::new().num_cpus(2).address(address).init(),
-    };
-    let _ray = result.unwrap();
-    println!("node {}", raykit::context().node_id().unwrap());
-    std::io::stdin().lines().next();
-}
-
-/// A node in a process of its own. It ends when its standard input does.
-struct Worker {
-    child: Child,
-    id: NodeId,
-}
-
-/// The head, in this process, and how others join it.
-struct Head {
-    node: raykit::Node,
-    address: String,
-    token: String,
+    be_node(match part.as_str() {
+        "head" => Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()),
+        address => Config::new().num_cpus(2).address(address),
+    });
 }
 
 fn head(cpus: usize) -> Head {
-    let node = Config::new().num_cpus(cpus).head("127.0.0.1:0".parse().unwrap()).start().unwrap();
-    let here = node.enter();
-    let address = raykit::nodes().unwrap()[0].addresses[0].clone();
-    let token = raykit::join_token(None).unwrap();
-    drop(here);
-    Head { node, address, token }
-}
-
-impl Head {
-    fn worker(&self) -> Worker {
-        let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-            .env("RAYKIT_TEST_NODE", &self.address)
-            .env("RAYKIT_TOKEN", &self.token)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut new = None;
-        eventually("the node has come", || {
-            let nodes = raykit::nodes().unwrap();
-            new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
-            new.is_some()
-        });
-        let mut child = child;
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("node n")), "the node has joined");
-        std::thread::spawn(move || lines.for_each(drop));
-        Worker { child, id: new.unwrap() }
-    }
-}
-
-impl Worker {
-    fn here(&self) -> Strategy {
-        Strategy::Node { node: self.id, soft: false }
-    }
-
-    fn preferred(&self) -> Strategy {
-        Strategy::Node { node: self.id, soft: true }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+    processes::head(Config::new().num_cpus(cpus))
 }
 
 #[test]
 fn tasks_run_in_other_processes() {
     let head = head(1);
     let _here = head.node.enter();
-    let workers = [head.worker(), head.worker()];
+    let workers = [head.node(&[]), head.node(&[])];
     for worker in &workers {
         let asked = process::options().strategy(worker.here()).remote(3);
         assert_eq!(asked.get().unwrap(), (3, worker.child.id()));
@@ -152,7 +91,7 @@ fn tasks_run_in_other_processes() {
 fn a_killed_process_is_noticed_and_its_tasks_run_again() {
     let head = head(1);
     let _here = head.node.enter();
-    let mut worker = head.worker();
+    let mut worker = head.node(&[]);
     let again = sleepy::options().strategy(worker.preferred()).remote(1, 1_000);
     let once = sleepy::options().strategy(worker.preferred()).max_retries(0).remote(2, 60_000);
     let begun = waits_there::options().strategy(worker.here()).num_cpus(0.0).remote();
@@ -170,7 +109,7 @@ fn a_killed_process_is_noticed_and_its_tasks_run_again() {
 fn a_task_that_always_kills_its_process_gives_up() {
     let head = head(1);
     let _here = head.node.enter();
-    let workers = [head.worker(), head.worker()];
+    let workers = [head.node(&[]), head.node(&[])];
     let dead = dies::options().strategy(workers[0].here()).max_retries(0).remote(1);
     assert_eq!(dead.get().unwrap_err().kind(), ErrorKind::NodeDied);
     let alive = process::options().strategy(workers[1].here()).remote(1);
@@ -288,7 +227,7 @@ fn adds(counter: CounterHandle, times: i64) -> Result<i64, raykit::Error> {
 fn an_actor_is_called_from_three_processes() {
     let head = head(1);
     let _here = head.node.enter();
-    let mut workers = [head.worker(), head.worker()];
+    let mut workers = [head.node(&[]), head.node(&[])];
     let home = workers[0].here();
     let far = counter::options().strategy(home).remote().get().unwrap();
     let by_all = [
@@ -308,7 +247,7 @@ fn an_actor_is_called_from_three_processes() {
 fn an_actor_outlives_its_processes() {
     let head = head(1);
     let _here = head.node.enter();
-    let mut workers = [head.worker(), head.worker(), head.worker()];
+    let mut workers = [head.node(&[]), head.node(&[]), head.node(&[])];
     // It needs two CPUs, which the head does not have.
     let counter = Counter::options().num_cpus(2.0).max_restarts(5).name("lasting").remote();
     let (mut before, mut killed) = (0, 0);
@@ -345,7 +284,7 @@ fn an_actor_waits_for_a_node_with_a_cpu() {
     let _here = head.node.enter();
     let counter = Counter::options().remote();
     let added = counter.add(3);
-    let worker = head.worker();
+    let worker = head.node(&[]);
     assert_eq!(added.get().unwrap(), (3, worker.child.id()));
 }
 
@@ -353,7 +292,7 @@ fn an_actor_waits_for_a_node_with_a_cpu() {
 fn a_stopped_process_goes_on() {
     let head = head(1);
     let _here = head.node.enter();
-    let worker = head.worker();
+    let worker = head.node(&[]);
     let signal = |name: &str| {
         let id = worker.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
@@ -388,7 +327,7 @@ fn lends() -> Result<bool, raykit::Error> {
 fn what_runs_for_a_dead_process_is_cancelled() {
     let head = head(1);
     let _here = head.node.enter();
-    let mut worker = head.worker();
+    let mut worker = head.node(&[]);
     let lent = lends::options().strategy(worker.here()).max_retries(0).remote();
     let busy = || raykit::stats().unwrap().cpus_free == 0.0;
     eventually("the head works for the other process", busy);

@@ -5,11 +5,13 @@
 #![allow(unreachable_pub, reason = "`pub` says which methods are remote")]
 
 mod common;
+#[path = "common/cluster.rs"]
+mod processes;
 
 use common::eventually;
+use processes::Worker;
+use raykit::Config;
 use raykit::prelude::*;
-use raykit::{Config, NodeId, Strategy};
-use std::process::{Child, Command, Stdio};
 
 const MIB: usize = 1 << 20;
 const LARGE: usize = 64 * MIB;
@@ -120,60 +122,29 @@ fn same(bytes: &[u8]) -> Option<u8> {
 /// What a node of these tests does: it is told by the environment.
 #[test]
 fn a_node_of_the_tests() {
-    let Ok(address) = std::env::var("RAYKIT_TEST_NODE") else { return };
-    let _ray = Config::new().num_cpus(2).address(address).init().unwrap();
-    std::io::stdin().lines().next();
+    let Ok(address) = std::env::var(processes::NODE) else { return };
+    processes::be_node(Config::new().num_cpus(2).address(address));
 }
 
-/// A node in a process of its own. It ends when its standard input does.
-struct Worker {
-    child: Child,
-    id: NodeId,
-}
-
-struct Head {
-    node: raykit::Node,
-    address: String,
-    token: String,
-}
+struct Head(processes::Head);
 
 fn head(object_memory: usize) -> Head {
-    let config = Config::new().num_cpus(1).object_memory(object_memory as u64);
-    let node = config.head("127.0.0.1:0".parse().unwrap()).start().unwrap();
-    let here = node.enter();
-    let address = raykit::nodes().unwrap()[0].addresses[0].clone();
-    let token = raykit::join_token(None).unwrap();
-    drop(here);
-    Head { node, address, token }
+    Head(processes::head(Config::new().num_cpus(1).object_memory(object_memory as u64)))
 }
 
 impl Head {
     fn worker(&self, object_memory: usize) -> Worker {
-        let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["a_node_of_the_tests", "--exact", "--test-threads=1"])
-            .env("RAYKIT_TEST_NODE", &self.address)
-            .env("RAYKIT_TOKEN", &self.token)
-            .env("RAYKIT_OBJECT_MEMORY", object_memory.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut new = None;
-        eventually("the node has come", || {
-            let nodes = raykit::nodes().unwrap();
-            new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
-            new.is_some()
-        });
-        Worker { child, id: new.unwrap() }
+        self.0.node(&[("RAYKIT_OBJECT_MEMORY", object_memory.to_string())])
     }
 }
 
-impl Worker {
-    fn here(&self) -> Strategy {
-        Strategy::Node { node: self.id, soft: false }
-    }
+/// What the tests ask of a node.
+trait Looks {
+    fn look(&self, at: &ObjectRef<String>) -> (u8, u8, usize, u64);
+    fn mapped(&self) -> u64;
+}
 
+impl Looks for Worker {
     /// As the task of that name, but only what has come by this.
     fn look(&self, at: &ObjectRef<String>) -> (u8, u8, usize, u64) {
         let before = self.mapped();
@@ -187,13 +158,6 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
 fn mapped_here() -> u64 {
     raykit::stats().unwrap().objects_mapped
 }
@@ -201,7 +165,7 @@ fn mapped_here() -> u64 {
 #[test]
 fn large_objects_pass_in_shared_memory_both_ways() {
     let head = head(512 * MIB);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let worker = head.worker(512 * MIB);
     assert_eq!(raykit::stats().unwrap().shared_bytes, 0, "nothing before it is needed");
 
@@ -227,7 +191,7 @@ fn large_objects_pass_in_shared_memory_both_ways() {
 #[test]
 fn calls_of_actors_pass_large_objects_the_same_way() {
     let head = head(1024 * MIB);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let worker = head.worker(1024 * MIB);
     let shelf = Shelf::options().strategy(worker.here()).remote(text(1));
     assert_eq!(shelf.mapped().get().unwrap(), 1, "what its constructor was given");
@@ -257,7 +221,7 @@ fn calls_of_actors_pass_large_objects_the_same_way() {
 #[test]
 fn memory_is_not_used_again_while_a_view_lives() {
     let head = head(LARGE + 16 * MIB);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let worker = head.worker(MIB);
     let keeper = keeper::options().strategy(worker.here()).remote().get().unwrap();
     let first = raykit::put(text(1)).unwrap();
@@ -282,7 +246,7 @@ fn memory_is_not_used_again_while_a_view_lives() {
 #[test]
 fn the_claims_of_a_killed_reader_end() {
     let head = head(LARGE + 16 * MIB);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let mut reader = head.worker(MIB);
     let other = head.worker(MIB);
     let keeper = keeper::options().strategy(reader.here()).remote().get().unwrap();
@@ -305,7 +269,7 @@ fn the_claims_of_a_killed_reader_end() {
 #[test]
 fn a_view_outlives_its_owner() {
     let head = head(512 * MIB);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let mut worker = head.worker(512 * MIB);
     let made = make::options().strategy(worker.here()).remote(6);
     let view = made.view().unwrap();
@@ -322,7 +286,7 @@ fn a_view_outlives_its_owner() {
 #[test]
 fn memory_stays_bounded_over_many_objects() {
     let head = head(1024 * MIB);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let worker = head.worker(1024 * MIB);
     for round in 0..100 {
         let with = round as u8;
@@ -342,7 +306,7 @@ fn memory_stays_bounded_over_many_objects() {
 #[test]
 fn a_node_without_object_memory_shares_none() {
     let head = head(0);
-    let _here = head.node.enter();
+    let _here = head.0.node.enter();
     let worker = head.worker(512 * MIB);
     let stored = raykit::put(text(3)).unwrap();
     assert_eq!(worker.look(&stored), (3, 3, LARGE, 0));

@@ -92,8 +92,7 @@ fn order(order: &KeyOrder) -> Result<Keys> {
         let road = cluster.road().ok_or_else(alone)?;
         return road.keys(order);
     }
-    let mut request = Vec::new();
-    order.put(&mut request);
+    let request = order.request();
     let limit = Duration::from_millis(KEYS_WAIT_MS);
     let bytes = survey::ask_one(cluster, cluster.head(), request, limit)?;
     match Reply::take(&mut Reader::new(&bytes)) {

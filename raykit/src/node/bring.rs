@@ -3,6 +3,7 @@
 use super::cluster::{Cluster, Fetch, Post};
 use super::hands::{Hands, Road};
 use super::post::Asked;
+use super::request;
 use super::survey;
 use super::swarm::{self, Answer, Incoming, Next, Question, Swarm};
 use crate::base::limits::PIECES_AHEAD;
@@ -118,8 +119,8 @@ impl Hands {
     }
 
     /// The answer to such a question of another node.
-    pub(super) fn answer_of_swarm(&mut self, request: &[u8]) -> Option<Vec<u8>> {
-        let question = Question::take(&mut Reader::new(request))?;
+    pub(super) fn answer_of_swarm(&mut self, asked: &[u8]) -> Option<Vec<u8>> {
+        let question = request::read(request::SWARM, asked)?;
         let mut out = Vec::new();
         match question {
             Question::Next(next) => self.next_piece(&next, &mut out),
@@ -177,8 +178,7 @@ impl Hands {
 }
 
 fn send(cluster: &Arc<Cluster>, road: &mut dyn Road, to: NodeId, question: Question, asked: Asked) {
-    let mut request = Vec::new();
-    question.put(&mut request);
+    let request = request::write(request::SWARM, &question);
     let post = Answered { cluster: Arc::clone(cluster), asked: Some(asked) };
     road.ask(to, request, Box::new(move |bytes| post.with(bytes)));
 }

@@ -5,17 +5,15 @@
 use super::Node;
 use super::cluster::{Cluster, Foreign};
 use super::graph::{self, Edge};
+use super::request;
 use super::task::{State, Task, producer};
 use crate::base::limits::{CIRCLE_STEPS_MAX, CIRCLE_WAYS_MAX};
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::object::raw::RawRef;
-use crate::proto::wire::{LeaseId, Reader, Wire, record};
+use crate::proto::wire::{LeaseId, Wire, choice, record};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// The first byte of such a question.
-const CIRCLE: u8 = 6;
 
 /// Where a search goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,49 +26,17 @@ pub(super) enum At {
     Object(ObjectId),
 }
 
-impl Wire for At {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            At::Wait(number) => {
-                out.push(0);
-                number.put(out);
-            }
-            At::Lease(lease) => {
-                out.push(1);
-                lease.put(out);
-            }
-            At::Object(object) => {
-                out.push(2);
-                object.put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => At::Wait(Wire::take(from)?),
-            1 => At::Lease(Wire::take(from)?),
-            2 => At::Object(Wire::take(from)?),
-            _ => return None,
-        })
-    }
-}
+choice!(At { 0 Wait(number), 1 Lease(lease), 2 Object(object) });
 
 /// What does that wait for? The search is over where it leads to the task that has the wait `goal`
 /// of the node `by`, which asks.
 #[derive(Debug, PartialEq)]
 pub(super) struct Question {
-    tag: u8,
     pub(super) at: At,
     pub(super) by: NodeId,
     pub(super) goal: u64,
 }
-record!(Question { tag, at, by, goal });
-
-impl Question {
-    pub(super) fn new(at: At, by: NodeId, goal: u64) -> Question {
-        Question { tag: CIRCLE, at, by, goal }
-    }
-}
+record!(Question { at, by, goal });
 
 /// One task on a path of waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,8 +80,8 @@ pub(super) struct Place<'a> {
 }
 
 /// The answer to such a question.
-pub(super) fn serve(place: &Place<'_>, request: &[u8]) -> Option<Vec<u8>> {
-    let question = Question::take(&mut Reader::new(request)).filter(|one| one.tag == CIRCLE)?;
+pub(super) fn serve(place: &Place<'_>, asked: &[u8]) -> Option<Vec<u8>> {
+    let question: Question = request::read(request::CIRCLE, asked)?;
     let (answer, goal, seen) = (Answer::default(), Vec::new(), HashSet::new());
     let mut search = Search { place, answer, goal, seen };
     search.begin(&question);

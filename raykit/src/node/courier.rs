@@ -4,6 +4,7 @@
 
 use super::Node;
 use super::cluster::{Cluster, Post};
+use super::request;
 use super::survey::{Told, ask_one};
 use crate::base::limits::{
     LOG_BATCH_BYTES, LOG_BATCH_MS, LOG_BATCHES_WAITING, LOG_PART_BYTES_MAX, LOG_TAKEN_MS,
@@ -21,21 +22,16 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The first byte of lines to print, and of a question for what was printed.
-const PRINT: u8 = 4;
-const READ: u8 = 5;
-
 /// Lines of a node, to be printed by another one.
 #[derive(Debug, PartialEq)]
 pub(super) struct Print {
-    tag: u8,
     /// What the node is called, and its process.
     name: String,
     pid: u32,
     lines: Vec<Said>,
     left_out: u64,
 }
-record!(Print { tag, name, pid, lines, left_out });
+record!(Print { name, pid, lines, left_out });
 
 #[derive(Clone, Debug, PartialEq)]
 struct Said {
@@ -47,11 +43,10 @@ record!(Said { task, is_error, text });
 
 /// What is wanted of a node's log: from a place on, or the last lines.
 pub(super) struct Wanted {
-    tag: u8,
     from: Option<u64>,
     lines: u32,
 }
-record!(Wanted { tag, from, lines });
+record!(Wanted { from, lines });
 
 /// A part of a node's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,21 +78,15 @@ impl Letters {
 }
 
 /// The answer to lines, or to a question for some.
-pub(super) fn serve(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
-    match *request.first()? {
-        PRINT => {
-            let print = Print::take(&mut Reader::new(request))?;
-            let prints = node.config.log_to_driver && node.books.letters.print(print);
-            Some(vec![u8::from(prints)])
-        }
-        READ => {
-            let wanted = Wanted::take(&mut Reader::new(request))?;
-            let mut out = Vec::new();
-            own_part(wanted.from, wanted.lines).ok().put(&mut out);
-            Some(out)
-        }
-        _ => None,
+pub(super) fn serve(node: &Node, asked: &[u8]) -> Option<Vec<u8>> {
+    if let Some(print) = request::read(request::PRINT, asked) {
+        let prints = node.config.log_to_driver && node.books.letters.print(print);
+        return Some(vec![u8::from(prints)]);
     }
+    let wanted: Wanted = request::read(request::LOG, asked)?;
+    let mut out = Vec::new();
+    own_part(wanted.from, wanted.lines).ok().put(&mut out);
+    Some(out)
 }
 
 /// A part of this process's log.
@@ -131,8 +120,7 @@ pub(crate) fn part_of(
         let text = format!("{of} is no node of this cluster; its log is a file on its host");
         Error::new(ErrorKind::NodeDied, text)
     };
-    let mut request = Vec::new();
-    Wanted { tag: READ, from, lines }.put(&mut request);
+    let request = request::write(request::LOG, &Wanted { from, lines });
     let bytes = ask_one(cluster.ok_or_else(unknown)?, of, request, limit)?;
     let part: Option<Option<LogPart>> = Wire::take(&mut Reader::new(&bytes));
     let broken = || Error::new(ErrorKind::Encoding, format!("{of}'s answer cannot be read"));
@@ -323,9 +311,8 @@ impl Round {
         for (to, lines) in letters {
             let name = node.config.name.clone().unwrap_or_else(|| node.id.to_string());
             let name = super::census::clip(&name);
-            let print = Print { tag: PRINT, name, pid: std::process::id(), lines, left_out };
-            let mut request = Vec::new();
-            print.put(&mut request);
+            let print = Print { name, pid: std::process::id(), lines, left_out };
+            let request = request::write(request::PRINT, &print);
             let tell = tell.clone();
             let back: Told = Box::new(move |bytes: Result<Buffer>| drop(tell.send((to, bytes))));
             cluster.post(Post::Ask { to, request, told: back });
@@ -362,7 +349,6 @@ mod tests {
             text: text.to_owned(),
         };
         let print = Print {
-            tag: PRINT,
             name: "big\rhost".into(),
             pid: 7,
             lines: vec![

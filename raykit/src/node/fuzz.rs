@@ -4,8 +4,7 @@ use super::cluster::Fetch;
 use super::keys::{KeyOrder, Reply};
 use super::pack;
 use super::report::{ActorState, FunctionState, NodeState, ObjectState, TaskState};
-use super::survey::{self, Question};
-use super::{census, question};
+use super::{census, circle, question, request, survey, swarm};
 use crate::base::fuzz::Target;
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, ObjectId, TaskId};
@@ -65,20 +64,22 @@ fn calls() -> Vec<Vec<u8>> {
 
 /// As a node reads what is asked of it beside the packets.
 fn request(bytes: &[u8]) {
-    let whole = |put: &dyn Fn(&mut Vec<u8>)| assert!(bytes.starts_with(&bytes_of(put)));
-    if let Some(order) = KeyOrder::take(&mut Reader::new(bytes)) {
-        whole(&|out| order.put(out));
+    fn whole<T: Wire>(kind: u8, bytes: &[u8]) {
+        if let Some(body) = request::read::<T>(kind, bytes) {
+            assert!(bytes.starts_with(&request::write(kind, &body)));
+        }
     }
-    if let Some(question) = Question::take(&mut Reader::new(bytes)) {
-        whole(&|out| question.put(out));
-    }
+    whole::<KeyOrder>(request::KEYS, bytes);
+    whole::<survey::Question>(request::STATE, bytes);
+    whole::<circle::Question>(request::CIRCLE, bytes);
+    whole::<swarm::Question>(request::SWARM, bytes);
     if let Some(fetch) = Fetch::take(&mut Reader::new(bytes)) {
-        whole(&|out| fetch.put(out));
+        assert!(bytes.starts_with(&bytes_of(|out| fetch.put(out))));
     }
     #[cfg(feature = "cluster")]
     {
-        let _ = super::courier::Print::take(&mut Reader::new(bytes));
-        let _ = super::courier::Wanted::take(&mut Reader::new(bytes));
+        whole::<super::courier::Print>(request::PRINT, bytes);
+        whole::<super::courier::Wanted>(request::LOG, bytes);
         let _ = super::road::Asks::take(&mut Reader::new(bytes));
     }
 }
@@ -87,25 +88,38 @@ fn requests() -> Vec<Vec<u8>> {
     let filter =
         census::Filter { state: Some("RUNNING".into()), name: Some("name".into()), limit: 10 };
     let topics = [survey::Topic::Node, survey::Topic::Tasks, survey::Topic::Objects];
-    let question = |topic| Question { topic, filter: filter.clone() };
+    let question = |topic| survey::Question { topic, filter: filter.clone() };
     let task = TaskId { node: NodeId(2), sequence: 7 };
     let object = ObjectId { node: NodeId(2), index: 1, sequence: 7 };
     let lease = crate::proto::wire::LeaseId { task, attempt: 1 };
     let line = ((Some((String::from("name"), task)), true), String::from("a line"));
     let functions = vec![(String::from("crate::function"), 7_u64)];
+    let next = swarm::Next {
+        object,
+        by: NodeId(3),
+        got: vec![1, 2],
+        failed: vec![3],
+        swap: true,
+        starves: false,
+    };
     let member = ((NodeId(2), String::from("name")), vec![String::from("127.0.0.1:1")]);
-    let mut all: Vec<Vec<u8>> = topics.map(|topic| bytes_of(|out| question(topic).put(out))).into();
+    let mut all: Vec<Vec<u8>> =
+        topics.map(|topic| request::write(request::STATE, &question(topic))).into();
     all.extend([
         bytes_of(|out| Fetch::Object(object).put(out)),
         bytes_of(|out| Fetch::Result { lease, index: 2 }.put(out)),
-        bytes_of(|out| KeyOrder::List.put(out)),
-        bytes_of(|out| KeyOrder::Revoke("id".into()).put(out)),
-        bytes_of(|out| {
-            KeyOrder::Issue { role: "node".into(), ttl_s: Some(9), uses: None }.put(out);
-        }),
+        KeyOrder::List.request(),
+        KeyOrder::Revoke("id".into()).request(),
+        KeyOrder::Issue { role: "node".into(), ttl_s: Some(9), uses: None }.request(),
+        request::write(
+            request::CIRCLE,
+            &circle::Question { at: circle::At::Lease(lease), by: NodeId(3), goal: 9 },
+        ),
+        request::write(request::SWARM, &swarm::Question::Next(next)),
+        request::write(request::SWARM, &swarm::Question::Piece { object, piece: 7 }),
         // Lines to print, and a question for some.
-        bytes_of(|out| ((4_u8, String::from("node")), ((7_u32, vec![line]), 1_u64)).put(out)),
-        bytes_of(|out| (5_u8, (Some(7_u64), 9_u32)).put(out)),
+        request::write(request::PRINT, &((String::from("node"), 7_u32), (vec![line], 1_u64))),
+        request::write(request::LOG, &(Some(7_u64), 9_u32)),
         // What a node says of itself that wants to join.
         bytes_of(|out| {
             (7_u64, (member, (1_u128, false))).put(out);
@@ -121,7 +135,7 @@ fn answer(bytes: &[u8]) {
         let _ = census::Found::<T>::take(&mut Reader::new(bytes));
     }
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    match kind % 8 {
+    match kind % 10 {
         0 => rows::<NodeState>(bytes),
         1 => rows::<TaskState>(bytes),
         2 => rows::<ActorState>(bytes),
@@ -132,6 +146,8 @@ fn answer(bytes: &[u8]) {
         6 => drop(<Option<super::courier::LogPart> as Wire>::take(&mut Reader::new(bytes))),
         #[cfg(feature = "cluster")]
         7 => drop(super::road::Told::take(&mut Reader::new(bytes))),
+        8 => drop(circle::Answer::take(&mut Reader::new(bytes))),
+        9 => drop(swarm::Answer::take(&mut Reader::new(bytes))),
         _ => {}
     }
 }
@@ -139,7 +155,7 @@ fn answer(bytes: &[u8]) {
 fn answers() -> Vec<Vec<u8>> {
     let some = |kind: u8| [&[kind, 1, 0, 0, 0][..], &[0; 120]].concat();
     let refused = bytes_of(|out| Reply::Refused("no".into()).put(out));
-    let mut all: Vec<Vec<u8>> = (0..8).map(some).collect();
+    let mut all: Vec<Vec<u8>> = (0..10).map(some).collect();
     all.push([&[5], &refused[..]].concat());
     all
 }

@@ -1,10 +1,8 @@
 //! What is done with the tokens of a cluster. The head does it, for itself and for whoever has
 //! shown a token that makes an administrator; nodes and drivers cannot make or see any.
 
-use crate::proto::wire::{Reader, Wire, record};
-
-/// The first byte of an order: it is no question about a node's state.
-const ORDER: u8 = 3;
+use super::request;
+use crate::proto::wire::{choice, record};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +11,13 @@ pub(crate) enum KeyOrder {
     List,
     Revoke(String),
     Rotate { id: String, ttl_s: Option<u64> },
+}
+
+impl KeyOrder {
+    /// What the head is sent.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        request::write(request::KEYS, self)
+    }
 }
 
 /// What the head knows of a token.
@@ -44,68 +49,19 @@ pub(crate) enum Reply {
     Refused(String),
 }
 
-impl Wire for KeyOrder {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.push(ORDER);
-        match self {
-            KeyOrder::Issue { role, ttl_s, uses } => {
-                out.push(0);
-                role.put(out);
-                (*ttl_s, *uses).put(out);
-            }
-            KeyOrder::List => out.push(1),
-            KeyOrder::Revoke(id) => {
-                out.push(2);
-                id.put(out);
-            }
-            KeyOrder::Rotate { id, ttl_s } => {
-                out.push(3);
-                (id.clone(), *ttl_s).put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        if u8::take(from)? != ORDER {
-            return None;
-        }
-        Some(match u8::take(from)? {
-            0 => KeyOrder::Issue {
-                role: Wire::take(from)?,
-                ttl_s: Wire::take(from)?,
-                uses: Wire::take(from)?,
-            },
-            1 => KeyOrder::List,
-            2 => KeyOrder::Revoke(Wire::take(from)?),
-            3 => KeyOrder::Rotate { id: Wire::take(from)?, ttl_s: Wire::take(from)? },
-            _ => return None,
-        })
-    }
-}
+choice!(KeyOrder {
+    0 Issue { role, ttl_s, uses },
+    1 List,
+    2 Revoke(id),
+    3 Rotate { id, ttl_s },
+});
 
-impl Wire for Reply {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Reply::Done(keys) => {
-                out.push(1);
-                keys.put(out);
-            }
-            Reply::Refused(why) => {
-                out.push(0);
-                why.put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        match bool::take(from)? {
-            true => Wire::take(from).map(Reply::Done),
-            false => Wire::take(from).map(Reply::Refused),
-        }
-    }
-}
+choice!(Reply { 0 Refused(why), 1 Done(keys) });
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::wire::{Reader, Wire};
 
     #[test]
     fn orders_and_replies_read_back_and_cut_ones_do_not() {

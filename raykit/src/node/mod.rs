@@ -54,6 +54,7 @@ mod mailbox;
 pub(crate) mod keys;
 pub(crate) mod claim;
 mod question;
+mod request;
 mod post;
 pub(crate) mod cluster;
 mod groups;

@@ -21,7 +21,7 @@ use crate::object::raw::RawRef;
 use crate::object::slot::Outcome;
 use crate::object::told;
 use crate::object::value::Value;
-use crate::proto::wire::{Bytes, Reader, Wire, record};
+use crate::proto::wire::{Bytes, Reader, Wire, choice, record};
 use crate::task::arg::{Given, Input, Inputs};
 use crate::task::function::Function;
 use crate::task::options::{Options, RetryOn, WhenFull};
@@ -75,44 +75,13 @@ struct Manner {
 }
 record!(Manner { ordered, waits_for_room, max_retries, retries_all });
 
-impl Wire for Target {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Target::Task => out.push(0),
-            Target::Method { actor, caller, manner } => {
-                out.push(1);
-                (*actor, *caller).put(out);
-                manner.put(out);
-            }
-            Target::Order { actor, order } => {
-                out.push(2);
-                (*actor, *order).put(out);
-            }
-            Target::Create(plan) => {
-                out.push(3);
-                plan.put(out);
-            }
-            Target::Ask(question) => {
-                out.push(4);
-                question.put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Target::Task,
-            1 => Target::Method {
-                actor: Wire::take(from)?,
-                caller: Wire::take(from)?,
-                manner: Wire::take(from)?,
-            },
-            2 => Target::Order { actor: Wire::take(from)?, order: Wire::take(from)? },
-            3 => Target::Create(Box::new(Wire::take(from)?)),
-            4 => Target::Ask(Wire::take(from)?),
-            _ => return None,
-        })
-    }
-}
+choice!(Target {
+    0 Task,
+    1 Method { actor, caller, manner },
+    2 Order { actor, order },
+    3 Create(plan),
+    4 Ask(question),
+});
 
 /// An argument. References are told by their places in a list beside the bytes.
 enum Part {
@@ -120,28 +89,7 @@ enum Part {
     Ref(u32),
 }
 
-impl Wire for Part {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Part::Value(bytes, refs) => {
-                out.push(0);
-                bytes.put(out);
-                refs.put(out);
-            }
-            Part::Ref(at) => {
-                out.push(1);
-                at.put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Part::Value(Wire::take(from)?, Wire::take(from)?),
-            1 => Part::Ref(Wire::take(from)?),
-            _ => return None,
-        })
-    }
-}
+choice!(Part { 0 Value(bytes, refs), 1 Ref(at) });
 
 /// Whom a task is for that goes to another node.
 pub(super) enum To {

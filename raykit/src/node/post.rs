@@ -1,5 +1,6 @@
 //! The words that a node's threads leave for the hands of its cluster's brain.
 
+use super::request;
 use super::task::Task;
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, ObjectId, PlacementGroupId, Strategy};
@@ -129,21 +130,15 @@ pub(super) enum Fetch {
 /// What bytes are for, as it stands in a request.
 impl Wire for Fetch {
     fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Fetch::Object(object) => {
-                out.push(0);
-                object.put(out);
-            }
-            Fetch::Result { lease, index } => {
-                out.push(1);
-                (*lease, *index).put(out);
-            }
-        }
+        out.extend(match self {
+            Fetch::Object(object) => request::write(request::OBJECT, object),
+            Fetch::Result { lease, index } => request::write(request::RESULT, &(*lease, *index)),
+        });
     }
     fn take(from: &mut Reader<'_>) -> Option<Self> {
         Some(match u8::take(from)? {
-            0 => Fetch::Object(Wire::take(from)?),
-            1 => Fetch::Result { lease: Wire::take(from)?, index: Wire::take(from)? },
+            request::OBJECT => Fetch::Object(Wire::take(from)?),
+            request::RESULT => Fetch::Result { lease: Wire::take(from)?, index: Wire::take(from)? },
             _ => return None,
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::actor::options::ActorOptions;
 use crate::base::NodeId;
-use crate::proto::wire::{Reader, Wire};
+use crate::proto::wire::choice;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
@@ -35,39 +35,12 @@ pub(super) enum Question {
     Named { name: Name, type_name: String },
 }
 
-impl Wire for Question {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Question::Claim { name, home } => {
-                out.push(0);
-                name.put(out);
-                home.put(out);
-            }
-            Question::Free { name } => {
-                out.push(1);
-                name.put(out);
-            }
-            Question::Home { name } => {
-                out.push(2);
-                name.put(out);
-            }
-            Question::Named { name, type_name } => {
-                out.push(3);
-                name.put(out);
-                type_name.put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Question::Claim { name: Wire::take(from)?, home: Wire::take(from)? },
-            1 => Question::Free { name: Wire::take(from)? },
-            2 => Question::Home { name: Wire::take(from)? },
-            3 => Question::Named { name: Wire::take(from)?, type_name: Wire::take(from)? },
-            _ => return None,
-        })
-    }
-}
+choice!(Question {
+    0 Claim { name, home },
+    1 Free { name },
+    2 Home { name },
+    3 Named { name, type_name },
+});
 
 /// The head's table of names.
 #[derive(Default)]

@@ -6,6 +6,7 @@ use super::courier;
 use super::hands::{Hands, Road as Way};
 use super::keyring;
 use super::keys::{KeyOrder, Keys, Reply};
+use super::request;
 use super::settings::{Part, Settings};
 use super::survey::{ANSWER_BYTES_MAX, Told as Tell};
 use crate::base::limits::net::BULK_BYTES_MAX;
@@ -234,17 +235,17 @@ impl Driver for Steering {
         self.with(road, |hands, lane| hands.overdue(lane));
     }
 
-    fn serve(&mut self, peer: NodeId, role: Option<Role>, request: &[u8]) -> Option<Box<dyn Bulk>> {
-        if let Some(order) = KeyOrder::take(&mut Reader::new(request)) {
+    fn serve(&mut self, peer: NodeId, role: Option<Role>, asked: &[u8]) -> Option<Box<dyn Bulk>> {
+        if let Some(order) = request::read(request::KEYS, asked) {
             let mut reply = Vec::new();
             self.ordered(peer, role, &order).put(&mut reply);
             return Some(Box::new(Answer(reply)));
         }
-        let letter = self.hands.node.upgrade().and_then(|node| courier::serve(&node, request));
-        if let Some(answer) = letter.or_else(|| self.hands.answer(request)) {
+        let letter = self.hands.node.upgrade().and_then(|node| courier::serve(&node, asked));
+        if let Some(answer) = letter.or_else(|| self.hands.answer(asked)) {
             return Some(Box::new(Answer(answer)));
         }
-        self.hands.serve(request).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)
+        self.hands.serve(asked).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)
     }
 
     #[cfg(target_os = "linux")]

@@ -5,6 +5,7 @@ use super::Node;
 use super::census::{Filter, Found};
 use super::cluster::{Cluster, Post};
 use super::report::{ActorState, FunctionState, NodeState, ObjectState, ReferenceType, TaskState};
+use super::request;
 use crate::base::limits::{REPORT_BYTES_MAX, REPORT_ROWS_MAX};
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
@@ -30,9 +31,6 @@ pub(crate) enum Topic {
 const TOPICS: [Topic; 5] =
     [Topic::Node, Topic::Tasks, Topic::Actors, Topic::Objects, Topic::Functions];
 
-/// The first byte of a question: what is asked for is no object and no result.
-const QUESTION: u8 = 2;
-
 /// A question about a node's state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Question {
@@ -42,19 +40,14 @@ pub(crate) struct Question {
 
 record!(Filter { state, name, limit });
 
-impl Wire for Question {
+record!(Question { topic, filter });
+
+impl Wire for Topic {
     fn put(&self, out: &mut Vec<u8>) {
-        out.push(QUESTION);
-        out.push(self.topic as u8);
-        self.filter.put(out);
+        out.push(*self as u8);
     }
     fn take(from: &mut Reader<'_>) -> Option<Self> {
-        if u8::take(from)? != QUESTION {
-            return None;
-        }
-        let topic = *TOPICS.get(usize::from(u8::take(from)?))?;
-        let filter = Filter::take(from)?;
-        Some(Question { topic, filter })
+        TOPICS.get(usize::from(u8::take(from)?)).copied()
     }
 }
 
@@ -111,8 +104,8 @@ pub(super) fn answer(node: &Node, claims: Option<&Claims>, question: &Question) 
 }
 
 /// The answer to a request, if it is a question.
-pub(super) fn serve(node: &Node, claims: &Claims, request: &[u8]) -> Option<Vec<u8>> {
-    let question = Question::take(&mut Reader::new(request))?;
+pub(super) fn serve(node: &Node, claims: &Claims, asked: &[u8]) -> Option<Vec<u8>> {
+    let question: Question = request::read(request::STATE, asked)?;
     Some(answer(node, Some(claims), &question))
 }
 
@@ -242,8 +235,7 @@ fn late(limit: Duration) -> Error {
 type Answers = Sender<(NodeId, Result<Buffer>)>;
 
 fn ask(cluster: &Arc<Cluster>, to: NodeId, question: &Question, tell: Answers) {
-    let mut request = Vec::new();
-    question.put(&mut request);
+    let request = request::write(request::STATE, question);
     let told: Told = Box::new(move |bytes| drop(tell.send((to, bytes))));
     if cluster.members().iter().all(|member| member.node != to) {
         return told(Err(unknown(to)));

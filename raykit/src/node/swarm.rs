@@ -7,11 +7,8 @@
 use crate::base::limits::{PIECE_BYTES, SWARM_BYTES_MIN};
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
-use crate::proto::wire::{Reader, Wire, record};
+use crate::proto::wire::{choice, record};
 use std::collections::BTreeMap;
-
-/// The first byte of such questions.
-const SWARM: u8 = 7;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Question {
@@ -36,31 +33,7 @@ pub(super) struct Next {
 }
 record!(Next { object, by, got, failed, swap, starves });
 
-impl Wire for Question {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.push(SWARM);
-        match self {
-            Question::Next(next) => {
-                out.push(0);
-                next.put(out);
-            }
-            Question::Piece { object, piece } => {
-                out.push(1);
-                (*object, *piece).put(out);
-            }
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        if u8::take(from)? != SWARM {
-            return None;
-        }
-        Some(match u8::take(from)? {
-            0 => Question::Next(Wire::take(from)?),
-            1 => Question::Piece { object: Wire::take(from)?, piece: Wire::take(from)? },
-            _ => return None,
-        })
-    }
-}
+choice!(Question { 0 Next(next), 1 Piece { object, piece } });
 
 /// The answer to either. The bytes of a piece stand behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,33 +49,7 @@ pub(super) enum Answer {
     None,
 }
 
-impl Wire for Answer {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Answer::Whole => out.push(0),
-            Answer::Piece(piece) => {
-                out.push(1);
-                piece.put(out);
-            }
-            Answer::At(piece, node) => {
-                out.push(2);
-                (*piece, *node).put(out);
-            }
-            Answer::Wait => out.push(3),
-            Answer::None => out.push(4),
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Answer::Whole,
-            1 => Answer::Piece(Wire::take(from)?),
-            2 => Answer::At(Wire::take(from)?, Wire::take(from)?),
-            3 => Answer::Wait,
-            4 => Answer::None,
-            _ => return None,
-        })
-    }
-}
+choice!(Answer { 0 Whole, 1 Piece(piece), 2 At(piece, node), 3 Wait, 4 None });
 
 /// Whether an object is so large that its owner is asked first.
 pub(super) fn is_large(len: u64) -> bool {
@@ -256,6 +203,7 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::wire::{Reader, Wire};
 
     fn object() -> ObjectId {
         ObjectId { node: NodeId(1), index: 0, sequence: 1 }

@@ -10,6 +10,7 @@
 use super::Node;
 use super::circle::{Answer, At, Question, Step};
 use super::graph::{Edge, since_epoch};
+use super::request;
 use super::survey::ask_one;
 use crate::base::NodeId;
 use crate::base::limits::{CIRCLE_ANSWER_MS, CIRCLE_NODES_MAX, CIRCLE_ROUND_MS, CIRCLE_WAITS_MAX};
@@ -141,8 +142,7 @@ fn circle(node: &Node, me: NodeId, number: u64) -> Option<Vec<Step>> {
         if seen.len() > CIRCLE_NODES_MAX {
             return None;
         }
-        let mut request = Vec::new();
-        Question::new(at, me, number).put(&mut request);
+        let request = request::write(request::CIRCLE, &Question { at, by: me, goal: number });
         let limit = Duration::from_millis(CIRCLE_ANSWER_MS);
         // Who does not answer may be gone, and then the wait ends.
         let Ok(bytes) = ask_one(cluster, to, request, limit) else { continue };

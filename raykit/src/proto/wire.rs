@@ -190,6 +190,45 @@ macro_rules! record {
 }
 pub(crate) use record;
 
+/// An enum that is written as the number of its variant, and what that has.
+macro_rules! choice {
+    ($name:ident {
+        $($number:literal $variant:ident $(($($place:ident),*))? $({ $($field:ident),* })?),* $(,)?
+    }) => {
+        impl $crate::proto::wire::Wire for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $($name::$variant $(($($place),*))? $({ $($field),* })? => {
+                        out.push($number);
+                        $($($crate::proto::wire::Wire::put($place, out);)*)?
+                        $($($crate::proto::wire::Wire::put($field, out);)*)?
+                    })*
+                }
+            }
+            fn take(from: &mut $crate::proto::wire::Reader<'_>) -> Option<Self> {
+                Some(match <u8 as $crate::proto::wire::Wire>::take(from)? {
+                    $($number => {
+                        $($(let $place = $crate::proto::wire::Wire::take(from)?;)*)?
+                        $name::$variant $(($($place),*))?
+                            $({ $($field: $crate::proto::wire::Wire::take(from)?),* })?
+                    })*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+pub(crate) use choice;
+
+impl<T: Wire> Wire for Box<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (**self).put(out);
+    }
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        T::take(from).map(Box::new)
+    }
+}
+
 record!(TaskId { node, sequence });
 record!(ObjectId { node, index, sequence });
 
@@ -248,25 +287,7 @@ impl Group {
     }
 }
 
-impl Wire for PlacementStrategy {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.push(match self {
-            PlacementStrategy::Pack => 0,
-            PlacementStrategy::Spread => 1,
-            PlacementStrategy::StrictPack => 2,
-            PlacementStrategy::StrictSpread => 3,
-        });
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => PlacementStrategy::Pack,
-            1 => PlacementStrategy::Spread,
-            2 => PlacementStrategy::StrictPack,
-            3 => PlacementStrategy::StrictSpread,
-            _ => return None,
-        })
-    }
-}
+choice!(PlacementStrategy { 0 Pack, 1 Spread, 2 StrictPack, 3 StrictSpread });
 
 /// A node, as all others know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -321,37 +342,12 @@ impl Outcome {
     }
 }
 
-impl Wire for Outcome {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Outcome::Inline(bytes, refs) => {
-                out.push(0);
-                bytes.put(out);
-                refs.put(out);
-            }
-            Outcome::Large(len, node, refs) => {
-                out.push(1);
-                (*len, *node).put(out);
-                refs.put(out);
-            }
-            Outcome::Failed(bytes, refs) => {
-                out.push(2);
-                bytes.put(out);
-                refs.put(out);
-            }
-            Outcome::Freed => out.push(3),
-        }
-    }
-    fn take(from: &mut Reader<'_>) -> Option<Self> {
-        Some(match u8::take(from)? {
-            3 => Outcome::Freed,
-            0 => Outcome::Inline(Wire::take(from)?, Wire::take(from)?),
-            1 => Outcome::Large(Wire::take(from)?, Wire::take(from)?, Wire::take(from)?),
-            2 => Outcome::Failed(Wire::take(from)?, Wire::take(from)?),
-            _ => return None,
-        })
-    }
-}
+choice!(Outcome {
+    0 Inline(bytes, refs),
+    1 Large(len, node, refs),
+    2 Failed(bytes, refs),
+    3 Freed,
+});
 
 /// The kinds of frames, each with its number and its fields.
 macro_rules! frames {

@@ -1,0 +1,82 @@
+//! A cluster of real processes: the test program is the head, and started again the other nodes.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+use crate::common::eventually;
+use raykit::{Config, NodeId, Strategy};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// What says to a test program that it is a node, and of which head.
+pub(crate) const NODE: &str = "RAYKIT_TEST_NODE";
+
+/// The head, in this process, and how others join it.
+pub(crate) struct Head {
+    pub(crate) node: raykit::Node,
+    pub(crate) address: String,
+    pub(crate) token: String,
+}
+
+pub(crate) fn head(config: Config) -> Head {
+    let node = config.head("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let here = node.enter();
+    let address = raykit::nodes().unwrap()[0].addresses[0].clone();
+    let token = raykit::join_token(None).unwrap();
+    drop(here);
+    Head { node, address, token }
+}
+
+impl Head {
+    /// Starts this program once more as a node: its test `a_node_of_the_tests` is what that does.
+    pub(crate) fn node(&self, variables: &[(&str, String)]) -> Worker {
+        let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+            .env(NODE, &self.address)
+            .env("RAYKIT_TOKEN", &self.token)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut new = None;
+        eventually("the node has come", || {
+            let nodes = raykit::nodes().unwrap();
+            new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
+            new.is_some()
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("node n")), "the node has joined");
+        std::thread::spawn(move || lines.for_each(drop));
+        Worker { child, id: new.unwrap() }
+    }
+}
+
+/// Is a node, with these settings, until the standard input ends.
+pub(crate) fn be_node(config: Config) {
+    let _ray = config.init().unwrap();
+    println!("node {}", raykit::context().node_id().unwrap());
+    std::io::stdin().lines().next();
+}
+
+/// A node in a process of its own. It ends when its standard input does.
+pub(crate) struct Worker {
+    pub(crate) child: Child,
+    pub(crate) id: NodeId,
+}
+
+impl Worker {
+    pub(crate) fn here(&self) -> Strategy {
+        Strategy::Node { node: self.id, soft: false }
+    }
+
+    pub(crate) fn preferred(&self) -> Strategy {
+        Strategy::Node { node: self.id, soft: true }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
