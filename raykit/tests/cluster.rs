@@ -5,6 +5,8 @@
 mod common;
 #[path = "common/cluster.rs"]
 mod processes;
+#[path = "common/relay.rs"]
+mod relay;
 
 use clap::{Args as _, FromArgMatches as _};
 use common::eventually;
@@ -12,6 +14,7 @@ use processes::{Head, be_node};
 use raykit::prelude::*;
 use raykit::{Config, ErrorKind, NodeArgs, Strategy};
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 #[remote]
@@ -276,7 +279,6 @@ fn an_actor_outlives_its_processes() {
     assert_eq!(place.get().unwrap().0, before + 1);
 }
 
-/// N8: a process that is stopped for a while is no dead one.
 /// One that holds nothing is charged a CPU while it works: a node without any cannot have it.
 #[test]
 fn an_actor_waits_for_a_node_with_a_cpu() {
@@ -288,6 +290,45 @@ fn an_actor_waits_for_a_node_with_a_cpu() {
     assert_eq!(added.get().unwrap(), (3, worker.child.id()));
 }
 
+/// N4, N8: over a road that is slow, loses datagrams and brings some of them late nothing is lost
+/// and nothing runs twice, calls of one caller keep their order, and nobody is taken for dead.
+#[test]
+fn a_bad_road_costs_only_time() {
+    let mut head = head(1);
+    let _here = head.node.enter();
+    let weather = relay::Weather {
+        delay: Duration::from_millis(15),
+        jitter: Duration::from_millis(15),
+        lost: 100,
+    };
+    let (address, counts) = relay::relay(head.address.parse().unwrap(), weather);
+    head.address = address.to_string();
+    let worker = head.node(&[]);
+    let tasks: Vec<_> = (0..300)
+        .map(|x| process::options().max_retries(0).strategy(worker.here()).remote(x))
+        .collect();
+    let counter = Counter::options().strategy(worker.here()).remote();
+    let added: Vec<_> = (0..300).map(|_| counter.add(1)).collect();
+    let there = worker.child.id();
+    for (x, (y, place)) in (0..).zip(raykit::get(&tasks).unwrap()) {
+        assert_eq!((x, place), (y, there));
+    }
+    for (n, (sum, place)) in (1..).zip(raykit::get(&added).unwrap()) {
+        assert_eq!((n, place), (sum, there));
+    }
+    for x in 0..20 {
+        let asked = process::options().max_retries(0).strategy(worker.here()).remote(x);
+        assert_eq!(asked.get().unwrap(), (x, there));
+    }
+    let large = ones::options().max_retries(0).strategy(worker.here()).remote(200_000);
+    assert_eq!(large.get().unwrap().len(), 200_000);
+    let (passed, lost) =
+        (counts.passed.load(Ordering::Relaxed), counts.lost.load(Ordering::Relaxed));
+    assert!(passed > 100 && lost > 5, "{passed} datagrams passed, {lost} were lost");
+    assert_eq!(raykit::nodes().unwrap().len(), 2);
+}
+
+/// N8: a process that is stopped for a while is no dead one.
 #[test]
 fn a_stopped_process_goes_on() {
     let head = head(1);

@@ -10,6 +10,8 @@ mod callee;
 #[cfg(target_os = "linux")]
 mod control;
 #[cfg(target_os = "linux")]
+mod death;
+#[cfg(target_os = "linux")]
 mod far;
 #[cfg(target_os = "linux")]
 mod join;
@@ -65,6 +67,8 @@ pub(crate) const ALL: &[Row] = &[
     skew::ROW,
     #[cfg(target_os = "linux")]
     join::ROW,
+    #[cfg(target_os = "linux")]
+    death::ROW,
     #[cfg(target_os = "linux")]
     simulator::ROW,
     #[cfg(target_os = "linux")]

@@ -45,6 +45,9 @@ pub(crate) fn start(program: Command) -> Outcome<Child> {
 
 /// Tells a node to go, and waits until it has gone.
 pub(crate) fn end(child: &mut Child) -> Outcome {
+    if child.try_wait()?.is_some() {
+        return Ok(()); // it has gone by itself
+    }
     kill_process(Pid::from_child(child), Signal::TERM)?;
     child.wait()?;
     Ok(())
@@ -77,6 +80,13 @@ impl Worker {
             }
             std::thread::sleep(Duration::from_micros(200));
         }
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     pub(crate) fn here(&self) -> Strategy {

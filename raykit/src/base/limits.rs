@@ -123,6 +123,9 @@ pub(crate) const JOIN_MS: u64 = 30_000;
 /// How long a node whose process seems to be gone has to say that it is not.
 pub(crate) const DOUBT_MS: u64 = 300;
 
+/// The same on the head's own host, where the sign is the kernel's word.
+pub(crate) const DOUBT_NEAR_MS: u64 = 30;
+
 /// After so long a silence of the head a node has no cluster any more.
 pub(crate) const HEAD_LOST_MS: u64 = 10_000;
 

@@ -86,12 +86,14 @@ async fn proof(stream: &TcpStream) -> io::Result<(NodeId, [u8; 16])> {
 /// Waits for the socket's end, and says so if the link is still up then.
 async fn watch(hands: &Hands, stream: &TcpStream, link: Watched) {
     let Watched { peer, link, doubted } = link;
+    let ends = stream.local_addr().ok().zip(stream.peer_addr().ok());
+    let near = ends.is_some_and(|(own, other)| own.ip() == other.ip());
     // Nothing is ever sent. Who sends all the same has not died.
     while matches!(read(stream, &mut [0; 64]).await, Ok(1..)) {}
     doubted.store(true, Ordering::Relaxed);
     hands.drive(|driver, road| {
         if road.is_up(peer, link) {
-            driver.happened(Happening::Suspect(peer), road);
+            driver.happened(Happening::Suspect { peer, near }, road);
         }
     });
 }

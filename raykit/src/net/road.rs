@@ -68,8 +68,9 @@ pub(crate) enum Happening {
         sure: bool,
     },
     /// The peer's process seems to have died; the link does not know yet. A hint: it may come just
-    /// before a goodbye too.
-    Suspect(NodeId),
+    /// before a goodbye too. `near`: it was on this host, where there is no road between that may
+    /// have given the same sign.
+    Suspect { peer: NodeId, near: bool },
     /// A packet, in the order of the peer's `send`s.
     Arrived(NodeId, Vec<u8>),
 }

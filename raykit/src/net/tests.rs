@@ -210,7 +210,7 @@ impl End {
     fn next_but_suspect(&self) -> Happening {
         loop {
             match self.next() {
-                Happening::Suspect(_) => {}
+                Happening::Suspect { .. } => {}
                 other => return other,
             }
         }
@@ -408,7 +408,7 @@ fn who_falls_silent_is_suspected_and_then_lost() {
         move |road: &mut Road| road.links().any(|(id, link)| *id == peer && link.nonce.is_none());
     while !head.look(proven) {}
     drop(node);
-    assert_eq!(head.next(), Happening::Suspect(peer));
+    assert_eq!(head.next(), Happening::Suspect { peer, near: true });
     assert_eq!(head.next(), down(peer, false));
 
     let node = head.node(brisk());
@@ -766,7 +766,10 @@ fn a_process_that_is_killed_is_suspected() {
     while !head.look(|road| road.links().all(|(_, link)| link.nonce.is_none())) {}
     other.kill().unwrap();
     other.wait().unwrap();
-    assert_eq!((up, head.next()), (Happening::Up(NodeId(2)), Happening::Suspect(NodeId(2))));
+    assert_eq!(
+        (up, head.next()),
+        (Happening::Up(NodeId(2)), Happening::Suspect { peer: NodeId(2), near: true })
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -217,7 +217,7 @@ impl Driver for Steering {
                 self.linked(peer, false, road);
                 Event::Down { peer, sure }
             }
-            Happening::Suspect(node) => Event::Doubt(node),
+            Happening::Suspect { peer, near } => Event::Doubt { node: peer, near },
             Happening::Arrived(from, packet) => Event::Arrived(from, packet),
         };
         self.with(road, |hands, lane| hands.happened(event, lane));

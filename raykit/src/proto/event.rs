@@ -57,8 +57,9 @@ pub(crate) enum Event {
     Up(NodeId),
     /// There is none any more. `sure`: its process has said goodbye, or is certainly gone.
     Down { peer: NodeId, sure: bool },
-    /// There are signs that the process of that node is gone.
-    Doubt(NodeId),
+    /// There are signs that the process of that node is gone. `near`: it is on this host, and has
+    /// less time to say that it is not.
+    Doubt { node: NodeId, near: bool },
     /// A packet has arrived.
     Arrived(NodeId, Vec<u8>),
     /// What this node has to do and to give.

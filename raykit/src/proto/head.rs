@@ -8,7 +8,7 @@ use super::pulse::Pulse;
 use super::timer::Timer;
 use super::wire::{Frame, Load, Member};
 use crate::base::NodeId;
-use crate::base::limits::{DEAD_MS, DOUBT_MS, JOIN_MS, LOADS_MS, SUSPECT_MS};
+use crate::base::limits::{DEAD_MS, DOUBT_MS, DOUBT_NEAR_MS, JOIN_MS, LOADS_MS, SUSPECT_MS};
 
 impl Peers {
     /// What only the head is told.
@@ -41,13 +41,14 @@ impl Peers {
     }
 
     /// There are signs that the process is gone: it has a short while to say that it is not.
-    pub(super) fn doubt(&mut self, cx: &mut Context, node: NodeId) {
+    pub(super) fn doubt(&mut self, cx: &mut Context, node: NodeId, near: bool) {
         if !self.is_head() {
             return;
         }
         if let Some(pulse) = self.pulses.get_mut(&node) {
-            pulse.doubted.get_or_insert(cx.now + ms(DOUBT_MS));
-            cx.timers.set(Timer::Silence, cx.now + ms(DOUBT_MS));
+            let until = cx.now + ms(if near { DOUBT_NEAR_MS } else { DOUBT_MS });
+            pulse.doubted.get_or_insert(until);
+            cx.timers.set(Timer::Silence, until);
             self.send_loose(cx, node, &Frame::Probe { head: self.me, back: false });
         }
     }
@@ -210,7 +211,7 @@ mod tests {
     fn what_was_under_way_is_no_sign_of_life() {
         let now = Moment(0) + ms(1_000);
         let (mut head, _, beat) = linked(now);
-        head.handle(now, Event::Doubt(NODE));
+        head.handle(now, Event::Doubt { node: NODE, near: false });
         hears(&mut head, now, NODE, beat);
         head.overdue(now + ms(DOUBT_MS));
         assert!(said(&mut head, NODE).1, "it is dead");
@@ -242,7 +243,7 @@ mod tests {
     fn who_answers_when_asked_is_alive() {
         let now = Moment(0) + ms(1_000);
         let (mut head, mut node, _) = linked(now);
-        head.handle(now, Event::Doubt(NODE));
+        head.handle(now, Event::Doubt { node: NODE, near: false });
         let asked = said(&mut head, NODE).0;
         hears(&mut node, now, HEAD, asked);
         hears(&mut head, now, NODE, said(&mut node, HEAD).0);

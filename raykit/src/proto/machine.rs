@@ -133,7 +133,7 @@ impl Machine {
         match event {
             Event::Up(node) => peers.up(cx, node),
             Event::Down { peer, sure } => peers.down(cx, peer, sure),
-            Event::Doubt(node) => peers.doubt(cx, node),
+            Event::Doubt { node, near } => peers.doubt(cx, node, near),
             Event::Arrived(from, packet) => peers.arrived(cx, from, &packet),
             Event::Load(load) => {
                 peers.set_load(cx, load.clone());

@@ -29,6 +29,7 @@ pub(super) enum Happening {
     Doubt {
         head: NodeId,
         node: NodeId,
+        near: bool,
     },
     /// The brain's deadline may have come.
     Wake(NodeId),

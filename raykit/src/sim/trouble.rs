@@ -78,7 +78,8 @@ impl World {
             Fault::Rumour { who } => {
                 if let Some(node) = self.one(who, true) {
                     let head = HEAD;
-                    self.clock.after(Duration::ZERO, Happening::Doubt { head, node });
+                    let near = false;
+                    self.clock.after(Duration::ZERO, Happening::Doubt { head, node, near });
                 }
             }
             Fault::Join { late } => self.join(late),
@@ -95,7 +96,9 @@ impl World {
                 self.nodes.remove(&id);
                 self.model.ended.insert(id);
                 if noticed == Noticed::ByDoubt {
-                    self.clock.after(Duration::ZERO, Happening::Doubt { head, node: id });
+                    // Some are on the head's host.
+                    let near = id.0.is_multiple_of(2);
+                    self.clock.after(Duration::ZERO, Happening::Doubt { head, node: id, near });
                 }
             }
         }

@@ -109,7 +109,9 @@ impl World {
                 self.network.told(id, peer);
                 self.tells_brain(id, Event::Down { peer, sure });
             }
-            Happening::Doubt { node, .. } => self.tells_brain(id, Event::Doubt(node)),
+            Happening::Doubt { node, near, .. } => {
+                self.tells_brain(id, Event::Doubt { node, near });
+            }
             Happening::Wake(_) => self.wakes(id),
             Happening::Drain(_) => self.drains(id),
             Happening::Chore(_, Chore::Fetch(lease, by)) => self.fetches(id, lease, by),
