@@ -45,6 +45,28 @@ fn what_no_node_can_meet_is_an_error_at_once() {
     all_clear(2);
 }
 
+/// An amount of nothing asks for nothing, and the last of two amounts of one name is meant.
+#[test]
+fn a_name_that_is_asked_for_twice_has_its_last_amount() {
+    let disks = Config::new().num_cpus(1).resource("disk", 7.0).resource("disk", 1.0);
+    let node = disks.start().unwrap();
+    let _here = node.enter();
+    let log = Gate::new();
+    let asked = [
+        noted::options().resource("tape", 0.0),
+        noted::options().resource("disk", 2.0).resource("disk", 1.0),
+        noted::options().resource("disk", 2.0).resource("disk", 0.0),
+    ];
+    for (x, options) in asked.into_iter().enumerate() {
+        value(&options.remote(log.id, x as i64)).unwrap();
+    }
+    assert_eq!(log.notes(), [0, 1, 2]);
+    let reference = noted::options().resource("disk", 1.0).resource("disk", 2.0).remote(log.id, 3);
+    let error = error(&reference);
+    assert!(error.is_unschedulable() && error.to_string().contains("disk = 2"), "{error}");
+    all_clear(1);
+}
+
 /// Runs `count` tasks that each hold `share` of something of which there is one, and returns how
 /// many were there together.
 fn together(count: i64, expected: usize, call: impl Fn(u64, i64) -> ObjectRef<i64>) {

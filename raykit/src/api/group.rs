@@ -38,7 +38,8 @@ impl Bundle {
         self
     }
 
-    /// An amount of a resource that the nodes' configuration names.
+    /// An amount of a resource that the nodes' configuration names. The last amount
+    /// of a name counts.
     pub fn resource(mut self, name: impl Into<Cow<'static, str>>, amount: f64) -> Bundle {
         self.0.resources.to_mut().push((name.into(), amount));
         self

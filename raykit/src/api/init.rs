@@ -127,7 +127,8 @@ impl Config {
         self
     }
 
-    /// An amount of something that tasks may ask for by this name.
+    /// An amount of something that tasks may ask for by this name. The last amount of a name
+    /// counts.
     pub fn resource(mut self, name: impl Into<String>, amount: f64) -> Config {
         self.resources.push((name.into(), amount));
         self

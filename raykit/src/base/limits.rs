@@ -48,7 +48,7 @@ pub(crate) const CIRCLE_ROUND_MS: u64 = 500;
 pub(crate) const CIRCLE_WAITS_MAX: usize = 256;
 pub(crate) const CIRCLE_NODES_MAX: usize = 64;
 pub(crate) const CIRCLE_ANSWER_MS: u64 = 300;
-pub(crate) const CIRCLE_STEPS_MAX: usize = 10_000;
+pub(crate) const CIRCLE_STEPS_MAX: usize = 1_000;
 pub(crate) const CIRCLE_WAYS_MAX: usize = 64;
 
 /// Attempts of a task in all cases, so that `max_retries = u32::MAX` still ends.
@@ -371,6 +371,9 @@ pub(crate) const REPORT_TEXT_BYTES_MAX: usize = 1 << 10;
 /// From so many bytes on an object that several nodes want goes in pieces, of which each gives some
 /// to the others; smaller ones are there before that pays.
 pub(crate) const SWARM_BYTES_MIN: u64 = 16 << 20;
+
+/// Larger ones come as a whole, room being made as they arrive and not on their owner's word.
+pub(crate) const SWARM_BYTES_MAX: u64 = 4 << 30;
 
 /// Bytes of a piece: long enough for a road of some milliseconds, and short enough that there are
 /// many.

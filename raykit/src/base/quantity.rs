@@ -90,6 +90,15 @@ impl Resources {
         self.named.iter().find(|held| held.0 == name).map_or(Amount::ZERO, |held| held.1)
     }
 
+    /// What there is of `name` from now on, whatever was said of it before. Of what there is
+    /// nothing of, the name is not kept.
+    pub(crate) fn set_named(&mut self, name: Cow<'static, str>, amount: Amount) {
+        self.named.retain(|held| held.0 != name);
+        if amount > Amount::ZERO {
+            self.named.push((name, amount));
+        }
+    }
+
     /// What of `self` is lacking in `have`: name, wanted, had. `None` when all of it fits.
     pub(crate) fn lacking(&self, have: &Resources) -> Option<(String, String, String)> {
         let row = |name: &str, want: Amount, had: Amount| {
@@ -224,7 +233,7 @@ impl Resources {
     pub(crate) fn give(&mut self, back: &Resources) {
         self.cpu.0 += back.cpu.0;
         self.gpu.0 += back.gpu.0;
-        self.memory += back.memory;
+        self.memory = self.memory.saturating_add(back.memory);
         for (name, amount) in &back.named {
             if let Some(held) = self.named.iter_mut().find(|held| held.0 == *name) {
                 held.1.0 += amount.0;

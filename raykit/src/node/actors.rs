@@ -9,6 +9,7 @@ use super::question::{Name, name_of};
 use super::report::ActorState;
 use super::task::{Mailbox, Task};
 use super::{Node, current, slots, submit};
+use crate::actor::options::ActorOptions;
 use crate::base::limits::DEAD_ACTORS_KEPT_MAX;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
@@ -94,7 +95,7 @@ fn is_over(claim: &RawRef) -> bool {
 
 impl Actors {
     /// Those that live here and have not ended.
-    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
+    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
         self.state.lock().all()
     }
 
@@ -107,10 +108,6 @@ impl Actors {
     pub(super) fn find(&self, name: &Name) -> Option<RawRef> {
         let claim = self.state.lock().names.get(name).and_then(|named| named.claim.upgrade());
         claim.map(RawRef).filter(|claim| !is_over(claim))
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
-        self.state.lock().all()
     }
 
     /// What is known of those that have ended, the last first.
@@ -220,6 +217,24 @@ impl Actors {
     }
 }
 
+/// The options of a call of a method: its own over those of the method, and the actor's number of
+/// further attempts where neither says one.
+pub(super) fn call_options(
+    actor: &ActorOptions,
+    method: &Function,
+    own: Option<Box<CallOptions>>,
+) -> Option<Box<CallOptions>> {
+    if own.is_none() && actor.max_retries == 0 {
+        return None;
+    }
+    let own = own.map_or(CallOptions::of_call(), |own| *own);
+    let mut whole = own.over(&method.defaults);
+    if !whole.own_retries && whole.max_retries == 0 {
+        whole.max_retries = actor.max_retries;
+    }
+    Some(Box::new(whole))
+}
+
 /// Calls a method. There is always a task: what cannot be called has failed.
 pub(crate) fn call(
     cell: &Arc<Cell>,
@@ -228,17 +243,7 @@ pub(crate) fn call(
     inputs: Inputs,
     mut made: impl FnMut(&Arc<Task>),
 ) -> Arc<Task> {
-    let options = match options {
-        None if cell.options.max_retries == 0 => None,
-        given => {
-            let own = given.map_or(CallOptions::of_call(), |own| *own);
-            let mut whole = own.over(&method.defaults);
-            if !whole.own_retries && whole.max_retries == 0 {
-                whole.max_retries = cell.options.max_retries;
-            }
-            Some(Box::new(whole))
-        }
-    };
+    let options = call_options(&cell.options, method, options);
     let mut given = Some((options, inputs));
     let mut submit = |node: &Arc<Node>| {
         let (options, inputs) = given.take().unwrap_or_default();

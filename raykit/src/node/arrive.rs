@@ -57,6 +57,15 @@ fn carried(reference: &RawRef) -> usize {
     bytes / Arc::strong_count(&reference.0).max(1)
 }
 
+/// What has come from another node to be done here.
+pub(super) enum Arrived {
+    Task(Arc<Task>),
+    /// An actor that is being made.
+    Actor(RawRef),
+    /// Something that is done at once, or goes on by itself.
+    Word,
+}
+
 impl Node {
     /// Whether a ready task should not, or cannot, run here.
     pub(super) fn sends_away(&self, task: &Task) -> bool {
@@ -147,24 +156,24 @@ impl Node {
         }
     }
 
-    /// Does what another node wants done. The task, if it is one.
+    /// Does what another node wants done.
     pub(super) fn arrive(
         self: &Arc<Node>,
         cluster: &Arc<Cluster>,
         lease: LeaseId,
         wanted: Wanted,
-    ) -> Option<Arc<Task>> {
+    ) -> Arrived {
         match wanted {
-            Wanted::Call(called) => Some(self.arrive_call(cluster, lease, *called)),
+            Wanted::Call(called) => Arrived::Task(self.arrive_call(cluster, lease, *called)),
             Wanted::Order(actor, order) => {
                 let done = self.obey(&actor, order);
                 Results::watch(cluster, lease, vec![done]);
-                None
+                Arrived::Word
             }
             Wanted::Ask(question) => {
                 let answer = names::answer(self, lease.task.node, &question);
                 Results::watch(cluster, lease, vec![answer]);
-                None
+                Arrived::Word
             }
             Wanted::Create(plan, inputs) => {
                 let by_head = plan.by_head;
@@ -174,10 +183,13 @@ impl Node {
                         // Until it has what it asks for it takes room here.
                         let ready = (!by_head).then(|| self.obey(&actor, Order::Ready));
                         Made::watch(cluster, lease, handle, ready);
+                        Arrived::Actor(actor)
                     }
-                    Err(error) => Results::watch(cluster, lease, vec![slots::failed(error)]),
+                    Err(error) => {
+                        Results::watch(cluster, lease, vec![slots::failed(error)]);
+                        Arrived::Word
+                    }
                 }
-                None
             }
         }
     }

@@ -27,15 +27,15 @@ impl Hands {
     }
 
     fn ask_next(&mut self, object: ObjectId, swap: bool, road: &mut dyn Road) {
-        let by = self.cluster.me;
         let Some(incoming) = self.incoming.get_mut(&object) else { return };
         let (got, failed) =
             (std::mem::take(&mut incoming.got), std::mem::take(&mut incoming.failed));
         let starves = incoming.asked == 0;
         incoming.asked += 1;
         incoming.swaps += usize::from(swap);
-        let next = Question::Next(Next { object, by, got, failed, swap, starves });
-        send(&self.cluster, road, incoming.owner, next, Asked { object, piece: None, swap });
+        let fetch = incoming.fetch;
+        let next = Question::Next(Next { object, fetch, got, failed, swap, starves });
+        send(&self.cluster, road, incoming.owner, next, Asked { object, fetch, piece: None, swap });
     }
 
     /// Asks for more, as long as there is room on the road.
@@ -51,8 +51,9 @@ impl Hands {
 
     /// The answer to a question for a piece, or that there will be none.
     pub(super) fn piece(&mut self, asked: &Asked, bytes: Result<Buffer>, road: &mut dyn Road) {
-        let Asked { object, piece, swap } = *asked;
-        let Some(incoming) = self.incoming.get_mut(&object) else { return };
+        let Asked { object, fetch, piece, swap } = *asked;
+        let present = |incoming: &&mut Incoming| incoming.fetch == fetch && incoming.missing > 0;
+        let Some(incoming) = self.incoming.get_mut(&object).filter(present) else { return };
         incoming.asked -= 1;
         incoming.swaps -= usize::from(swap);
         let answer = bytes.map(|bytes| {
@@ -72,7 +73,7 @@ impl Hands {
                 let right = swarm::range(at, incoming.len).map(|range| range.len());
                 let place = incoming.pieces.get_mut(at as usize).filter(|place| place.is_none());
                 if let (Some(place), true) = (place, right == Some(bytes.len() - from)) {
-                    *place = Some(survey::buffer(&bytes[from..]));
+                    *place = Some(Arc::new(survey::buffer(&bytes[from..])));
                     incoming.missing -= 1;
                     incoming.got.push(at);
                 } else {
@@ -84,13 +85,16 @@ impl Hands {
                 incoming.asked += 1;
                 incoming.swaps += usize::from(swap);
                 let question = Question::Piece { object, piece: at };
-                let asked = Asked { object, piece: Some(at), swap };
+                let asked = Asked { object, fetch, piece: Some(at), swap };
                 return send(&self.cluster, road, node, question, asked);
             }
             // Another piece comes first, and then it is asked again.
             (Ok((Answer::Wait, ..)), None) if incoming.asked > 0 => return,
             (_, Some(at)) => incoming.failed.push(at),
-            (Ok((Answer::Wait, ..)), None) => {}
+            // Who has nothing on its way has said what it lacks.
+            (Ok((Answer::Wait, ..)), None) => {
+                return self.fails(object, "its owner gives none of it", road);
+            }
             (Ok(_), None) => return self.fails(object, "its owner does not keep it", road),
             (Err(error), None) => return self.fails(object, error.message(), road),
         }
@@ -106,30 +110,38 @@ impl Hands {
     fn complete(&mut self, object: ObjectId, road: &mut dyn Road) {
         // The owner hears of the last pieces too: others may be sent for them.
         self.ask_next(object, true, road);
-        let Some(incoming) = self.incoming.remove(&object) else { return };
-        let mut whole = Buffer::for_about(incoming.len);
-        incoming.pieces.iter().flatten().for_each(|piece| whole.extend_from_slice(piece));
-        self.fetched(Fetch::Object(object), Ok(whole), road);
+        let Some(incoming) = self.incoming.get(&object) else { return };
+        // They stay here, to be given on, until they are one; and that is no work for this thread.
+        let (pieces, len) = (incoming.pieces.clone(), incoming.len);
+        let cluster = Arc::clone(&self.cluster);
+        let join = move || {
+            let mut whole = Buffer::for_about(len);
+            pieces.iter().flatten().for_each(|piece| whole.extend_from_slice(piece));
+            cluster.post(Post::Fetched { what: Fetch::Object(object), bytes: Ok(whole) });
+        };
+        let thread = std::thread::Builder::new().name("raykit-join".to_owned());
+        if let Err(error) = thread.spawn(join) {
+            self.fails(object, &error.to_string(), road);
+        }
     }
 
     fn fails(&mut self, object: ObjectId, why: &str, road: &mut dyn Road) {
-        self.incoming.remove(&object);
         let error = Error::new(ErrorKind::Io, format!("{object} cannot be fetched: {why}"));
         self.fetched(Fetch::Object(object), Err(error), road);
     }
 
     /// The answer to such a question of another node.
-    pub(super) fn answer_of_swarm(&mut self, asked: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn answer_of_swarm(&mut self, by: NodeId, asked: &[u8]) -> Option<Vec<u8>> {
         let question = request::read(request::SWARM, asked)?;
         let mut out = Vec::new();
         match question {
-            Question::Next(next) => self.next_piece(&next, &mut out),
+            Question::Next(next) => self.next_piece(by, &next, &mut out),
             Question::Piece { object, piece } => self.put_piece(object, piece, &mut out),
         }
         Some(out)
     }
 
-    fn next_piece(&mut self, next: &Next, out: &mut Vec<u8>) {
+    fn next_piece(&mut self, by: NodeId, next: &Next, out: &mut Vec<u8>) {
         let Some(sealed) = self.exports.get(&next.object).cloned() else {
             return Answer::None.put(out);
         };
@@ -137,7 +149,7 @@ impl Hands {
             return Answer::Whole.put(out);
         }
         let new = || Swarm::new(sealed.len());
-        let answer = self.swarms.entry(next.object).or_insert_with(new).next(next);
+        let answer = self.swarms.entry(next.object).or_insert_with(new).next(by, next);
         answer.put(out);
         if let Answer::Piece(piece) = answer {
             let range = swarm::range(piece, sealed.len());

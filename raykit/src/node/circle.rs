@@ -83,7 +83,7 @@ pub(super) struct Place<'a> {
 pub(super) fn serve(place: &Place<'_>, asked: &[u8]) -> Option<Vec<u8>> {
     let question: Question = request::read(request::CIRCLE, asked)?;
     let (answer, goal, seen) = (Answer::default(), Vec::new(), HashSet::new());
-    let mut search = Search { place, answer, goal, seen };
+    let mut search = Search { place, answer, goal, seen, steps: Vec::new() };
     search.begin(&question);
     let mut out = Vec::new();
     search.answer.put(&mut out);
@@ -96,12 +96,17 @@ struct Search<'a> {
     /// The tasks that have the wait with which the search began.
     goal: Vec<Arc<Task>>,
     seen: HashSet<TaskId>,
+    /// All steps, each with the one before it on its path.
+    steps: Vec<(Step, Option<usize>)>,
 }
 
 enum Next {
     Object(RawRef),
     Task(Arc<Task>),
 }
+
+/// What is to be followed, and the step that leads there.
+type Open = Vec<(Next, Option<usize>)>;
 
 impl Search<'_> {
     fn begin(&mut self, question: &Question) {
@@ -110,36 +115,61 @@ impl Search<'_> {
         if let Some(goal) = &goal {
             self.goal.clone_from(&goal.tasks);
         }
-        let open = match question.at {
-            At::Wait(number) => match node.graph.numbered(number) {
-                Some(edge) => self.of_edge(node.id, &edge, Vec::new()),
-                None => Vec::new(),
-            },
+        let mut open = Open::new();
+        match question.at {
+            At::Wait(number) => {
+                let edge = node.graph.numbered(number);
+                edge.iter().for_each(|edge| self.of_edge(edge, None, &mut open));
+            }
             At::Lease(lease) => {
                 let task = self.place.taken.get(&lease).cloned();
-                task.into_iter().map(|task| (Next::Task(task), Vec::new())).collect()
+                open.extend(task.map(|task| (Next::Task(task), None)));
             }
             At::Object(object) => {
                 let object = self.place.claims.get(&object).cloned();
-                object.into_iter().map(|object| (Next::Object(object), Vec::new())).collect()
+                open.extend(object.map(|object| (Next::Object(object), None)));
             }
-        };
-        self.follow(node, open);
+        }
+        self.follow(open);
     }
 
-    /// What a wait needs, and the path to that.
-    fn of_edge(&self, node: NodeId, edge: &Edge, mut path: Vec<Step>) -> Vec<(Next, Vec<Step>)> {
-        let Some(task) = edge.tasks.last() else { return Vec::new() };
-        path.push(step(node, task, edge.number, edge.since));
-        edge.refs.iter().map(|next| (Next::Object(next.clone()), path.clone())).collect()
+    fn step(&mut self, task: &Task, wait: Option<&Edge>, before: Option<usize>) -> usize {
+        let (number, since) = wait.map_or((0, 0), |edge| (edge.number, edge.since));
+        let (node, label) = (self.place.node.id, task.label());
+        self.steps.push((Step { node, task: task.id(), number, since, label }, before));
+        self.steps.len() - 1
     }
 
-    fn follow(&mut self, node: &Node, mut open: Vec<(Next, Vec<Step>)>) {
-        let mut steps = 0;
-        while let Some((next, path)) = open.pop() {
-            steps += 1;
+    /// The path that ends with that step.
+    fn path(&self, last: Option<usize>) -> Vec<Step> {
+        let mut path = Vec::new();
+        let mut next = last;
+        while let Some((step, before)) = next.and_then(|at| self.steps.get(at)) {
+            path.push(step.clone());
+            next = *before;
+        }
+        path.reverse();
+        path
+    }
+
+    fn leads_to(&mut self, to: NodeId, at: At, last: Option<usize>) {
+        let path = self.path(last);
+        self.answer.ways.push(Way { to, at, path });
+    }
+
+    /// What a wait needs.
+    fn of_edge(&mut self, edge: &Edge, before: Option<usize>, open: &mut Open) {
+        let Some(task) = edge.tasks.last() else { return };
+        let last = self.step(task, Some(edge), before);
+        open.extend(edge.refs.iter().map(|next| (Next::Object(next.clone()), Some(last))));
+    }
+
+    fn follow(&mut self, mut open: Open) {
+        let mut count = 0;
+        while let Some((next, last)) = open.pop() {
+            count += 1;
             if self.answer.closed.is_some()
-                || steps > CIRCLE_STEPS_MAX
+                || count > CIRCLE_STEPS_MAX
                 || self.answer.ways.len() >= CIRCLE_WAYS_MAX
             {
                 break;
@@ -149,8 +179,8 @@ impl Search<'_> {
                 Next::Object(object) if object.is_ready() => continue,
                 Next::Object(object) => match (object.peek::<Foreign>(), producer(&object)) {
                     (Some(there), _) => {
-                        let at = At::Object(there.object());
-                        self.answer.ways.push(Way { to: there.object().node, at, path });
+                        let object = there.object();
+                        self.leads_to(object.node, At::Object(object), last);
                         continue;
                     }
                     (None, Some(task)) => task,
@@ -158,31 +188,25 @@ impl Search<'_> {
                 },
             };
             if self.goal.iter().any(|own| Arc::ptr_eq(own, &task)) {
-                self.answer.closed = Some(path);
+                self.answer.closed = Some(self.path(last));
             } else if self.seen.insert(task.id()) {
-                self.of_task(node, &task, path, &mut open);
+                self.of_task(&task, last, &mut open);
             }
         }
         quietly(|| drop(open));
     }
 
-    fn of_task(
-        &mut self,
-        node: &Node,
-        task: &Arc<Task>,
-        mut path: Vec<Step>,
-        open: &mut Vec<(Next, Vec<Step>)>,
-    ) {
+    fn of_task(&mut self, task: &Arc<Task>, before: Option<usize>, open: &mut Open) {
         match task.state() {
             State::Done => {}
             State::Waiting => {
-                path.push(step(node.id, task, 0, 0));
+                let last = Some(self.step(task, None, before));
                 let inputs = task.inputs();
-                open.extend(inputs.references().map(|r| (Next::Object(r.clone()), path.clone())));
+                open.extend(inputs.references().map(|one| (Next::Object(one.clone()), last)));
             }
             State::Queued => {
-                path.push(step(node.id, task, 0, 0));
-                open.extend(graph::before(task).map(|r| (Next::Object(r), path.clone())));
+                let last = Some(self.step(task, None, before));
+                open.extend(graph::before(task).map(|one| (Next::Object(one), last)));
             }
             State::Running => {
                 let lease = {
@@ -192,22 +216,18 @@ impl Search<'_> {
                 };
                 if let Some(lease) = lease {
                     if let Some(to) = (self.place.holder)(lease) {
-                        path.push(step(node.id, task, 0, 0));
-                        self.answer.ways.push(Way { to, at: At::Lease(lease), path });
+                        let last = self.step(task, None, before);
+                        self.leads_to(to, At::Lease(lease), Some(last));
                     }
                     return;
                 }
                 // A future that waits for several things may need one of them or all.
-                if let [only] = &node.graph.of(task.id())[..]
+                if let [only] = &self.place.node.graph.of(task.id())[..]
                     && only.needs_each()
                 {
-                    open.extend(self.of_edge(node.id, only, path));
+                    self.of_edge(only, before, open);
                 }
             }
         }
     }
-}
-
-fn step(node: NodeId, task: &Task, number: u64, since: u64) -> Step {
-    Step { node, task: task.id(), number, since, label: task.label() }
 }

@@ -50,26 +50,46 @@ pub(crate) fn create(
     let bound = birth.is_some() || options.supervisor.is_some();
     let cluster = node.cluster.get().filter(|cluster| !bound && cluster.lost().is_none());
     let Some(cluster) = cluster else {
-        return create_here(node, constructor, options, inputs, birth);
+        return create_here(node, constructor, options, inputs, birth).map(Made::handle);
     };
     // It outlives this node.
     let by_head = options.detached && cluster.head() != node.id;
     let name = name_of(&options);
     if let Some(name) = &name {
         let home = if by_head { cluster.head() } else { node.id };
-        match names::claim(node, cluster, name, home, (constructor.path)())? {
+        match names::claim(node, cluster, name, home)? {
             Claimed::Ours => {}
-            Claimed::Taken(actor) if options.get_if_exists => return Ok(actor),
+            // It is looked for once more, by its type.
+            Claimed::Taken(_) if options.get_if_exists => {
+                let (space, own) = (options.namespace.as_deref(), name.1.as_str());
+                return names::find(node, space, own, (constructor.path)());
+            }
             Claimed::Taken(actor) => return Err(taken(&name.1, &actor)),
         }
     }
     let made = create_somewhere(node, cluster, constructor, options, inputs, by_head);
-    if made.is_err()
-        && let Some(name) = name.filter(|name| !by_head && node.actors.find(name).is_none())
+    // Only a new actor frees the name, when it ends.
+    if !matches!(made, Ok(Made::New(_)))
+        && let Some(name) = name.filter(|_| !by_head)
     {
         names::free(node, name);
     }
-    made
+    made.map(Made::handle)
+}
+
+/// What came of the wish for an actor.
+enum Made {
+    New(RawRef),
+    /// One that had the name.
+    There(RawRef),
+}
+
+impl Made {
+    fn handle(self) -> RawRef {
+        match self {
+            Made::New(actor) | Made::There(actor) => actor,
+        }
+    }
 }
 
 fn taken(name: &str, actor: &RawRef) -> Error {
@@ -85,7 +105,7 @@ fn create_somewhere(
     options: Options,
     inputs: Inputs,
     by_head: bool,
-) -> Result<RawRef> {
+) -> Result<Made> {
     if !by_head && !goes_away(node, cluster, constructor, &options) {
         return create_here(node, constructor, options, inputs, None);
     }
@@ -94,11 +114,11 @@ fn create_somewhere(
     let placed = Placed::new(node, constructor, options, inputs, by_head);
     match node.actors.enter_placed(&placed) {
         Ok(()) => {}
-        Err(other) if get_if_exists => return Ok(other),
+        Err(other) if get_if_exists => return Ok(Made::There(other)),
         Err(other) => return Err(taken(&name.unwrap_or_default(), &other)),
     }
     placed.make(node);
-    Ok(RawRef(placed as Arc<dyn Holder>))
+    Ok(Made::New(RawRef(placed as Arc<dyn Holder>)))
 }
 
 /// Whether an actor may be made on another node than this one.
@@ -136,7 +156,7 @@ fn create_here(
     options: Options,
     mut inputs: Inputs,
     birth: Option<Birth>,
-) -> Result<RawRef> {
+) -> Result<Made> {
     let get_if_exists = options.get_if_exists;
     let comes_back = options.max_restarts > 0 || options.supervisor.is_some();
     let (after, legacy) = birth.map_or((None, None), |birth| (birth.after, Some(birth.legacy)));
@@ -153,7 +173,7 @@ fn create_here(
     cell.take_desk(node)?;
     if let Err(other) = node.actors.enter(&claim) {
         let name = cell.options.name.as_deref().unwrap_or_default();
-        return if get_if_exists { Ok(other) } else { Err(taken(name, &other)) };
+        return if get_if_exists { Ok(Made::There(other)) } else { Err(taken(name, &other)) };
     }
     if let Some(supervisor) = &cell.options.supervisor {
         supervisor.0.joined(Arc::new(Charge(Arc::clone(&cell))));
@@ -169,7 +189,7 @@ fn create_here(
         cell.core.lock().rare().stillborn = Some(error.clone());
         cell.end(cell.died(&format!("could not start: {error}")));
     }
-    Ok(RawRef(claim as Arc<dyn Holder>))
+    Ok(Made::New(RawRef(claim as Arc<dyn Holder>)))
 }
 
 impl Node {
@@ -177,12 +197,13 @@ impl Node {
     pub(super) fn make_for(self: &Arc<Node>, plan: Plan, inputs: Inputs) -> Result<RawRef> {
         let Plan { constructor, mut options, by_head } = plan;
         if !by_head {
-            return create_here(self, constructor, Options::Own(Box::new(options)), inputs, None);
+            let options = Options::Own(Box::new(options));
+            return create_here(self, constructor, options, inputs, None).map(Made::handle);
         }
         (options.known_as, options.lost_before) = (None, 0);
         let cluster = self.cluster.get();
         let cluster = cluster.ok_or_else(|| Error::new(ErrorKind::ClusterLost, "no cluster"))?;
         let options = Options::Own(Box::new(options));
-        create_somewhere(self, cluster, constructor, options, inputs, false)
+        create_somewhere(self, cluster, constructor, options, inputs, false).map(Made::handle)
     }
 }

@@ -94,12 +94,14 @@ pub(crate) fn call(
     let (Some(there), Some(node)) = (there, node) else {
         return submit::refused(NodeId(0), method, None, closed(), &mut made);
     };
-    let mut options = options.map(|own| Box::new(own.over(&method.defaults)));
-    let mailbox = match there {
-        Elsewhere::Foreign(foreign) => foreign as Arc<dyn Mailbox>,
+    let (options, mailbox) = match there {
+        Elsewhere::Foreign(foreign) => {
+            let whole = options.map(|own| Box::new(own.over(&method.defaults)));
+            (whole, foreign as Arc<dyn Mailbox>)
+        }
         Elsewhere::Placed(placed) => {
-            options = placed.call_options(method, options);
-            placed as Arc<dyn Mailbox>
+            let whole = actors::call_options(&placed.options, method, options);
+            (whole, placed as Arc<dyn Mailbox>)
         }
     };
     node.submit(method, options, inputs, Some(mailbox), &mut made)

@@ -96,7 +96,7 @@ fn requests() -> Vec<Vec<u8>> {
     let functions = vec![(String::from("crate::function"), 7_u64)];
     let next = swarm::Next {
         object,
-        by: NodeId(3),
+        fetch: 3,
         got: vec![1, 2],
         failed: vec![3],
         swap: true,

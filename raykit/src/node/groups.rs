@@ -145,9 +145,11 @@ impl Node {
         let group = PlacementGroupId { node: self.id, sequence: next_sequence() };
         let homes = vec![None; wants.len()];
         let known = Group { wants, strategy, homes };
-        let cluster = self.cluster.get().filter(|cluster| cluster.lost().is_none());
-        if cluster.is_none() {
-            self.could_lie(&known)?;
+        let cluster = self.cluster.get();
+        match cluster.map(|cluster| cluster.lost()) {
+            Some(Some(lost)) => return Err(lost),
+            Some(None) => {}
+            None => self.could_lie(&known)?,
         }
         let entry = Entry { known: Some(known.clone()), ready: slots::open(self.id) };
         self.groups.state.lock().groups.insert(group, entry);
@@ -178,19 +180,24 @@ impl Node {
         }
     }
 
-    /// Sets all of a group aside here, where there is no cluster.
+    /// Sets all of a group aside here, where there is no cluster. Requests are granted in their
+    /// order, so that two groups do not hold each other up.
     fn reserve_alone(self: &Arc<Node>, group: PlacementGroupId, known: &Group) {
         // Tasks may ask for it before it is there.
         self.pool.announce(&named(group, known));
-        self.reserve(group, 0, 0, sum(&known.wants));
+        for (want, at) in known.wants.iter().zip(0..) {
+            self.reserve(group, 0, at, want.clone());
+        }
     }
 
-    /// The group is to be had as a whole from now on.
+    /// Something was set aside where there is no cluster: the group lies here when all of it is.
     fn reserved_alone(self: &Arc<Node>, group: PlacementGroupId) {
         let known = {
             let mut table = self.groups.state.lock();
-            let known = table.groups.get_mut(&group).and_then(|entry| entry.known.as_mut());
-            known.map(|known| {
+            let open = |bundle: &Bundle| matches!(bundle.stage, Stage::Asked(_));
+            let waits = table.bundles.iter().any(|((of, _), one)| *of == group && open(one));
+            let entry = table.groups.get_mut(&group).filter(|_| !waits);
+            entry.and_then(|entry| entry.known.as_mut()).map(|known| {
                 known.homes = vec![Some(self.id); known.wants.len()];
                 known.clone()
             })
@@ -236,8 +243,10 @@ impl Node {
         let asked = Stage::Asked(Arc::clone(&request));
         let new = Bundle { attempt, want: want.clone(), stage: asked };
         self.groups.state.lock().bundles.insert((group, bundle), new);
-        // What no node could have the head does not ask for.
-        let _ = self.pool.request(want, request);
+        // What the node has not by name it never will: nobody who knows that asks for it.
+        if !self.pool.request(want, request) {
+            tracing::warn!(%group, bundle, "a bundle asks for what is not here");
+        }
     }
 
     /// What was asked for is free, and taken.
@@ -298,35 +307,31 @@ impl Node {
         lay
     }
 
-    /// The head has said where a group lies.
+    /// A group lies there: the head has said so, or this node where it is alone.
     pub(super) fn group_lies(self: &Arc<Node>, group: PlacementGroupId, known: Group) {
         let whole = known.homes.iter().all(Option::is_some);
-        let alone = self.cluster.get().is_none();
         let (mut own, mut gpus) = (Resources::NOTHING, Vec::new());
-        let ready = self.groups.ready(self, group).0;
-        {
+        let ready = {
             let mut table = self.groups.state.lock();
+            if table.ended.contains(&group) {
+                return; // it was removed meanwhile
+            }
             for ((home, want), at) in known.homes.iter().zip(&known.wants).zip(0_u32..) {
-                let bundle = table.bundles.get_mut(&(group, if alone { 0 } else { at }));
-                let lies = match bundle {
-                    Some(bundle) if *home == Some(self.id) => {
-                        let before = std::mem::replace(&mut bundle.stage, Stage::Lies);
-                        let new = matches!(before, Stage::SetAside);
-                        if new {
-                            gpus.extend(bundle.want.gpus.iter().copied());
-                        }
-                        alone || new
-                    }
-                    _ => false,
-                };
-                if lies {
+                let here = table.bundles.get_mut(&(group, at));
+                let here = here.filter(|bundle| {
+                    *home == Some(self.id) && matches!(bundle.stage, Stage::SetAside)
+                });
+                if let Some(bundle) = here {
+                    bundle.stage = Stage::Lies;
                     own.add(&want.in_group(group, Some(at)));
+                    gpus.extend(bundle.want.gpus.iter().copied());
                 }
             }
-            if let Some(entry) = table.groups.get_mut(&group) {
-                entry.known = Some(known);
-            }
-        }
+            let new = || Entry { known: None, ready: slots::open(self.id) };
+            let entry = table.groups.entry(group).or_insert_with(new);
+            entry.known = Some(known);
+            entry.ready.clone()
+        };
         if own != Resources::NOTHING {
             self.pool.set_aside(group, &own, &gpus);
         }
@@ -357,16 +362,22 @@ impl Node {
             }
         }
         let of_it = |options: &Options| options.request().is_ok_and(|want| want.is_of_group(group));
-        for cell in self.actors.cells() {
+        for cell in self.actors.all() {
             if of_it(&Options::of_actor(&cell.options)) {
                 let text = format!("{} ended: its placement group is gone: {why}", cell.label());
                 cell.end(Error::new(ErrorKind::ActorDied, text));
             }
         }
         let mut running = self.futures.tasks();
-        self.pool.visit_running(&mut |job| {
+        let mut take = |job: &Arc<dyn Job>| {
             let any: Arc<dyn Any + Send + Sync> = Arc::clone(job) as _;
             running.extend(any.downcast::<Task>());
+        };
+        self.pool.visit_running(&mut take);
+        // What was granted its part and has not begun.
+        self.pool.visit_queued(&mut |job| {
+            take(job);
+            true
         });
         for task in running.iter().filter(|task| of_it(task.options())) {
             self.cancel(task);
@@ -436,8 +447,11 @@ struct Unheard {
 impl Wake for Unheard {
     fn wake(self: Arc<Self>) {
         let Some(node) = self.node.upgrade() else { return };
-        let unheard = node.groups.get(self.group).is_none();
-        let entry = unheard.then(|| node.groups.state.lock().groups.remove(&self.group)).flatten();
+        let entry = {
+            let mut table = node.groups.state.lock();
+            let unheard = table.groups.get(&self.group).is_some_and(|one| one.known.is_none());
+            if unheard { table.groups.remove(&self.group) } else { None }
+        };
         if let Some(entry) = entry {
             let why = "the cluster has none of that name";
             entry.ready.seal(Err(no_group(self.group, why)));

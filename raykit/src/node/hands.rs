@@ -2,9 +2,11 @@
 //! what it says. Nothing of the user's runs here.
 
 use super::Node;
+use super::arrive::Arrived;
 use super::circle;
 use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
+use super::order::Order;
 use super::pack;
 use super::survey::{self, Told};
 use super::swarm::{Incoming, Swarm};
@@ -58,7 +60,9 @@ pub(super) struct Hands {
     pub(super) parked: HashMap<LeaseId, Vec<Option<Arc<Sealed>>>>,
     /// Tasks of other nodes that run here.
     pub(super) taken: HashMap<LeaseId, Arc<Task>>,
-    /// Those of them that give streams.
+    /// Actors that are being made for other nodes.
+    pub(super) making: HashMap<LeaseId, RawRef>,
+    /// Those of the tasks that give streams.
     pub(super) flows: HashMap<LeaseId, Arc<Flow>>,
     /// Own streams that run elsewhere.
     pub(super) inflows: HashMap<LeaseId, Arc<Inflow>>,
@@ -92,6 +96,7 @@ impl Hands {
             exports: HashMap::new(),
             parked: HashMap::new(),
             taken: HashMap::new(),
+            making: HashMap::new(),
             flows: HashMap::new(),
             inflows: HashMap::new(),
             arriving: HashMap::new(),
@@ -190,6 +195,8 @@ impl Hands {
             }
             Post::Ran { lease, results } => {
                 self.taken.remove(&lease);
+                let made = self.making.remove(&lease);
+                quietly(|| drop(made));
                 self.flows.remove(&lease);
                 self.cluster.set_taken(self.taken.len());
                 Event::Ran { lease, results: self.results(lease, results) }
@@ -223,13 +230,13 @@ impl Hands {
             return road.ask(to, request, told);
         }
         let nothing = || Error::new(ErrorKind::NotRunning, "the node was closed");
-        let answer = self.answer(&request).map(|bytes| survey::buffer(&bytes));
+        let answer = self.answer(self.cluster.me, &request).map(|bytes| survey::buffer(&bytes));
         told(answer.ok_or_else(nothing));
     }
 
     /// The answer to a request that is a question about the node's state.
-    pub(super) fn answer(&mut self, request: &[u8]) -> Option<Vec<u8>> {
-        if let Some(answer) = self.answer_of_swarm(request) {
+    pub(super) fn answer(&mut self, by: NodeId, request: &[u8]) -> Option<Vec<u8>> {
+        if let Some(answer) = self.answer_of_swarm(by, request) {
             return Some(answer);
         }
         let node = self.node.upgrade()?;
@@ -317,6 +324,9 @@ impl Hands {
                 if let Some(task) = self.taken.remove(&lease) {
                     node.cancel(&task);
                 }
+                if let Some(actor) = self.making.remove(&lease) {
+                    quietly(|| drop((node.obey(&actor, Order::Kill), actor)));
+                }
             }
             Action::Keep(offer) => {
                 if let Some(Away { task, .. }) = self.take_away(offer.lease) {
@@ -386,7 +396,11 @@ impl Hands {
             // Nothing is wrong with it: its owner has it run elsewhere.
             return self.happened(Event::Refused { lease, why: Arc::from([]) }, road);
         }
-        let Some(task) = node.arrive(&self.cluster, lease, called) else { return };
+        let task = match node.arrive(&self.cluster, lease, called) {
+            Arrived::Task(task) => task,
+            Arrived::Actor(actor) => return drop(self.making.insert(lease, actor)),
+            Arrived::Word => return,
+        };
         if task.pipe().is_some() {
             let flow = Flow::new(&self.cluster, lease, &task);
             self.flows.insert(lease, Arc::clone(&flow));

@@ -72,7 +72,10 @@ fn there(
     }
 }
 
-/// The actor of that name whose home is this node.
+/// For `named`: an actor of whatever type.
+const ANY_TYPE: &str = "";
+
+/// The actor of that name whose home is this node, if it is of that type.
 fn named(node: &Node, name: &Name, type_name: &str) -> Result<RawRef> {
     let found = node.actors.find(name).ok_or_else(|| not_found(name))?;
     let there = match (found.peek::<Claim>(), found.peek::<Placed>()) {
@@ -80,7 +83,7 @@ fn named(node: &Node, name: &Name, type_name: &str) -> Result<RawRef> {
         (_, Some(placed)) => placed.type_name(),
         _ => "",
     };
-    if there != type_name {
+    if type_name != ANY_TYPE && there != type_name {
         let text = format!("the actor named `{}` is a `{there}` and not a `{type_name}`", name.1);
         return Err(Error::new(ErrorKind::ActorNotFound, text));
     }
@@ -93,15 +96,14 @@ pub(super) fn claim(
     cluster: &Arc<Cluster>,
     name: &Name,
     home: NodeId,
-    type_name: &'static str,
 ) -> Result<Claimed> {
     for _ in 0..CLAIMS_MAX {
         let question = Question::Claim { name: name.clone(), home };
         let other: u32 = asked(node, cluster, cluster.head(), question)?;
         let found = match other {
             0 => return Ok(Claimed::Ours),
-            other if other == node.id.0 => named(node, name, type_name),
-            other => there(node, cluster, NodeId(other), name.clone(), type_name),
+            other if other == node.id.0 => named(node, name, ANY_TYPE),
+            other => there(node, cluster, NodeId(other), name.clone(), ANY_TYPE),
         };
         match found {
             Ok(actor) => return Ok(Claimed::Taken(actor)),

@@ -114,6 +114,7 @@ impl Hands {
         bytes.iter().for_each(|bytes| self.cluster.has_come(bytes));
         match what {
             Fetch::Object(object) => {
+                self.incoming.remove(&object);
                 if let Some(reference) = self.cluster.held(object) {
                     seal(&reference, bytes.map(|bytes| sealed_of(bytes, inner)));
                 }
@@ -189,7 +190,8 @@ impl Hands {
                 node.cancel(task);
             });
         }
-        let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports));
+        let making = std::mem::take(&mut self.making);
+        let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports), making);
         self.parked.clear();
         self.incoming.clear();
         self.swarms.clear();

@@ -166,22 +166,6 @@ impl Placed {
         Arc::new(Arrival { placed: Weak::clone(&self.this), creation: task }).wake();
     }
 
-    /// The options of a call of a method, those of the actor included.
-    pub(super) fn call_options(
-        &self,
-        method: &Function,
-        own: Option<Box<Options>>,
-    ) -> Option<Box<Options>> {
-        if own.is_none() && self.options.max_retries == 0 {
-            return None;
-        }
-        let mut whole = own.unwrap_or_else(|| Box::new(method.defaults.clone()));
-        if !whole.own_retries && whole.max_retries == 0 {
-            whole.max_retries = self.options.max_retries;
-        }
-        Some(whole)
-    }
-
     /// How the node that gets it makes it.
     fn plan(&self) -> Plan {
         let made = self.restarts();
@@ -386,6 +370,10 @@ impl Placed {
     }
 }
 
+/// How often an actor is to be made once more whose node has died over it: as often as a task is
+/// tried again that says nothing.
+const CREATIONS_LOST_MAX: u32 = 3;
+
 /// The way of the word that an actor is to be made.
 struct Creation(Weak<Placed>, ActorId);
 
@@ -423,7 +411,11 @@ impl Mailbox for Creation {
             let text = format!("{by}, which was to make it, is gone: {why}");
             return node.settle_away(task, Err(task.error(ErrorKind::NodeDied, text)));
         }
-        task.attempt.fetch_add(1, Ordering::AcqRel);
+        // What ends the processes that make it is not tried for ever.
+        if task.attempt.fetch_add(1, Ordering::AcqRel) >= CREATIONS_LOST_MAX {
+            let text = format!("each of several nodes that were to make it is gone, {by} the last");
+            return node.settle_away(task, Err(task.error(ErrorKind::NodeDied, text)));
+        }
         node.come_back(task, Place::Anywhere);
     }
 

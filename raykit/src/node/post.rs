@@ -112,6 +112,7 @@ pub(super) enum Post {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) object: ObjectId,
+    pub(super) fetch: u64,
     pub(super) piece: Option<u32>,
     pub(super) swap: bool,
 }

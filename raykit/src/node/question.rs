@@ -50,6 +50,9 @@ struct Entry {
     home: NodeId,
     /// Who has asked for it, which for what the head is to keep is not its home.
     claimant: NodeId,
+    /// How often it was given to that home, less how often that has freed it: the word that one
+    /// actor has ended may come after the next one was given the name.
+    grants: u32,
 }
 
 impl Names {
@@ -66,7 +69,8 @@ impl Names {
         let there = names.get(name).map(|entry| entry.home);
         let other = there.filter(|there| *there != home).or(here.then_some(home));
         if other.is_none() {
-            names.insert(name.clone(), Entry { home, claimant });
+            let entry = names.entry(name.clone()).or_insert(Entry { home, claimant, grants: 0 });
+            (entry.claimant, entry.grants) = (claimant, entry.grants + 1);
         }
         other
     }
@@ -77,7 +81,9 @@ impl Names {
 
     pub(super) fn free(&self, name: &Name, home: NodeId) {
         let mut names = self.0.lock();
-        if names.get(name).is_some_and(|entry| entry.home == home) {
+        let Some(entry) = names.get_mut(name).filter(|entry| entry.home == home) else { return };
+        entry.grants -= 1;
+        if entry.grants == 0 {
             names.remove(name);
         }
     }

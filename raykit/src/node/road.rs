@@ -74,6 +74,15 @@ fn put_to(road: &mut Road, to: NodeId, request: Vec<u8>, told: Tell) {
     road.fetch(to, request, ANSWER_BYTES_MAX, told);
 }
 
+impl Lane<'_> {
+    /// There will be no link to that node, and nobody says so: its questions end.
+    fn give_up(&mut self, node: NodeId) {
+        for Asked { to, told, .. } in self.asked.extract_if(.., |asked| asked.to == node) {
+            told(Err(Error::new(ErrorKind::Io, format!("{to} cannot be reached"))));
+        }
+    }
+}
+
 impl Way for Lane<'_> {
     fn send(&mut self, to: NodeId, packet: Vec<u8>) {
         self.road.send(to, packet);
@@ -85,9 +94,11 @@ impl Way for Lane<'_> {
     }
     fn disconnect(&mut self, from: NodeId) {
         self.road.disconnect(from);
+        self.give_up(from);
     }
     fn fence(&mut self, from: NodeId) {
         self.road.fence(from);
+        self.give_up(from);
     }
     fn fetch(&mut self, from: NodeId, what: Fetch) {
         let mut request = Vec::new();
@@ -242,7 +253,7 @@ impl Driver for Steering {
             return Some(Box::new(Answer(reply)));
         }
         let letter = self.hands.node.upgrade().and_then(|node| courier::serve(&node, asked));
-        if let Some(answer) = letter.or_else(|| self.hands.answer(asked)) {
+        if let Some(answer) = letter.or_else(|| self.hands.answer(peer, asked)) {
             return Some(Box::new(Answer(answer)));
         }
         self.hands.serve(asked).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)

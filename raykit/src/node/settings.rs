@@ -103,13 +103,13 @@ impl Settings {
                 Error::new(ErrorKind::Config, format!("{name} = {value} is not an amount"))
             })
         };
-        let mut named = Vec::new();
-        for (name, value) in &self.resources {
-            named.push((name.clone().into(), amount(name, *value)?));
-        }
         let cpu = amount("num_cpus", self.num_cpus as f64)?;
         let gpu = amount("num_gpus", self.num_gpus)?;
-        Ok(Resources { cpu, gpu, memory: self.memory, named, gpus: Vec::new() })
+        let mut all = Resources { cpu, gpu, memory: self.memory, ..Resources::default() };
+        for (name, value) in &self.resources {
+            all.set_named(name.clone().into(), amount(name, *value)?);
+        }
+        Ok(all)
     }
 
     pub(super) fn check(&self) -> Result<()> {

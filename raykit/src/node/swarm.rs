@@ -4,11 +4,13 @@
 //! hears what each of them has with the question for the next piece. (BitTorrent's swarms, with a
 //! tracker that is the seed as well.)
 
-use crate::base::limits::{PIECE_BYTES, SWARM_BYTES_MIN};
+use crate::base::id::next_sequence;
+use crate::base::limits::{PIECE_BYTES, SWARM_BYTES_MAX, SWARM_BYTES_MIN};
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
 use crate::proto::wire::{choice, record};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Question {
@@ -22,7 +24,8 @@ pub(super) enum Question {
 #[derive(Debug, PartialEq)]
 pub(super) struct Next {
     pub(super) object: ObjectId,
-    pub(super) by: NodeId,
+    /// Which fetch of it: another one begins anew.
+    pub(super) fetch: u64,
     /// What has come since the last time, and what was asked of another node and has not come.
     pub(super) got: Vec<u32>,
     pub(super) failed: Vec<u32>,
@@ -31,7 +34,7 @@ pub(super) struct Next {
     /// Nothing is on its way: the owner's own, if nobody else has one.
     pub(super) starves: bool,
 }
-record!(Next { object, by, got, failed, swap, starves });
+record!(Next { object, fetch, got, failed, swap, starves });
 
 choice!(Question { 0 Next(next), 1 Piece { object, piece } });
 
@@ -51,9 +54,9 @@ pub(super) enum Answer {
 
 choice!(Answer { 0 Whole, 1 Piece(piece), 2 At(piece, node), 3 Wait, 4 None });
 
-/// Whether an object is so large that its owner is asked first.
+/// Whether an object is so large that its owner is asked first, and not too large for that.
 pub(super) fn is_large(len: u64) -> bool {
-    len >= SWARM_BYTES_MIN
+    (SWARM_BYTES_MIN..=SWARM_BYTES_MAX).contains(&len)
 }
 
 pub(super) fn pieces(len: usize) -> usize {
@@ -76,6 +79,7 @@ pub(super) struct Swarm {
 
 #[derive(Debug)]
 struct Fetcher {
+    fetch: u64,
     /// Where it begins, so that not all want the same.
     first: usize,
     pieces: Vec<Has>,
@@ -98,42 +102,47 @@ impl Swarm {
         Swarm { given: vec![0; pieces(len)], nodes: BTreeMap::new() }
     }
 
-    /// What a node should do next.
-    pub(super) fn next(&mut self, asks: &Next) -> Answer {
+    /// What the node `by` should do next.
+    pub(super) fn next(&mut self, by: NodeId, asks: &Next) -> Answer {
         let count = self.given.len();
+        if self.nodes.get(&by).is_some_and(|known| known.fetch != asks.fetch) {
+            self.gone(by); // it has let the object go, and fetches it once more
+        }
         // Far apart, however many come: halves, quarters, ...
         let rank = self.nodes.len() as u32;
         let first = ((u64::from(rank.reverse_bits()) * count as u64) >> 32) as usize;
-        let new = || Fetcher { first, pieces: vec![Has::Nothing; count], busy: 0, spent: false };
-        self.nodes.entry(asks.by).or_insert_with(new);
+        let fetch = asks.fetch;
+        let pieces = || vec![Has::Nothing; count];
+        let new = || Fetcher { fetch, first, pieces: pieces(), busy: 0, spent: false };
+        self.nodes.entry(by).or_insert_with(new);
         for piece in &asks.got {
-            self.set(asks.by, *piece, Has::It);
+            self.set(by, *piece, Has::It);
         }
         for piece in &asks.failed {
-            if let Some(from) = self.set(asks.by, *piece, Has::Nothing)
+            if let Some(from) = self.set(by, *piece, Has::Nothing)
                 && let Some(from) = self.nodes.get_mut(&from)
             {
                 from.spent = true;
             }
         }
-        let Some(own) = self.nodes.get(&asks.by) else { return Answer::None };
+        let Some(own) = self.nodes.get(&by) else { return Answer::None };
         let missing = (0..count).map(|at| (own.first + at) % count);
         let missing: Vec<usize> = missing.filter(|at| own.pieces[*at] == Has::Nothing).collect();
         let fresh = missing.iter().copied().find(|at| self.given[*at] == 0);
         if let Some(at) = fresh.filter(|_| !asks.swap) {
-            return self.give(asks.by, at);
+            return self.give(by, at);
         }
-        let held = missing.iter().filter_map(|at| Some((*at, self.holder(*at, asks.by)?)));
+        let held = missing.iter().filter_map(|at| Some((*at, self.holder(*at, by)?)));
         // The node that has least to do.
         if let Some((at, (_, from))) = held.min_by_key(|(_, (busy, _))| *busy) {
-            self.set(asks.by, at as u32, Has::Asked(Some(from)));
+            self.set(by, at as u32, Has::Asked(Some(from)));
             if let Some(from) = self.nodes.get_mut(&from) {
                 from.busy += 1;
             }
             return Answer::At(at as u32, from);
         }
         match fresh.or_else(|| missing.first().copied().filter(|_| asks.starves)) {
-            Some(at) => self.give(asks.by, at),
+            Some(at) => self.give(by, at),
             None => Answer::Wait,
         }
     }
@@ -161,17 +170,25 @@ impl Swarm {
         Some(from)
     }
 
-    /// A node is gone.
+    /// A node is gone: who gets pieces from it will say that none come.
     pub(super) fn gone(&mut self, node: NodeId) {
-        self.nodes.remove(&node);
+        let Some(gone) = self.nodes.remove(&node) else { return };
+        for has in gone.pieces {
+            if let Has::Asked(Some(from)) = has
+                && let Some(from) = self.nodes.get_mut(&from)
+            {
+                from.busy = from.busy.saturating_sub(1);
+            }
+        }
     }
 }
 
 /// An object that comes in pieces.
 pub(super) struct Incoming {
+    pub(super) fetch: u64,
     pub(super) owner: NodeId,
     pub(super) len: usize,
-    pub(super) pieces: Vec<Option<Buffer>>,
+    pub(super) pieces: Vec<Option<Arc<Buffer>>>,
     pub(super) missing: usize,
     /// Questions on their way, and those of them to which a piece that others have is an answer.
     pub(super) asked: usize,
@@ -187,6 +204,7 @@ impl Incoming {
     pub(super) fn new(owner: NodeId, len: usize) -> Incoming {
         let count = pieces(len);
         Incoming {
+            fetch: next_sequence(),
             owner,
             len,
             pieces: (0..count).map(|_| None).collect(),
@@ -236,8 +254,9 @@ mod tests {
                 let by = NodeId(at + 2);
                 let known = std::mem::take(&mut got[at as usize]);
                 let (failed, swap) = (std::mem::take(&mut lost[at as usize]), turns % 2 == 0);
-                let asks = Next { object: object(), by, got: known, failed, swap, starves: true };
-                let piece = match swarm.next(&asks) {
+                let asks =
+                    Next { object: object(), fetch: 1, got: known, failed, swap, starves: true };
+                let piece = match swarm.next(by, &asks) {
                     Answer::Piece(piece) => {
                         sent += 1;
                         piece
@@ -289,6 +308,24 @@ mod tests {
         }
     }
 
+    /// A node may let the object go, and want it again while others still hold it.
+    #[test]
+    fn who_fetches_it_once_more_gets_all_of_it_once_more() {
+        let mut swarm = Swarm::new(3 * PIECE_BYTES);
+        for fetch in 1..4 {
+            let mut got = Vec::new();
+            for _ in 0..3 {
+                let (failed, swap, starves) = (Vec::new(), false, true);
+                let known = std::mem::take(&mut got);
+                let asks = Next { object: object(), fetch, got: known, failed, swap, starves };
+                match swarm.next(NodeId(2), &asks) {
+                    Answer::Piece(piece) => got.push(piece),
+                    other => panic!("fetch {fetch}: {other:?}"),
+                }
+            }
+        }
+    }
+
     #[test]
     fn pieces_cover_the_whole() {
         for len in [1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES + 7] {
@@ -303,7 +340,7 @@ mod tests {
     fn words_come_out_as_they_went_in() {
         let next = Next {
             object: object(),
-            by: NodeId(3),
+            fetch: 3,
             got: vec![1, 2],
             failed: vec![3],
             swap: true,

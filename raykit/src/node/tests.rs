@@ -33,7 +33,7 @@ enum Word {
     Event(Event),
     Ring,
     Serve { to: NodeId, what: Fetch },
-    Ask { request: Vec<u8>, told: super::survey::Told },
+    Ask { by: NodeId, request: Vec<u8>, told: super::survey::Told },
     Admit(Member, Sender<Welcome>),
     End,
 }
@@ -71,7 +71,7 @@ impl Road for Channels {
     }
     fn ask(&mut self, to: NodeId, request: Vec<u8>, told: super::survey::Told) {
         // Where there is nobody the word is dropped, and who asks hears that.
-        self.tell(to, Word::Ask { request, told });
+        self.tell(to, Word::Ask { by: self.me, request, told });
     }
 }
 
@@ -108,11 +108,11 @@ fn run(mut hands: Hands, mut road: Channels, words: &Receiver<Word>, all: &Clust
                     cluster.post(Post::Fetched { what, bytes });
                 }
             }
-            Ok(Word::Ask { request, told }) => {
+            Ok(Word::Ask { by, request, told }) => {
                 let none = || Error::new(ErrorKind::Io, "there is no such thing");
                 told(
                     hands
-                        .answer(&request)
+                        .answer(by, &request)
                         .map(|bytes| super::survey::buffer(&bytes))
                         .ok_or_else(none),
                 );

@@ -67,7 +67,10 @@ impl Watcher {
         let name = format!("raykit-{}-watch", node.id);
         match std::thread::Builder::new().name(name).spawn(move || rounds.run()) {
             Ok(started) => *thread = Some(started),
-            Err(error) => tracing::warn!(%error, "no thread to look for waits that never end"),
+            Err(error) => {
+                self.awake.store(false, Ordering::SeqCst); // the next wait tries again
+                tracing::warn!(%error, "no thread to look for waits that never end");
+            }
         }
     }
 
@@ -139,7 +142,7 @@ fn circle(node: &Node, me: NodeId, number: u64) -> Option<Vec<Step>> {
         if !seen.insert((to, at)) {
             continue;
         }
-        if seen.len() > CIRCLE_NODES_MAX {
+        if seen.len() > CIRCLE_NODES_MAX || cluster.lost().is_some() {
             return None;
         }
         let request = request::write(request::CIRCLE, &Question { at, by: me, goal: number });

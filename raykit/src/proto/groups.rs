@@ -221,6 +221,8 @@ impl Groups {
         if self.trying.is_some_and(|(_, until)| until <= cx.now) {
             self.give_up(cx, view);
         }
+        // One whose node has come meanwhile has hope again.
+        self.doubt(cx, view, &view.nodes());
         let late = |gang: &Gang| {
             gang.hopeless.is_some_and(|since| cx.now.since(since) >= ms(INFEASIBLE_MS))
         };
@@ -238,10 +240,11 @@ impl Groups {
         }
         if self.trying.is_none() && !self.line.is_empty() {
             let nodes = view.nodes();
+            let plots = Plots::new(view, &nodes);
             let found = self.line.iter().find_map(|group| {
                 let ready = self.gangs.get(group).is_some_and(|gang| gang.not_before <= cx.now);
-                let plan = ready.then(|| plan(view, *group, &nodes)).flatten()?;
-                Some((*group, plan))
+                let known = view.peers.groups.get(group).filter(|_| ready)?;
+                Some((*group, plots.plan(known)?))
             });
             self.doubt(cx, view, &nodes);
             if let Some((group, plan)) = found {
@@ -300,24 +303,29 @@ impl Groups {
     }
 }
 
-/// Where the bundles of a group that have no home could lie: where there is room now, or where the
-/// CPUs are in use by tasks that will end.
-fn plan(
-    view: &View<'_>,
-    group: PlacementGroupId,
-    nodes: &[(NodeId, Resources, Resources)],
-) -> Option<Vec<(u32, NodeId)>> {
-    let known = view.peers.groups.get(&group)?;
-    let now = nodes.iter().map(|(node, _, free)| Plot { node: *node, room: free.clone() });
-    let now: Vec<Plot> = now.collect();
-    let soon = || -> Vec<Plot> {
-        let room = |node, total, free| bundles::in_a_while(total, free, view.reserved(node));
-        let all = nodes.iter();
-        all.map(|(node, total, free)| Plot { node: *node, room: room(*node, total, free) })
-            .collect()
-    };
-    let at = |plots: &[Plot]| bundles::assign(&known.wants, &known.homes, known.strategy, plots);
-    at(&now).or_else(|| at(&soon()))
+/// Where bundles could lie: where there is room now, or where the CPUs are in use by tasks that
+/// will end.
+struct Plots {
+    now: Vec<Plot>,
+    soon: Vec<Plot>,
+}
+
+impl Plots {
+    fn new(view: &View<'_>, nodes: &[(NodeId, Resources, Resources)]) -> Plots {
+        let now = nodes.iter().map(|(node, _, free)| Plot { node: *node, room: free.clone() });
+        let soon = nodes.iter().map(|(node, total, free)| {
+            let room = bundles::in_a_while(total, free, view.reserved(*node));
+            Plot { node: *node, room }
+        });
+        Plots { now: now.collect(), soon: soon.collect() }
+    }
+
+    /// Nodes for the bundles of a group that have no home.
+    fn plan(&self, known: &Group) -> Option<Vec<(u32, NodeId)>> {
+        let Group { wants, strategy, homes } = known;
+        let at = |plots| bundles::assign(wants, homes, *strategy, plots);
+        at(&self.now).or_else(|| at(&self.soon))
+    }
 }
 
 /// What tests and the simulator look at.

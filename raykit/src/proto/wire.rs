@@ -5,7 +5,7 @@
 use crate::base::limits::{FRAME_ITEMS_MAX, NAME_BYTES_MAX};
 use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId, PlacementGroupId, PlacementStrategy, TaskId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What can stand in a frame.
@@ -170,6 +170,10 @@ impl Wire for Resources {
     fn take(from: &mut Reader<'_>) -> Option<Self> {
         let (cpu, (gpu, memory)) = Wire::take(from)?;
         let named = Vec::<(String, Amount)>::take(from)?;
+        let names: BTreeSet<&String> = named.iter().map(|(name, _)| name).collect();
+        if names.len() < named.len() {
+            return None; // each is taken and given back by itself
+        }
         let named = named.into_iter().map(|(name, amount)| (name.into(), amount)).collect();
         Some(Resources { cpu, gpu, memory, named, gpus: Vec::new() })
     }

@@ -175,10 +175,6 @@ impl Options {
                 Error::new(ErrorKind::Config, text)
             })
         };
-        let mut named = Vec::with_capacity(self.resources.len());
-        for (name, value) in self.resources.iter() {
-            named.push((name.clone(), amount(name, *value)?));
-        }
         let gpu = amount("num_gpus", self.num_gpus)?;
         if gpu > Amount::ONE && gpu.0 % Amount::ONE.0 != 0 {
             let text = format!(
@@ -186,13 +182,11 @@ impl Options {
             );
             return Err(Error::new(ErrorKind::Config, text));
         }
-        let plain = Resources {
-            cpu: amount("num_cpus", self.num_cpus)?,
-            gpu,
-            memory: self.memory,
-            named,
-            gpus: Vec::new(),
-        };
+        let cpu = amount("num_cpus", self.num_cpus)?;
+        let mut plain = Resources { cpu, gpu, memory: self.memory, ..Resources::default() };
+        for (name, value) in self.resources.iter() {
+            plain.set_named(name.clone(), amount(name, *value)?);
+        }
         Ok(match self.strategy {
             Strategy::Group { group, bundle } => plain.in_group(group, bundle),
             _ => plain,

@@ -16,7 +16,8 @@ macro_rules! __resource_option_methods {
             self.$field.memory = bytes;
             self
         }
-        /// An amount of a resource that the nodes' configuration names.
+        /// An amount of a resource that the nodes' configuration names. The last
+        /// amount of a name counts.
         pub fn resource(
             mut self,
             name: impl ::core::convert::Into<::std::borrow::Cow<'static, ::core::primitive::str>>,

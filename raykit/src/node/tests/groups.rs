@@ -112,6 +112,29 @@ fn the_gpus_of_a_group_are_told_apart() {
     }
 }
 
+/// A whole GPU and parts of another one.
+#[test]
+fn parts_of_gpus_are_set_aside_one_by_one() {
+    let node = crate::Config::new().num_cpus(4).num_gpus(2.0).start().unwrap();
+    let _here = node.enter();
+    let bundles = [1.0, 0.5, 0.5].map(|n| Bundle::new().num_gpus(n));
+    let group = PlacementGroup::of(bundles).create().unwrap();
+    group.ready().get().unwrap();
+    let shares = [1.0, 0.5, 0.5];
+    let held: Vec<_> = (0..3)
+        .map(|at| {
+            let actor = Ledger::options().num_gpus(shares[at as usize]);
+            actor.strategy(group.bundle(at)).remote(1)
+        })
+        .collect();
+    for actor in &held {
+        assert_eq!(actor.enter(2).get().unwrap(), 2);
+    }
+    drop(held);
+    group.remove().unwrap();
+    until("all is free", || crate::stats().unwrap().gpus_free == 2.0);
+}
+
 #[test]
 fn what_can_never_be_set_aside_is_refused() {
     let node = crate::Config::new().num_cpus(2).start().unwrap();

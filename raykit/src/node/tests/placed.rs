@@ -280,3 +280,63 @@ fn the_detached_outlive_their_maker() {
     });
     nothing_left(&[&head, &other]);
 }
+
+/// A handle that goes while the actor waits for room elsewhere takes the actor with it.
+#[test]
+fn what_nobody_wants_any_more_is_not_made() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    let alive = || here(&other, || crate::stats().unwrap().actors);
+    here(&head, || {
+        let first = Ledger::options().num_cpus(1.0).strategy(at(&other)).remote(1);
+        assert_eq!(first.enter(2).get().unwrap(), 2);
+        let second = Ledger::options().num_cpus(1.0).strategy(at(&other)).remote(1);
+        until("it waits there", || alive() == 2);
+        assert!(second.kill());
+        until("it is gone", || alive() == 1);
+        assert_eq!(first.enter(3).get().unwrap(), 3);
+    });
+    nothing_left(&[&head, &other]);
+}
+
+#[raykit::remote]
+struct Other;
+
+#[raykit::remote]
+impl Other {
+    pub fn new() -> Self {
+        Other
+    }
+    pub fn is_there(&self) -> bool {
+        true
+    }
+}
+
+/// A name is one actor's, whatever its type.
+#[test]
+fn a_name_is_given_to_one_type_only() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let ledger = Ledger::options().name("it").remote(1);
+        here(&other, || {
+            let refused = Other::options().name("it").remote().ready().get().unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::AlreadyRunning, "{refused}");
+            let wrong =
+                Other::options().name("it").get_if_exists().remote().ready().get().unwrap_err();
+            assert_eq!(wrong.kind(), ErrorKind::ActorNotFound, "{wrong}");
+        });
+        current::enter(Arc::clone(&head.node));
+        // The same node may ask for it again and again.
+        for _ in 0..3 {
+            let same = Ledger::options().name("it").get_if_exists().remote(1);
+            assert_eq!(same, ledger);
+        }
+        assert!(ledger.kill());
+        current::leave();
+    });
+    here(&other, || {
+        until("the name is free", || Other::options().name("it").remote().ready().get().is_ok());
+    });
+    nothing_left(&[&head, &other]);
+}

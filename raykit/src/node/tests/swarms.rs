@@ -31,6 +31,34 @@ fn an_object_that_many_want_comes_whole() {
     nothing_left(&others.iter().chain([&head]).collect::<Vec<_>>());
 }
 
+/// A node may let it go while others keep it, and want it again.
+#[test]
+fn an_object_comes_once_more() {
+    let mut world = World::new();
+    let head = world.join(1);
+    let others: Vec<Joined> = (0..3).map(|_| world.join(2)).collect();
+    here(&head, || {
+        let large = crate::put((0..LEN).map(|x| x as f64).collect::<Vec<f64>>()).unwrap();
+        let keeper = keeps::options().strategy(at(&others[0])).remote(vec![large.clone()]);
+        let check = |other: &Joined| checks::options().strategy(at(other)).remote(&large);
+        for _ in 0..3 {
+            let asked: Vec<_> = others.iter().map(check).collect();
+            assert!(crate::get(&asked).unwrap().iter().all(|(_, right)| *right));
+        }
+        keeper.cancel();
+    });
+    nothing_left(&others.iter().chain([&head]).collect::<Vec<_>>());
+}
+
+#[raykit::remote(max_retries = 0)]
+fn keeps(large: Vec<ObjectRef<Vec<f64>>>) -> bool {
+    while !crate::context().is_cancelled() {
+        std::thread::yield_now();
+    }
+    drop(large);
+    true
+}
+
 /// One of those that fetch it dies, and the others get what it had from elsewhere; when the owner
 /// dies they hear of it.
 #[test]
