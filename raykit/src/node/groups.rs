@@ -368,17 +368,14 @@ impl Node {
                 cell.end(Error::new(ErrorKind::ActorDied, text));
             }
         }
-        let mut running = self.futures.tasks();
-        let mut take = |job: &Arc<dyn Job>| {
+        // What has not begun yet will find that there is no such group. In this order: an async task
+        // is begun on a thread, and stands in both tables until that turns to the next one.
+        let mut running = Vec::new();
+        self.pool.visit_running(&mut |job| {
             let any: Arc<dyn Any + Send + Sync> = Arc::clone(job) as _;
             running.extend(any.downcast::<Task>());
-        };
-        self.pool.visit_running(&mut take);
-        // What was granted its part and has not begun.
-        self.pool.visit_queued(&mut |job| {
-            take(job);
-            true
         });
+        running.extend(self.futures.tasks());
         for task in running.iter().filter(|task| of_it(task.options())) {
             self.cancel(task);
         }

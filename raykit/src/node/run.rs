@@ -91,6 +91,9 @@ impl Node {
             held.gpus = self.pool.budget().gpus_of(Arc::as_ptr(&task).cast());
             self.books.gpus.granted(&task, &held);
         }
+        if !self.pool.budget().knows(&held) {
+            self.cancel(&task); // its placement group has ended since
+        }
         if let Some(actor) = pinned {
             return self.run_at_desk(actor.desk(), task, held);
         }
