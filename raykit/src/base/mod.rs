@@ -7,6 +7,7 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 pub(crate) mod id;
+pub(crate) mod inorder;
 pub(crate) mod labels;
 pub(crate) mod limits;
 pub(crate) mod moment;

@@ -3,6 +3,7 @@
 
 use crate::base::limits::net::FRAME_BYTES_MAX;
 use bytes::Bytes;
+use std::sync::Arc;
 
 const LENGTH_BYTES: usize = 4;
 
@@ -18,18 +19,22 @@ pub(super) fn frame_bytes(packet: &[u8]) -> usize {
 }
 
 /// The frames of `packets`, in pieces to be written one after the other.
-pub(super) fn pack(packets: Vec<Vec<u8>>) -> Vec<Bytes> {
-    let total: usize = packets.iter().map(|packet| frame_bytes(packet)).sum();
+pub(super) fn pack<P>(packets: Vec<P>) -> Vec<Bytes>
+where
+    P: AsRef<[u8]> + Send + 'static,
+{
+    let total: usize = packets.iter().map(|packet| frame_bytes(packet.as_ref())).sum();
     let mut pieces = Vec::new();
     let mut open = Vec::with_capacity(total.min(PIECE_BYTES));
     for packet in packets {
+        let bytes = packet.as_ref();
         // `Outbox` takes none that are longer than a frame.
-        open.extend_from_slice(&(packet.len() as u32).to_le_bytes());
-        if packet.len() < COPY_BYTES_MAX {
-            open.extend_from_slice(&packet);
+        open.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        if bytes.len() < COPY_BYTES_MAX {
+            open.extend_from_slice(bytes);
         } else {
             pieces.push(std::mem::take(&mut open).into());
-            pieces.push(packet.into());
+            pieces.push(Bytes::from_owner(packet));
         }
         if open.len() >= PIECE_BYTES {
             pieces.push(std::mem::replace(&mut open, Vec::with_capacity(PIECE_BYTES)).into());
@@ -57,7 +62,7 @@ impl Splitter {
     pub(super) fn push(
         &mut self,
         mut piece: &[u8],
-        packets: &mut Vec<Vec<u8>>,
+        packets: &mut Vec<Arc<[u8]>>,
     ) -> Result<(), Oversize> {
         while !self.held.is_empty() {
             let wanted = match length(&self.held)? {
@@ -72,14 +77,13 @@ impl Splitter {
                 return Ok(());
             }
             if length(&self.held)?.is_some_and(|length| self.held.len() == LENGTH_BYTES + length) {
-                let mut packet = std::mem::take(&mut self.held);
-                packet.drain(..LENGTH_BYTES);
-                packets.push(packet);
+                packets.push(self.held[LENGTH_BYTES..].into());
+                self.held.clear();
             }
         }
         while let Some(length) = length(piece)? {
             let Some(packet) = piece.get(LENGTH_BYTES..LENGTH_BYTES + length) else { break };
-            packets.push(packet.to_vec());
+            packets.push(packet.into());
             piece = &piece[LENGTH_BYTES + length..];
         }
         self.held.extend_from_slice(piece);
@@ -170,7 +174,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn split(bytes: &[u8], step: usize) -> Result<Vec<Vec<u8>>, Oversize> {
+    fn split(bytes: &[u8], step: usize) -> Result<Vec<Arc<[u8]>>, Oversize> {
         let (mut splitter, mut packets) = (Splitter::default(), Vec::new());
         for piece in bytes.chunks(step) {
             splitter.push(piece, &mut packets)?;
@@ -187,6 +191,7 @@ mod tests {
             let packets: Vec<Vec<u8>> =
                 lengths.iter().enumerate().map(|(at, length)| vec![at as u8; *length]).collect();
             let bytes = pack(packets.clone()).concat();
+            let packets = packets.into_iter().map(Arc::from).collect();
             prop_assert_eq!(split(&bytes, step), Ok(packets));
         }
 

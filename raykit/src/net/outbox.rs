@@ -2,6 +2,7 @@
 
 use super::framing::frame_bytes;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// The packets that wait to be written on one link.
@@ -14,7 +15,7 @@ pub(super) struct Outbox {
 
 #[derive(Default)]
 struct State {
-    packets: Vec<Vec<u8>>,
+    packets: Vec<Arc<[u8]>>,
     /// Of the frames of `packets`, and of those that the writer has taken and the link has not made
     /// room for.
     bytes: usize,
@@ -23,7 +24,7 @@ struct State {
 
 impl Outbox {
     /// The bytes that wait now, with `packet`.
-    pub(super) fn push(&self, packet: Vec<u8>) -> usize {
+    pub(super) fn push(&self, packet: Arc<[u8]>) -> usize {
         let mut state = self.state.lock();
         if state.closed {
             return state.bytes;
@@ -50,7 +51,7 @@ impl Outbox {
     }
 
     /// All that waits; `None` when it is closed and empty.
-    pub(super) async fn take(&self) -> Option<Vec<Vec<u8>>> {
+    pub(super) async fn take(&self) -> Option<Vec<Arc<[u8]>>> {
         loop {
             {
                 let mut state = self.state.lock();

@@ -72,7 +72,7 @@ pub(crate) enum Happening {
     /// have given the same sign.
     Suspect { peer: NodeId, near: bool },
     /// A packet, in the order of the peer's `send`s.
-    Arrived(NodeId, Vec<u8>),
+    Arrived(NodeId, Arc<[u8]>),
 }
 
 /// What is done with bulk bytes when they are here. It is called in any case: when this is dropped
@@ -204,7 +204,8 @@ impl Road {
     /// # Panics
     ///
     /// If the packet is longer than a frame may be.
-    pub(crate) fn send(&mut self, peer: NodeId, packet: Vec<u8>) {
+    pub(crate) fn send(&mut self, peer: NodeId, packet: impl Into<Arc<[u8]>>) {
+        let packet = packet.into();
         assert!(packet.len() <= FRAME_BYTES_MAX, "a packet of {} bytes", packet.len());
         let Some(link) = self.links.get(&peer) else { return };
         if link.outbox.push(packet) > OUTBOX_BYTES_MAX {

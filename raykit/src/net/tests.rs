@@ -51,6 +51,10 @@ const LONG: Duration = Duration::from_secs(60);
 /// A packet that the driver panics at.
 const PANIC: &[u8] = b"panic";
 
+fn arrived(from: NodeId, packet: impl Into<Arc<[u8]>>) -> Happening {
+    Happening::Arrived(from, packet.into())
+}
+
 type Act = Box<dyn FnOnce(&mut Road) + Send>;
 type Admits = Box<dyn FnMut(Role, &[u8]) -> Result<(NodeId, Vec<u8>), String> + Send>;
 
@@ -93,7 +97,7 @@ impl Driver for Puppet {
         (self.admits)(role, asks)
     }
     fn happened(&mut self, what: Happening, road: &mut Road) {
-        assert!(!matches!(&what, Happening::Arrived(_, packet) if packet == PANIC));
+        assert!(!matches!(&what, Happening::Arrived(_, packet) if packet[..] == *PANIC));
         if let (true, Happening::Arrived(peer, packet)) = (self.echoes, &what) {
             return road.send(*peer, packet.clone());
         }
@@ -335,22 +339,22 @@ fn packets_arrive_in_order_both_ways() {
     let (head, node) = pair(Setting::default(), Setting::default());
     let send = |from: &End, to: NodeId| {
         from.act(move |road| {
-            (0..PACKETS).for_each(|number| road.send(to, number.to_le_bytes().to_vec()));
+            (0..PACKETS).for_each(|number| road.send(to, number.to_le_bytes()));
         });
     };
     send(&head, node.id);
     send(&node, head.id);
     for (end, peer) in [(&head, node.id), (&node, head.id)] {
         for number in 0..PACKETS {
-            assert_eq!(end.next(), Happening::Arrived(peer, number.to_le_bytes().to_vec()));
+            assert_eq!(end.next(), arrived(peer, number.to_le_bytes()));
         }
     }
     assert_eq!(head.look(|road| road.role(NodeId(2))), Some(Role::Node));
     let large = vec![7; FRAME_BYTES_MAX];
     head.send(node.id, &large);
     head.send(node.id, b"");
-    assert_eq!(node.next(), Happening::Arrived(head.id, large));
-    assert_eq!(node.next(), Happening::Arrived(head.id, Vec::new()));
+    assert_eq!(node.next(), arrived(head.id, large));
+    assert_eq!(node.next(), arrived(head.id, Vec::new()));
     let peer = node.id;
     assert_eq!(head.look(move |road| road.queued_bytes(peer)), 0);
 }
@@ -367,8 +371,8 @@ fn two_that_dial_at_once_have_one_link() {
         one.send(other.id, &round.to_le_bytes());
         other.send(one.id, &round.to_le_bytes());
         let packet = round.to_le_bytes().to_vec();
-        assert_eq!(one.next(), Happening::Arrived(other.id, packet.clone()));
-        assert_eq!(other.next(), Happening::Arrived(one.id, packet));
+        assert_eq!(one.next(), arrived(other.id, packet.clone()));
+        assert_eq!(other.next(), arrived(one.id, packet));
         let peer = other.id;
         one.act(move |road| road.disconnect(peer));
         assert_eq!(other.next(), down(one.id, true), "round {round}");
@@ -394,7 +398,7 @@ fn who_closes_says_goodbye_after_its_last_packet() {
     node.look(move |road| road.send(head_id, b"last".to_vec()));
     let End { net, .. } = node;
     net.close(LONG);
-    assert_eq!(head.next_but_suspect(), Happening::Arrived(node_id, b"last".to_vec()));
+    assert_eq!(head.next_but_suspect(), arrived(node_id, b"last".to_vec()));
     assert_eq!(head.next_but_suspect(), down(node_id, true));
 }
 
@@ -618,7 +622,7 @@ fn a_frame_that_is_too_long_ends_the_link() {
     let mut bytes = b"\x02\0\0\0ok".to_vec();
     bytes.extend((FRAME_BYTES_MAX as u32 + 1).to_le_bytes());
     stranger.runtime.block_on(send.write_all(&bytes)).unwrap();
-    assert_eq!(head.next(), Happening::Arrived(own, b"ok".to_vec()));
+    assert_eq!(head.next(), arrived(own, b"ok".to_vec()));
     assert_eq!(head.next(), down(own, false));
     let reason = stranger.reason(&connection);
     assert!(closed_with(&reason, Code::Protocol), "{reason}");
@@ -649,9 +653,9 @@ fn a_flood_of_streams_is_stopped_and_the_rest_goes_on() {
         assert!(once.await, "there is no room for another");
         send.write_all(b"\x05\0\0\0still").await.unwrap();
     });
-    assert_eq!(head.next(), Happening::Arrived(own, b"still".to_vec()));
+    assert_eq!(head.next(), arrived(own, b"still".to_vec()));
     node.send(head.id, b"mine too");
-    assert_eq!(head.next(), Happening::Arrived(node.id, b"mine too".to_vec()));
+    assert_eq!(head.next(), arrived(node.id, b"mine too".to_vec()));
 }
 
 #[test]
@@ -698,7 +702,7 @@ fn a_certificate_is_renewed_while_the_link_is_up() {
     node.send(head.id, b"still the same link");
     assert_eq!(head.next(), Happening::Up(node.id));
     let packet = b"still the same link".to_vec();
-    assert_eq!(head.next(), Happening::Arrived(node.id, packet));
+    assert_eq!(head.next(), arrived(node.id, packet));
 }
 
 #[test]
@@ -719,7 +723,7 @@ fn a_driver_that_panics_costs_one_link_and_nothing_else() {
     // What is asked for now does not share the turn of what panics.
     assert!(told.recv().is_err());
     other.send(head.id, b"still here");
-    assert_eq!(head.next_but_suspect(), Happening::Arrived(other.id, b"still here".to_vec()));
+    assert_eq!(head.next_but_suspect(), arrived(other.id, b"still here".to_vec()));
     assert_eq!(head.look(|road| road.role(NodeId(3))), Some(Role::Node));
 }
 

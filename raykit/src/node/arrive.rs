@@ -19,6 +19,7 @@ use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
 use crate::object::slot::Watched;
 use crate::object::value::Value;
+use crate::proto::event::{Offer, Wish};
 use crate::proto::wire::LeaseId;
 use crate::sched::LaneId;
 use crate::task::arg::Given;
@@ -108,8 +109,10 @@ impl Node {
         let lease = LeaseId { task: task.id(), attempt };
         let packed = cluster.lost().map_or_else(|| pack::call(self, task, to), Err);
         let written = packed.and_then(|(spec, refs)| {
-            let want = task.options().request()?;
-            Ok(Away { lease, task: Arc::clone(task), want, spec, refs })
+            let (want, labels) = (task.options().request()?, task.options().needs()?);
+            let (wish, holds) = (Wish::Anywhere, task.options().held);
+            let offer = Offer { lease, want, wish, labels, holds, spec, refs: Vec::new() };
+            Ok(Away { lease, task: Arc::clone(task), offer: Some(Box::new(offer)), refs })
         });
         match written {
             Ok(away) => {

@@ -4,6 +4,7 @@ use super::hands::Hands;
 use super::placed::Placed;
 use super::post::Packed;
 use crate::base::ObjectId;
+use crate::base::quiet::quietly;
 use crate::object::codec::Sealed;
 use crate::object::raw::RawRef;
 use crate::proto::event::{Offer, Wish};
@@ -11,16 +12,16 @@ use crate::proto::wire::{LeaseId, Outcome};
 use std::sync::Arc;
 
 impl Hands {
-    pub(super) fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Offer> {
-        let (want, labels, holds, spec, refs) = {
-            let away = self.cluster.away.lock();
-            let away = away.get(&lease.task).filter(|away| away.lease == lease)?;
-            let holds = away.task.options().held;
-            let labels = away.task.options().needs().unwrap_or_default();
-            (away.want.clone(), labels, holds, Arc::clone(&away.spec), away.refs.clone())
+    pub(super) fn offer(&mut self, lease: LeaseId, wish: Wish) -> Option<Box<Offer>> {
+        let (mut offer, refs) = {
+            let mut away = self.cluster.away.lock();
+            let away = away.get_mut(&lease.task).filter(|away| away.lease == lease)?;
+            (away.offer.take()?, std::mem::take(&mut away.refs))
         };
-        let refs = refs.iter().map(|reference| self.claim(reference)).collect();
-        Some(Offer { lease, want, wish, labels, holds, spec, refs })
+        offer.wish = wish;
+        offer.refs = refs.iter().map(|reference| self.claim(reference)).collect();
+        quietly(|| drop(refs));
+        Some(offer)
     }
 
     /// Claims an object for the brain. The name that other nodes know it by.
@@ -69,13 +70,16 @@ impl Hands {
     }
 
     pub(super) fn results(&mut self, lease: LeaseId, results: Vec<Packed>) -> Vec<Outcome> {
-        let mut parked: Vec<Option<Arc<Sealed>>> = vec![None; results.len()];
-        let told = results
-            .into_iter()
-            .enumerate()
-            .map(|(at, packed)| self.told(packed, |_, sealed| parked[at] = Some(sealed)));
+        let count = results.len();
+        let mut parked: Vec<Option<Arc<Sealed>>> = Vec::new();
+        let told = results.into_iter().enumerate().map(|(at, packed)| {
+            self.told(packed, |_, sealed| {
+                parked.resize(count, None);
+                parked[at] = Some(sealed);
+            })
+        });
         let told = told.collect();
-        if parked.iter().any(Option::is_some) {
+        if !parked.is_empty() {
             self.parked.insert(lease, parked);
         }
         told

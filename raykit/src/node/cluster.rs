@@ -6,6 +6,7 @@ use super::keys::{KeyOrder, Keys};
 pub(super) use super::post::{Away, Fetch, Packed, Place, Post};
 use super::question::Names;
 use super::task::Task;
+use crate::base::inorder::InOrderMap;
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::object::buffer::{Buffer, Lender};
@@ -37,7 +38,7 @@ pub(crate) struct Cluster {
     /// Objects of other nodes that something here refers to.
     pub(super) foreign: Mutex<HashMap<ObjectId, Weak<Foreign>>>,
     /// Tasks of this node that others have, or may have.
-    pub(super) away: Mutex<HashMap<TaskId, Away>>,
+    pub(super) away: Mutex<InOrderMap<TaskId, Away>>,
     pub(super) members: Mutex<Vec<Member>>,
     lost: OnceLock<Error>,
     /// It takes nothing new, and leaves when it has run what it has.
@@ -80,7 +81,7 @@ impl Cluster {
             bell: OnceLock::new(),
             wanted: AtomicBool::new(false),
             foreign: Mutex::new(HashMap::new()),
-            away: Mutex::new(HashMap::new()),
+            away: Mutex::default(),
             members: Mutex::new(members),
             lost: OnceLock::new(),
             draining: AtomicBool::new(false),
@@ -149,8 +150,15 @@ impl Cluster {
     }
 
     pub(super) fn post(&self, post: Post) {
-        self.posts.lock().push(post);
-        self.ring();
+        let first = {
+            let mut posts = self.posts.lock();
+            posts.push(post);
+            posts.len() == 1
+        };
+        // Whoever has left the first one rings for those behind it.
+        if first {
+            self.ring();
+        }
     }
 
     /// All that was posted since the last time.

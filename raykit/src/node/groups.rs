@@ -368,8 +368,8 @@ impl Node {
                 cell.end(Error::new(ErrorKind::ActorDied, text));
             }
         }
-        // What has not begun yet will find that there is no such group. In this order: an async task
-        // is begun on a thread, and stands in both tables until that turns to the next one.
+        // What has not begun yet will find that there is no such group. In this order: an async
+        // task is begun on a thread, and stands in both tables until that turns to the next one.
         let mut running = Vec::new();
         self.pool.visit_running(&mut |job| {
             let any: Arc<dyn Any + Send + Sync> = Arc::clone(job) as _;

@@ -31,7 +31,7 @@ use std::time::Instant;
 
 /// What the hands need of the road; `net` has one, and tests another.
 pub(super) trait Road {
-    fn send(&mut self, to: NodeId, packet: Vec<u8>);
+    fn send(&mut self, to: NodeId, packet: Arc<[u8]>);
     fn connect(&mut self, to: NodeId, addresses: &[String]);
     fn disconnect(&mut self, from: NodeId);
     /// The same for one that was declared dead: nothing more comes of it.
@@ -195,9 +195,13 @@ impl Hands {
             }
             Post::Ran { lease, results } => {
                 self.taken.remove(&lease);
-                let made = self.making.remove(&lease);
-                quietly(|| drop(made));
-                self.flows.remove(&lease);
+                if !self.making.is_empty() {
+                    let made = self.making.remove(&lease);
+                    quietly(|| drop(made));
+                }
+                if !self.flows.is_empty() {
+                    self.flows.remove(&lease);
+                }
                 self.cluster.set_taken(self.taken.len());
                 Event::Ran { lease, results: self.results(lease, results) }
             }

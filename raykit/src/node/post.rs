@@ -2,22 +2,21 @@
 
 use super::request;
 use super::task::Task;
-use crate::base::quantity::Resources;
 use crate::base::{NodeId, ObjectId, PlacementGroupId, Strategy};
 use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
 use crate::object::error::Result;
 use crate::object::raw::RawRef;
-use crate::proto::event::Wish;
-use crate::proto::wire::{Bytes, Group, LeaseId, Reader, Wire};
+use crate::proto::event::{Offer, Wish};
+use crate::proto::wire::{Group, LeaseId, Reader, Wire};
 use std::sync::Arc;
 
 /// A task that is not here.
 pub(super) struct Away {
     pub(super) lease: LeaseId,
     pub(super) task: Arc<Task>,
-    pub(super) want: Resources,
-    pub(super) spec: Bytes,
+    /// Until the brain has it: what it is told, but for the objects in it, which are `refs`.
+    pub(super) offer: Option<Box<Offer>>,
     pub(super) refs: Vec<RawRef>,
 }
 

@@ -84,7 +84,7 @@ impl Lane<'_> {
 }
 
 impl Way for Lane<'_> {
-    fn send(&mut self, to: NodeId, packet: Vec<u8>) {
+    fn send(&mut self, to: NodeId, packet: Arc<[u8]>) {
         self.road.send(to, packet);
     }
     fn connect(&mut self, to: NodeId, addresses: &[String]) {

@@ -54,7 +54,7 @@ impl Channels {
 }
 
 impl Road for Channels {
-    fn send(&mut self, to: NodeId, packet: Vec<u8>) {
+    fn send(&mut self, to: NodeId, packet: Arc<[u8]>) {
         self.tell(to, Word::Event(Event::Arrived(self.me, packet)));
     }
     fn connect(&mut self, to: NodeId, _: &[String]) {

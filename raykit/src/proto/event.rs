@@ -61,14 +61,14 @@ pub(crate) enum Event {
     /// less time to say that it is not.
     Doubt { node: NodeId, near: bool },
     /// A packet has arrived.
-    Arrived(NodeId, Vec<u8>),
+    Arrived(NodeId, Bytes),
     /// What this node has to do and to give.
     Load(Load),
     /// A task that is not, or cannot be, run here. Its arguments are there: one that waits for
     /// another task would keep the room that this one needs.
-    Offer(Offer),
+    Offer(Box<Offer>),
     /// A call of an actor of another node, which goes there in the order of its caller's.
-    Call(Offer),
+    Call(Box<Offer>),
     /// A task that was offered is not wanted any more.
     Withdraw(LeaseId),
     /// What was to be run has run.
@@ -103,7 +103,7 @@ pub(crate) enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Send a packet. It may be lost.
-    Send(NodeId, Vec<u8>),
+    Send(NodeId, Bytes),
     /// Try to get a link to that node.
     Connect(NodeId, Vec<String>),
     /// Give up the link.
@@ -113,7 +113,7 @@ pub(crate) enum Action {
     /// What runs here for another node is not wanted any more.
     Stop { lease: LeaseId },
     /// Run an own task here after all.
-    Keep(Offer),
+    Keep(Box<Offer>),
     /// An own task has run, these are its results, and the node that ran it keeps the large ones.
     Settle { lease: LeaseId, by: NodeId, results: Vec<Outcome> },
     /// The next item of an own stream that runs elsewhere.

@@ -203,7 +203,7 @@ fn brain(bytes: &[u8]) {
                 now = now + Duration::from_millis(u64::from(part[0]) * 10);
                 brain.overdue(now);
             }
-            _ => brain.handle(now, Event::Arrived(from, packet(number, part))),
+            _ => brain.handle(now, Event::Arrived(from, packet(number, part).into())),
         }
         while brain.action().is_some() {}
     }

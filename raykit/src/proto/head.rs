@@ -149,7 +149,7 @@ impl Peers {
 mod tests {
     use super::super::event::{Action, Event};
     use super::super::machine::{Machine, Welcome};
-    use super::super::wire::Wire;
+    use super::super::wire::{Bytes, Wire};
     use super::*;
     use crate::base::limits::BEAT_MS;
     use crate::base::moment::Moment;
@@ -170,7 +170,7 @@ mod tests {
     }
 
     /// What the brain of `from` sends to `to`, and whether it says that `to` is gone.
-    fn said(from: &mut Machine, to: NodeId) -> (Vec<Vec<u8>>, bool) {
+    fn said(from: &mut Machine, to: NodeId) -> (Vec<Bytes>, bool) {
         let (mut packets, mut gone) = (Vec::new(), false);
         while let Some(action) = from.action() {
             match action {
@@ -182,12 +182,12 @@ mod tests {
         (packets, gone)
     }
 
-    fn hears(brain: &mut Machine, now: Moment, from: NodeId, packets: Vec<Vec<u8>>) {
+    fn hears(brain: &mut Machine, now: Moment, from: NodeId, packets: Vec<Bytes>) {
         packets.into_iter().for_each(|one| brain.handle(now, Event::Arrived(from, one)));
     }
 
     /// A head and a node that have greeted each other, and a beat of the node that is under way.
-    fn linked(now: Moment) -> (Machine, Machine, Vec<Vec<u8>>) {
+    fn linked(now: Moment) -> (Machine, Machine, Vec<Bytes>) {
         let founded =
             Welcome { head: HEAD, version: 1, members: vec![member(HEAD)], gone: Vec::new() };
         let mut head = Machine::new(HEAD, founded, now);
@@ -226,7 +226,7 @@ mod tests {
             let mut packet = Vec::new();
             (0_u64, 0_u64).put(&mut packet);
             Frame::Fenced {}.put(&mut packet);
-            packet
+            Bytes::from(packet)
         };
         let is_alone = |brain: &mut Machine| {
             std::iter::from_fn(|| brain.action()).any(|one| matches!(one, Action::Alone { .. }))

@@ -3,13 +3,15 @@
 //! what was not acknowledged is sent again, and what arrived before is dropped.
 
 use super::bugs::{Bug, planted};
-use super::wire::{Frame, Reader, Wire};
+use super::wire::{Bytes, Frame, Reader, Wire};
 use std::collections::VecDeque;
 
 /// The number of a frame that is outside of the line: it may be lost.
 const LOOSE: u64 = 0;
 /// Packets that are sent again at once; the rest follows when these are acknowledged.
 const RESENT_MAX: usize = 256;
+/// What is kept of the memory that packets are written in.
+const DESK_BYTES_MAX: usize = 4 << 10;
 
 /// One end of a line.
 #[derive(Debug)]
@@ -18,12 +20,14 @@ pub(super) struct Outbox {
     /// The number of the next frame.
     next: u64,
     /// Those that were not acknowledged, as packets.
-    unacked: VecDeque<(u64, Vec<u8>)>,
+    unacked: VecDeque<(u64, Bytes)>,
     unacked_bytes: usize,
     /// Of the frame that should arrive next.
     expected: u64,
     /// The highest number up to which the other end knows that all has arrived.
     acked: u64,
+    /// Where packets are written, over and over.
+    desk: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +47,13 @@ pub(super) enum Arrived {
     Broken,
 }
 
-fn packet(number: u64, ack: u64, frame: &Frame) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    (number, ack).put(&mut out);
-    frame.put(&mut out);
-    out
+fn packet(desk: &mut Vec<u8>, number: u64, ack: u64, frame: &Frame) -> Bytes {
+    (number, ack).put(desk);
+    frame.put(desk);
+    let packet = Bytes::from(&desk[..]);
+    desk.clear();
+    desk.shrink_to(DESK_BYTES_MAX);
+    packet
 }
 
 impl Outbox {
@@ -59,6 +65,7 @@ impl Outbox {
             unacked_bytes: 0,
             expected: 1,
             acked: 0,
+            desk: Vec::new(),
         }
     }
 
@@ -98,33 +105,34 @@ impl Outbox {
     }
 
     /// Puts a frame into the line. The packet, if it can be sent now.
-    pub(super) fn send(&mut self, frame: &Frame) -> Option<Vec<u8>> {
+    pub(super) fn send(&mut self, frame: &Frame) -> Option<Bytes> {
         let number = self.next;
         self.next += 1;
         let ack = if self.link == Link::Open { self.stamp() } else { self.expected - 1 };
-        let packet = packet(number, ack, frame);
+        let packet = packet(&mut self.desk, number, ack, frame);
         self.unacked_bytes += packet.len();
         self.unacked.push_back((number, packet.clone()));
         (self.link == Link::Open).then_some(packet)
     }
 
     /// A packet outside of the line, if there is a link.
-    pub(super) fn send_loose(&mut self, frame: &Frame) -> Option<Vec<u8>> {
+    pub(super) fn send_loose(&mut self, frame: &Frame) -> Option<Bytes> {
         if !self.is_up() {
             return None;
         }
         let ack = if self.link == Link::Open { self.stamp() } else { self.expected - 1 };
-        Some(packet(LOOSE, ack, frame))
+        Some(packet(&mut self.desk, LOOSE, ack, frame))
     }
 
     /// There is a link. The packet that opens the line on it.
-    pub(super) fn up(&mut self) -> Vec<u8> {
+    pub(super) fn up(&mut self) -> Bytes {
         self.link = Link::Fresh;
         self.hello()
     }
 
-    fn hello(&self) -> Vec<u8> {
-        packet(LOOSE, self.expected - 1, &Frame::Resume { next: self.expected })
+    fn hello(&self) -> Bytes {
+        let resume = Frame::Resume { next: self.expected };
+        packet(&mut Vec::new(), LOOSE, self.expected - 1, &resume)
     }
 
     /// There is a link, and nothing has arrived on it.
@@ -137,7 +145,7 @@ impl Outbox {
     }
 
     /// The other end expects this number next: what to send again. The line is open.
-    pub(super) fn resume(&mut self, next: u64) -> Vec<Vec<u8>> {
+    pub(super) fn resume(&mut self, next: u64) -> Vec<Bytes> {
         self.acknowledge(next.saturating_sub(1));
         self.link = Link::Open;
         if planted(Bug::NoResend) {
@@ -149,7 +157,7 @@ impl Outbox {
 
     /// What was not acknowledged, up to a bound, or what opens the line: a packet may have been
     /// lost on a living link.
-    pub(super) fn again(&self) -> Vec<Vec<u8>> {
+    pub(super) fn again(&self) -> Vec<Bytes> {
         match self.link {
             Link::Down => return Vec::new(),
             Link::Fresh => return vec![self.hello()],
@@ -200,7 +208,7 @@ mod tests {
     /// One end of a line, what is under way to it, and what has come out there.
     struct End {
         line: Outbox,
-        coming: VecDeque<Vec<u8>>,
+        coming: VecDeque<Bytes>,
         got: Vec<u32>,
     }
 
@@ -210,7 +218,7 @@ mod tests {
         }
 
         /// Takes in one packet. What it has others send.
-        fn step(&mut self) -> Vec<Vec<u8>> {
+        fn step(&mut self) -> Vec<Bytes> {
             let Some(packet) = self.coming.pop_front() else { return Vec::new() };
             match self.line.arrived(&packet) {
                 Arrived::Frame(Frame::Ask { room }) => self.got.push(room),
@@ -271,7 +279,7 @@ mod tests {
         let mut line = Outbox::new();
         let mut other = Outbox::new();
         line.up();
-        let forged = packet(LOOSE, 7, &Frame::Ack {});
+        let forged = packet(&mut Vec::new(), LOOSE, 7, &Frame::Ack {});
         assert!(matches!(line.arrived(&forged), Arrived::Broken));
         other.up();
         assert!(matches!(line.arrived(&[1, 2, 3]), Arrived::Broken));

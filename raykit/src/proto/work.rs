@@ -17,6 +17,7 @@ use super::room::Room;
 use super::timer::Timer;
 use super::waiting::Waiting;
 use super::wire::{Bytes, Frame, LeaseId, Load, Outcome};
+use crate::base::inorder::InOrderMap;
 use crate::base::limits::{INFEASIBLE_MS, LINE_BYTES_MAX, UNHEARD_MS};
 use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId, PlacementGroupId};
@@ -26,7 +27,8 @@ use std::time::Duration;
 /// A task of this node that is offered, or lent.
 #[derive(Debug)]
 struct Lent {
-    offer: Offer,
+    /// Once it is lent its bytes are with whoever has it.
+    offer: Box<Offer>,
     at: Option<NodeId>,
     /// A call of an actor, which takes no room there.
     call: bool,
@@ -34,7 +36,7 @@ struct Lent {
 
 #[derive(Debug)]
 pub(super) struct Work {
-    lent: BTreeMap<LeaseId, Lent>,
+    lent: InOrderMap<LeaseId, Lent>,
     /// Those of them that no node has, in the order in which they came.
     waiting: Waiting,
     pub(super) rooms: BTreeMap<NodeId, Room>,
@@ -49,7 +51,7 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn new() -> Work {
         Work {
-            lent: BTreeMap::new(),
+            lent: InOrderMap::default(),
             waiting: Waiting::default(),
             rooms: BTreeMap::new(),
             taken: BTreeMap::new(),
@@ -71,7 +73,13 @@ impl Work {
     }
 
     /// A task that somebody may run.
-    pub(super) fn offer(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
+    pub(super) fn offer(
+        &mut self,
+        cx: &mut Context,
+        peers: &Peers,
+        refs: &mut Refs,
+        offer: Box<Offer>,
+    ) {
         refs.pin(&offer.refs);
         let lease = offer.lease;
         if matches!(offer.wish, Wish::Group { group, .. } if peers.has_ended(group)) {
@@ -86,7 +94,13 @@ impl Work {
 
     /// A call that goes to one node and nowhere else, at once: those behind it must not overtake
     /// it.
-    pub(super) fn call(&mut self, cx: &mut Context, peers: &Peers, refs: &mut Refs, offer: Offer) {
+    pub(super) fn call(
+        &mut self,
+        cx: &mut Context,
+        peers: &Peers,
+        refs: &mut Refs,
+        offer: Box<Offer>,
+    ) {
         let (lease, wish) = (offer.lease, offer.wish);
         refs.pin(&offer.refs);
         self.lent.insert(lease, Lent { offer, at: None, call: true });
@@ -145,7 +159,7 @@ impl Work {
     }
 
     /// The lease is over, however it went.
-    fn end(&mut self, cx: &mut Context, refs: &mut Refs, lease: LeaseId) -> Option<Offer> {
+    fn end(&mut self, cx: &mut Context, refs: &mut Refs, lease: LeaseId) -> Option<Box<Offer>> {
         let lent = self.lent.remove(&lease)?;
         cx.timers.clear(Timer::Infeasible(lease));
         match lent.at {
@@ -155,6 +169,14 @@ impl Work {
         }
         refs.unpin(cx, &lent.offer.refs);
         Some(lent.offer)
+    }
+
+    /// Those of the leases that are so, the oldest first.
+    fn leases(&self, so: impl Fn(&Lent) -> bool) -> Vec<LeaseId> {
+        let those = self.lent.iter().filter(|(_, lent)| so(lent));
+        let mut leases: Vec<LeaseId> = those.map(|(lease, _)| *lease).collect();
+        leases.sort_unstable();
+        leases
     }
 
     /// The node that an own task is lent to.
@@ -198,12 +220,8 @@ impl Work {
         refs: &mut Refs,
         group: PlacementGroupId,
     ) {
-        let waits = |lent: &Lent| {
-            lent.at.is_none()
-                && matches!(lent.offer.wish, Wish::Group { group: of, .. } if of == group)
-        };
-        let waiting = self.lent.iter().filter(|(_, lent)| waits(lent)).map(|(lease, _)| *lease);
-        for lease in waiting.collect::<Vec<_>>() {
+        let of_it = |wish| matches!(wish, Wish::Group { group: of, .. } if of == group);
+        for lease in self.leases(|lent| lent.at.is_none() && of_it(lent.offer.wish)) {
             if let Some(offer) = self.end(cx, refs, lease) {
                 cx.actions.push_back(Action::Infeasible { lease, want: offer.want });
             }
@@ -220,28 +238,25 @@ impl Work {
     ) {
         if to == peers.me() {
             if let Some(offer) = self.end(cx, refs, lease) {
-                self.unheard(cx, to, &Offer { holds: true, ..offer.clone() });
+                self.unheard(cx, to, &offer.want, true);
                 cx.actions.push_back(Action::Keep(offer));
             }
             return;
         }
         let Some(lent) = self.lent.get_mut(&lease) else { return };
         lent.at = Some(to);
-        let call = lent.call;
         cx.timers.clear(Timer::Infeasible(lease));
-        let Offer { want, spec, refs: inner, .. } = lent.offer.clone();
-        let frame = Frame::Lease {
-            lease,
-            want: want.clone(),
-            spec,
-            refs: inner.clone(),
-            token: refs.token(),
+        let (want, inner) = (lent.offer.want.clone(), lent.offer.refs.clone());
+        let spec = match planted(Bug::DoubleLease) {
+            true => lent.offer.spec.clone(),
+            false => std::mem::take(&mut lent.offer.spec),
         };
-        cx.frames.push_back((to, frame));
-        refs.sends(cx, to, &inner);
-        if !call {
-            self.room(to).give(&want);
+        if !lent.call {
+            self.rooms.entry(to).or_default().give(&want);
         }
+        let token = refs.token();
+        cx.frames.push_back((to, Frame::Lease { lease, want, spec, refs: inner.clone(), token }));
+        refs.sends(cx, to, &inner);
     }
 
     /// What runs elsewhere has run, and its results follow.
@@ -265,20 +280,20 @@ impl Work {
         let offer = self.end(cx, refs, lease).filter(|_| !call);
         if let Some(offer) = offer {
             self.room(by).finish(cx.now);
-            self.unheard(cx, by, &offer);
+            self.unheard(cx, by, &offer.want, offer.holds);
         }
         cx.actions.push_back(Action::Settle { lease, by, results });
     }
 
     /// A task has ended there, or begun here, of which no word on the node's load can know.
-    fn unheard(&mut self, cx: &mut Context, node: NodeId, offer: &Offer) {
-        if offer.want == Resources::NOTHING {
+    fn unheard(&mut self, cx: &mut Context, node: NodeId, want: &Resources, holds: bool) {
+        if *want == Resources::NOTHING {
             return;
         }
         let room = self.room(node);
-        match offer.holds {
-            true => room.held.add(&offer.want),
-            false => room.freed.add(&offer.want),
+        match holds {
+            true => room.held.add(want),
+            false => room.freed.add(want),
         }
         cx.timers.set_if_unset(Timer::Unheard(node), cx.now + Duration::from_millis(UNHEARD_MS));
     }
@@ -458,10 +473,7 @@ impl Work {
         if !planted(Bug::GiveToDead) {
             self.rooms.remove(&node);
         }
-        let there = |lent: &Lent| lent.at == Some(node);
-        let lost: Vec<LeaseId> =
-            self.lent.iter().filter(|(_, lent)| there(lent)).map(|(lease, _)| *lease).collect();
-        for lease in lost {
+        for lease in self.leases(|lent| lent.at == Some(node)) {
             if planted(Bug::DoubleLease) {
                 if let Some(lent) = self.lent.get_mut(&lease) {
                     lent.at = None;

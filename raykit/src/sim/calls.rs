@@ -79,7 +79,7 @@ impl Host {
             spec: task.program.spec(),
             refs: task.args.clone(),
         };
-        self.post(model, Event::Offer(offer));
+        self.post(model, Event::Offer(Box::new(offer)));
     }
 
     pub(super) fn queue_own(&mut self, model: &mut Model, id: TaskId) {

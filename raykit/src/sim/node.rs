@@ -6,6 +6,7 @@ use super::host::{Chore, Host};
 use crate::base::NodeId;
 use crate::base::moment::Moment;
 use crate::proto::machine::{Machine, Welcome};
+use crate::proto::wire::Bytes;
 use std::collections::VecDeque;
 
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub(super) enum Happening {
         to: NodeId,
         from: NodeId,
         epoch: u64,
-        packet: Vec<u8>,
+        packet: Bytes,
     },
     Up {
         node: NodeId,

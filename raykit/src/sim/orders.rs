@@ -170,7 +170,7 @@ impl Host {
                 spec: task.program.spec(),
                 refs: task.args.clone(),
             };
-            self.post(model, Event::Offer(offer));
+            self.post(model, Event::Offer(Box::new(offer)));
             self.dequeue(model, lease);
         }
     }

@@ -11,7 +11,7 @@ use crate::base::quantity::Amount;
 use crate::base::rng::Rng;
 use crate::proto::event::{Action, Event};
 use crate::proto::machine::Welcome;
-use crate::proto::wire::Member;
+use crate::proto::wire::{Bytes, Member};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -228,7 +228,7 @@ impl World {
         }
     }
 
-    fn sends(&mut self, from: NodeId, to: NodeId, packet: Vec<u8>) {
+    fn sends(&mut self, from: NodeId, to: NodeId, packet: Bytes) {
         let Some(epoch) = self.network.epoch(from, to) else { return };
         let [first, again] = self.network.route(self.clock.now(), &mut self.rng, from, to);
         if let Some(at) = again {

@@ -160,6 +160,9 @@ impl Options {
 
     /// What the labels of the node must be.
     pub(crate) fn needs(&self) -> Result<Arc<[Need]>, Error> {
+        if self.labels.is_empty() {
+            return Ok(Arc::default()); // most have none, and this takes no memory
+        }
         let needs = self.labels.iter().map(|(key, text)| Need::parse(key, text));
         needs.collect::<Result<_, _>>().map_err(|text| Error::new(ErrorKind::Config, text))
     }
