@@ -223,6 +223,8 @@ fn tokens_are_made_listed_replaced_and_revoked() {
     assert_eq!(roles, ["node", "admin"]);
     let made = json(&head.ask(&["token", "issue", "--ttl", "1h", "--uses", "9", "--json"]));
     let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    let list = json(&head.ask(&["token", "list", "--json"]));
+    assert_eq!(list.as_array().unwrap().len(), roles.len() + 1, "one was made: {list}");
     assert!(token.starts_with("rk1.node."));
     let by = |token: &str, words: &[&str]| {
         raykit(&[("RAYKIT_ADDRESS", &head.address), ("RAYKIT_TOKEN", token)], words)

@@ -183,13 +183,13 @@ impl Process {
     }
 
     /// Reads on until there has been a line for each of these, in any order.
-    fn find_all(&mut self, wanted: &[String]) {
+    fn find_all(&mut self, wanted: &[String]) -> Vec<String> {
         let mut open: Vec<&str> = wanted.iter().map(String::as_str).collect();
         self.find(|line| {
             // The first line may stand behind words of the test's runner.
             open.retain(|wanted| !line.ends_with(wanted));
             open.is_empty()
-        });
+        })
     }
 
     fn end(&mut self) -> Vec<String> {
@@ -265,6 +265,22 @@ fn a_driver_reads_what_its_tasks_print() {
     // What a task calls is said by the driver of that task, wherever it runs.
     driver.tell("nested 2 1 deep");
     driver.find(|line| line == format!("(inner {place}) deep is said"));
+
+    // However a line comes, it comes once.
+    let lines = |what: &str| -> Vec<String> {
+        let how = ["is said", "is an error", "is printed", "is written"];
+        how.iter().map(|how| format!(" {what} {how}")).collect()
+    };
+    let rounds: Vec<String> = (0..5).map(|round| format!("round-{round}")).collect();
+    let mut seen = Vec::new();
+    for what in rounds.iter().map(String::as_str).chain(["the-end"]) {
+        driver.tell(&format!("says 1 {what}"));
+        seen.extend(driver.find_all(&lines(what)));
+    }
+    for line in rounds.iter().flat_map(|what| lines(what)) {
+        let times = seen.iter().filter(|seen| seen.ends_with(&line)).count();
+        assert_eq!(times, 1, "{line}: {seen:#?}");
+    }
 
     let log = state::log(id).get().unwrap();
     for line in ["hello is printed\n", ") hello is said\n", ") hello is written\n"] {

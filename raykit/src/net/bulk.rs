@@ -28,6 +28,8 @@ pub(super) struct Wanted {
     pub(super) peer: NodeId,
     pub(super) request: Vec<u8>,
     pub(super) bytes_max: u64,
+    /// They may lie in shared memory.
+    pub(super) near: bool,
 }
 
 /// Asks for the bytes, and gives them to `done`: in shared memory, if the peer has them there. It
@@ -42,7 +44,7 @@ pub(super) async fn fetch(
 ) {
     let peer = wanted.peer;
     let fetched = async {
-        if let Some(near) = &hands.near
+        if let Some(near) = hands.near.as_ref().filter(|_| wanted.near)
             && let Some(there) = near.fetch(&connection, peer, &wanted.request).await
         {
             return Ok(there);

@@ -101,6 +101,15 @@ impl Hands {
         })
     }
 
+    /// Where that lies in shared memory, for a peer to which there is a link.
+    #[cfg(target_os = "linux")]
+    pub(super) fn share(&self, peer: NodeId, request: &[u8]) -> Option<crate::shm::Share> {
+        self.drive(|driver, road| match road.is_linked(peer) && !road.is_fenced(peer) {
+            true => driver.share(peer, request),
+            false => None,
+        })
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.core.lock().armed
     }

@@ -169,9 +169,7 @@ impl Reader {
     async fn hear(&self, hands: &Hands, word: Word) -> Result<()> {
         match word {
             Word::Ask { call, request } => {
-                let linked = hands.road(|road| road.is_linked(self.peer));
-                let bulk = if linked { hands.serve(self.peer, &request) } else { None };
-                self.answer(call, bulk.and_then(|bulk| bulk.share())).await
+                self.answer(call, hands.share(self.peer, &request)).await
             }
             Word::Release(calls) => {
                 let released: Vec<Option<Arc<Held>>> = {

@@ -38,6 +38,13 @@ pub(crate) trait Driver: Send + 'static {
     /// certificate makes it, as long as there is a link to it.
     fn serve(&mut self, peer: NodeId, role: Option<Role>, request: &[u8]) -> Option<Box<dyn Bulk>>;
 
+    /// A peer of this host asks where bytes lie in the memory that it can read; `None` where they
+    /// do not. It changes nothing: what is not there is asked for once more, on the link.
+    #[cfg(target_os = "linux")]
+    fn share(&mut self, _peer: NodeId, _request: &[u8]) -> Option<crate::shm::Share> {
+        None
+    }
+
     /// The memory that peers of this host can read, if there is any. Asked for at the start.
     #[cfg(target_os = "linux")]
     fn arena(&self) -> Option<Arc<crate::shm::Arena>> {
@@ -48,12 +55,6 @@ pub(crate) trait Driver: Send + 'static {
 /// Bytes that stay where they are until they are sent.
 pub(crate) trait Bulk: Send {
     fn bytes(&self) -> &[u8];
-
-    /// Where they lie in that memory, if they do.
-    #[cfg(target_os = "linux")]
-    fn share(&self) -> Option<crate::shm::Share> {
-        None
-    }
 }
 
 /// What comes to pass on the road.
@@ -107,6 +108,8 @@ pub(super) enum Order {
         peer: NodeId,
         request: Vec<u8>,
         bytes_max: u64,
+        /// They may lie in memory that this node can read.
+        near: bool,
         done: Done,
     },
     /// Close it soon.
@@ -262,8 +265,8 @@ impl Road {
         self.disconnect(peer);
     }
 
-    /// Asks the peer for bulk bytes, `bytes_max` at the most. `done` is called on the road's
-    /// thread, and must not block.
+    /// Asks the peer for bulk bytes that it has, `bytes_max` at the most: in shared memory, where
+    /// they lie there, else by the link. `done` is called on the road's thread, and must not block.
     pub(crate) fn fetch(
         &mut self,
         peer: NodeId,
@@ -271,14 +274,25 @@ impl Road {
         bytes_max: u64,
         done: impl FnOnce(Result<Buffer>) + Send + 'static,
     ) {
+        self.order(peer, request, bytes_max, true, Done(Some(Box::new(done))));
+    }
+
+    /// The same by the link alone: for an answer that is made when it is asked for. The peer hears
+    /// the question once.
+    pub(crate) fn ask(
+        &mut self,
+        peer: NodeId,
+        request: Vec<u8>,
+        bytes_max: u64,
+        done: impl FnOnce(Result<Buffer>) + Send + 'static,
+    ) {
+        self.order(peer, request, bytes_max, false, Done(Some(Box::new(done))));
+    }
+
+    fn order(&mut self, peer: NodeId, request: Vec<u8>, bytes_max: u64, near: bool, done: Done) {
         let of = |link: &Link| (link.connection.clone(), link.life.subscribe());
-        self.orders.push(Order::Fetch {
-            link: self.links.get(&peer).map(of),
-            peer,
-            request,
-            bytes_max,
-            done: Done(Some(Box::new(done))),
-        });
+        let link = self.links.get(&peer).map(of);
+        self.orders.push(Order::Fetch { link, peer, request, bytes_max, near, done });
     }
 
     /// Bytes sent to the peer for which its link has not made room.

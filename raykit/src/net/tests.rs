@@ -78,20 +78,6 @@ impl Bulk for Thing {
     }
 }
 
-/// The same in memory that others can read.
-#[cfg(target_os = "linux")]
-struct Shared(Box<dyn crate::object::buffer::Memory>);
-
-#[cfg(target_os = "linux")]
-impl Bulk for Shared {
-    fn bytes(&self) -> &[u8] {
-        self.0.bytes()
-    }
-    fn share(&self) -> Option<crate::shm::Share> {
-        crate::shm::Region::of(&*self.0).map(crate::shm::Region::share)
-    }
-}
-
 impl Driver for Puppet {
     fn admit(&mut self, role: Role, asks: &[u8]) -> Result<(NodeId, Vec<u8>), String> {
         (self.admits)(role, asks)
@@ -112,18 +98,17 @@ impl Driver for Puppet {
     }
     fn overdue(&mut self, _: &mut Road) {}
     fn serve(&mut self, _: NodeId, _: Option<Role>, request: &[u8]) -> Option<Box<dyn Bulk>> {
-        let thing = self.things.get(request)?;
-        #[cfg(target_os = "linux")]
-        if let Some(arena) = self.arena.as_ref().filter(|_| !thing.is_empty()) {
-            use crate::object::buffer::Lender;
-            if let Some(mut lent) = arena.lend(thing.len()) {
-                lent.room(0..thing.len()).expect("room in it").copy_from_slice(thing);
-                lent.shorten(thing.len());
-                return Some(Box::new(Shared(lent)));
-            }
-        }
-        let _ = thing;
+        self.things.get(request)?;
         Some(Box::new(Thing(Arc::clone(&self.things), request.to_vec())) as _)
+    }
+    #[cfg(target_os = "linux")]
+    fn share(&mut self, _: NodeId, request: &[u8]) -> Option<crate::shm::Share> {
+        use crate::object::buffer::Lender;
+        let thing = self.things.get(request).filter(|thing| !thing.is_empty())?;
+        let mut lent = self.arena.as_ref()?.lend(thing.len())?;
+        lent.room(0..thing.len()).expect("room in it").copy_from_slice(thing);
+        lent.shorten(thing.len());
+        crate::shm::Region::of(&*lent).map(crate::shm::Region::share)
     }
     #[cfg(target_os = "linux")]
     fn arena(&self) -> Option<Arc<crate::shm::Arena>> {

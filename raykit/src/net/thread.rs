@@ -251,8 +251,15 @@ async fn obey(hands: Arc<Hands>) {
                 Order::Dial { peer, ticket, addresses } => {
                     tokio::spawn(link::dial(Arc::clone(&hands), peer, ticket, addresses));
                 }
-                Order::Fetch { link: Some((connection, life)), peer, request, bytes_max, done } => {
-                    let what = bulk::Wanted { peer, request, bytes_max };
+                Order::Fetch {
+                    link: Some((connection, life)),
+                    peer,
+                    request,
+                    bytes_max,
+                    near,
+                    done,
+                } => {
+                    let what = bulk::Wanted { peer, request, bytes_max, near };
                     tokio::spawn(bulk::fetch(Arc::clone(&hands), connection, life, what, done));
                 }
                 Order::Fetch { link: None, peer, done, .. } => done.call(Err(no_link(peer))),

@@ -71,7 +71,7 @@ struct Asked {
 
 /// Asks a node to which there is a link.
 fn put_to(road: &mut Road, to: NodeId, request: Vec<u8>, told: Tell) {
-    road.fetch(to, request, ANSWER_BYTES_MAX, told);
+    road.ask(to, request, ANSWER_BYTES_MAX, told);
 }
 
 impl Lane<'_> {
@@ -259,6 +259,12 @@ impl Driver for Steering {
         self.hands.serve(asked).map(|sealed| Box::new(Served(sealed)) as Box<dyn Bulk>)
     }
 
+    /// Of an object, or of a result.
+    #[cfg(target_os = "linux")]
+    fn share(&mut self, _peer: NodeId, asked: &[u8]) -> Option<Share> {
+        Region::of(self.hands.serve(asked)?.memory()?).map(Region::share)
+    }
+
     #[cfg(target_os = "linux")]
     fn arena(&self) -> Option<Arc<Arena>> {
         self.arena.clone()
@@ -278,11 +284,6 @@ struct Served(Arc<Sealed>);
 impl Bulk for Served {
     fn bytes(&self) -> &[u8] {
         self.0.bytes()
-    }
-
-    #[cfg(target_os = "linux")]
-    fn share(&self) -> Option<Share> {
-        Region::of(self.0.memory()?).map(Region::share)
     }
 }
 
