@@ -115,6 +115,12 @@ fn a_process_of_the_tests() {
                 raykit::get(&[speaker.speak(what), speaker.whisper(what.to_owned())]).unwrap();
                 println!("\ndone");
             }
+            // It goes on until its node ends.
+            ["begins", node] => {
+                let there = there(node.parse().unwrap());
+                let flood = floods_on::options().strategy(there).remote();
+                println!("\ndone {}", flood.get().is_err());
+            }
             // While one task prints, others run there and give what they have.
             ["floods", node] => {
                 let there = there(node.parse().unwrap());
@@ -345,6 +351,20 @@ fn what_prints_in_a_loop_is_in_nobodys_way() {
     let told = "lines came too fast and were left out; `raykit logs` has them]";
     driver.find_all(&["done flooding".to_owned(), told.to_owned()]);
     assert!(state::log(id).tail(1).get().unwrap().text.starts_with("(floods_on t"));
+}
+
+/// A node that is told to go while a task prints without end goes.
+#[test]
+fn what_prints_in_a_loop_does_not_keep_its_node() {
+    let head = head("going");
+    let _here = head.node.enter();
+    let (mut worker, _) = worker(&head, "going-node");
+    let mut driver = Process::start("driver", &head);
+    driver.tell("begins 1");
+    driver.find(|line| line.starts_with("(floods_on "));
+    let _ = Command::new("kill").args(["-TERM", &worker.child.id().to_string()]).status();
+    eventually("the node has ended", || worker.child.try_wait().unwrap().is_some());
+    worker.input = None; // there is nobody left to be told to go
 }
 
 #[test]

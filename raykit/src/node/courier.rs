@@ -7,7 +7,8 @@ use super::cluster::{Cluster, Post};
 use super::request;
 use super::survey::{Told, ask_one};
 use crate::base::limits::{
-    LOG_BATCH_BYTES, LOG_BATCH_MS, LOG_BATCHES_WAITING, LOG_PART_BYTES_MAX, LOG_TAKEN_MS,
+    LOG_BATCH_BYTES, LOG_BATCH_MS, LOG_BATCHES_WAITING, LOG_CLOSE_MS, LOG_PART_BYTES_MAX,
+    LOG_TAKEN_MS,
 };
 use crate::base::{NodeId, TaskId};
 use crate::logs::{Line, Logs, logs};
@@ -213,15 +214,25 @@ impl Courier {
         let thread = std::thread::Builder::new().name("raykit-courier".to_owned());
         let thread = thread.spawn(move || {
             let mut round = Round { node, refuses: BTreeSet::new() };
-            // A batch, and a pause in which lines gather; told to stop, what is there and no more.
-            let mut ends = false;
-            while let Some((lines, left_out)) = logs.take(LOG_BATCH_BYTES, pause) {
+            // A batch, and a pause in which lines gather. Told to stop, what is there without a
+            // pause: not without end, though, since a task may go on printing.
+            let mut ends: Option<Instant> = None;
+            loop {
+                let limit = if ends.is_some() { Duration::ZERO } else { pause };
+                let Some((lines, left_out)) = logs.take(LOG_BATCH_BYTES, limit) else { return };
                 match lines.is_empty() {
-                    true if ends => return,
+                    true if ends.is_some() => return,
                     true => {}
                     false => round.deliver(&lines, left_out),
                 }
-                ends |= stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected);
+                match ends {
+                    Some(at) if Instant::now() >= at => return,
+                    Some(_) => {}
+                    None if stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) => {
+                        ends = Some(Instant::now() + Duration::from_millis(LOG_CLOSE_MS));
+                    }
+                    None => {}
+                }
             }
         })?;
         Ok(Courier { stop: Some(stop), thread: Some(thread) })
@@ -229,7 +240,7 @@ impl Courier {
 }
 
 impl Drop for Courier {
-    /// Takes the rest away.
+    /// Takes the rest away, for as long as a process that ends waits for what it has printed.
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
