@@ -40,7 +40,7 @@
 //! floor 5   api                the porch: the words a user says
 //! floor 4   node (sim)         the stairwell: the only place where rooms meet · a pretend world
 //! floor 3   task proto net     a call written down · the cluster's brain · its road
-//! floor 2   actor              state with a mailbox: what may run when
+//! floor 2   actor     shm      state with a mailbox: what may run when · memory to share
 //! floor 1   object sched logs  what travels · who works · what is printed
 //! floor 0   base               ids, amounts, limits: words that all share
 //! ```

@@ -242,7 +242,8 @@ pub(crate) mod net {
     pub(crate) const HANDSHAKES_AT_ONCE: f64 = 512.0;
     pub(crate) const HANDSHAKES_PER_S: f64 = 64.0;
 
-    /// The same for all addresses together: a quarter of what the road's thread could do.
+    /// The same for all addresses together, at each socket: a quarter of what the road's thread
+    /// could do.
     pub(crate) const HANDSHAKES_AT_ONCE_ALL: f64 = 2_048.0;
     pub(crate) const HANDSHAKES_PER_S_ALL: f64 = 256.0;
 
