@@ -77,34 +77,66 @@ const TAG_BYTES_MAX: usize = 64;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn log_writer() -> LogWriter {
-    LogWriter { text: Vec::new() }
+    LogWriter { text: Vec::new(), skips: false }
 }
 
-/// What [`log_writer`] gives.
+/// What [`log_writer`] gives. Of a line that is longer than 64 KiB it writes the beginning.
 #[derive(Debug)]
 pub struct LogWriter {
     text: Vec<u8>,
+    /// The rest of a line that was too long is left out.
+    skips: bool,
 }
 
 /// What is kept before it is written, where nobody flushes.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
+impl LogWriter {
+    /// Keeps what there is room for, without the rest of a line that has begun before. How much of
+    /// it was seen to.
+    fn keep(&mut self, bytes: &[u8]) -> usize {
+        if self.skips {
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            self.skips = end.is_none();
+            return end.map_or(bytes.len(), |at| at + 1);
+        }
+        let seen = bytes.len().min(KEPT_BYTES_MAX - self.text.len());
+        self.text.extend_from_slice(&bytes[..seen]);
+        seen
+    }
+
+    /// There is no more room: the lines that are whole are taken out, or the beginning of one that
+    /// is too long.
+    fn full(&mut self) -> Vec<u8> {
+        match self.text.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => self.text.drain(..=end).collect(),
+            None => {
+                self.skips = true;
+                std::mem::take(&mut self.text)
+            }
+        }
+    }
+}
+
+fn say_all(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    if !text.is_empty() {
+        say(true, format_args!("{text}"));
+    }
+}
+
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
+        let seen = self.keep(bytes);
         if self.text.len() >= KEPT_BYTES_MAX {
-            self.flush()?;
+            say_all(&self.full());
         }
-        Ok(bytes.len())
+        Ok(seen)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let text = std::mem::take(&mut self.text);
-        let text = String::from_utf8_lossy(&text);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        if !text.is_empty() {
-            say(true, format_args!("{text}"));
-        }
+        say_all(&std::mem::take(&mut self.text));
         Ok(())
     }
 }
@@ -112,5 +144,37 @@ impl io::Write for LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         let _ = io::Write::flush(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written of this.
+    fn written(bytes: &[u8]) -> Vec<String> {
+        let (mut writer, mut said, mut rest) = (log_writer(), Vec::new(), bytes);
+        while !rest.is_empty() {
+            rest = &rest[writer.keep(rest)..];
+            if writer.text.len() >= KEPT_BYTES_MAX {
+                said.push(writer.full());
+            }
+        }
+        said.push(std::mem::take(&mut writer.text));
+        let lines = said.iter().flat_map(|one| std::str::from_utf8(one).unwrap().lines());
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_are_written_whole_and_one_that_is_too_long_is_cut() {
+        let line = "x".repeat(100);
+        let many = format!("{line}\n").repeat(2_000);
+        assert!(written(many.as_bytes()).iter().all(|one| *one == line));
+        assert_eq!(written(many.as_bytes()).len(), 2_000);
+        let long = format!("a\n{}\nb\n", "y".repeat(5 * KEPT_BYTES_MAX));
+        let lines = written(long.as_bytes());
+        assert_eq!(lines.len(), 3, "{}", lines.len());
+        assert_eq!((&lines[0][..], &lines[2][..]), ("a", "b"));
+        assert_eq!(lines[1].len(), KEPT_BYTES_MAX);
     }
 }

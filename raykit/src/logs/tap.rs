@@ -61,7 +61,7 @@ fn start(logs: &Arc<Logs>, pipe: PipeReader, is_error: bool, told: &Sender<()>) 
 
 /// Shows what comes at once, and notes it line by line.
 fn read(logs: &Logs, mut pipe: PipeReader, is_error: bool) {
-    let mut line = Vec::new();
+    let mut lines = Lines::default();
     let mut part = vec![0; 64 << 10];
     loop {
         let read = match pipe.read(&mut part) {
@@ -71,20 +71,77 @@ fn read(logs: &Logs, mut pipe: PipeReader, is_error: bool) {
             Err(_) => break,
         };
         logs.show(is_error, &part[..read]);
-        for piece in part[..read].split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(piece);
-            if line.ends_with(b"\n") || line.len() >= LOG_LINE_BYTES_MAX {
-                note(logs, is_error, &mut line);
+        lines.feed(&part[..read], |line| logs.note(None, is_error, line));
+    }
+    lines.end(|line| logs.note(None, is_error, line));
+}
+
+/// Bytes that are kept of a line: where a character is cut it has its place, and is left out later.
+const KEPT_BYTES_MAX: usize = LOG_LINE_BYTES_MAX + 4;
+
+/// Makes lines of what comes. Of one that is too long the beginning is kept, and no further lines
+/// are made of the rest.
+#[derive(Default)]
+struct Lines {
+    line: Vec<u8>,
+    /// Something has come of it.
+    begun: bool,
+}
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8], mut note: impl FnMut(&str)) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = KEPT_BYTES_MAX - self.line.len();
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            self.begun = true;
+            if ends {
+                self.end(&mut note);
             }
         }
     }
-    if !line.is_empty() {
-        note(logs, is_error, &mut line);
+
+    /// Whatever has come is a line.
+    fn end(&mut self, mut note: impl FnMut(&str)) {
+        if std::mem::take(&mut self.begun) {
+            note(String::from_utf8_lossy(&self.line).trim_end_matches('\r'));
+            self.line.clear();
+        }
     }
 }
 
-fn note(logs: &Logs, is_error: bool, line: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(line);
-    logs.note(None, is_error, text.trim_end_matches(['\r', '\n']));
-    line.clear();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is noted of bytes that come in parts of such a length.
+    fn lines(bytes: &[u8], part: usize) -> Vec<String> {
+        let (mut lines, mut noted) = (Lines::default(), Vec::new());
+        for part in bytes.chunks(part) {
+            lines.feed(part, |line| noted.push(line.to_owned()));
+        }
+        lines.end(|line| noted.push(line.to_owned()));
+        noted
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_stays_one() {
+        let long = "ü".repeat(3 * LOG_LINE_BYTES_MAX);
+        let text = format!("one\r\n\n{long}\n{long}\ntwo");
+        for part in [1, 7, LOG_LINE_BYTES_MAX, 64 << 10, usize::MAX] {
+            let lines = lines(text.as_bytes(), part);
+            assert_eq!(lines.len(), 5, "in parts of {part}");
+            assert_eq!((&lines[0][..], &lines[1][..], &lines[4][..]), ("one", "", "two"));
+            for cut in &lines[2..4] {
+                let kept = &cut[..cut.floor_char_boundary(LOG_LINE_BYTES_MAX)];
+                assert!(kept.len() == LOG_LINE_BYTES_MAX && long.starts_with(kept));
+                assert!(cut.len() <= LOG_LINE_BYTES_MAX + 6, "{}", cut.len());
+            }
+        }
+        assert_eq!(lines(b"\xff\n", 9), ["\u{fffd}"]);
+        assert!(lines(b"", 1).is_empty());
+    }
 }
