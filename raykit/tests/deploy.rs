@@ -178,6 +178,17 @@ fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// What a node prints is kept below `/tmp`, or where a variable says: in a volume that can be
+/// written, as the rest cannot be. Not where it is mounted: that folder is no user's alone.
+fn can_write_logs(container: &Value) -> bool {
+    let named = items(container, "/env").iter().find(|one| one["name"] == "RAYKIT_LOG_FOLDER");
+    let folder = Path::new(named.map_or("/tmp/raykit-1000/logs", |one| text(one, "/value")));
+    items(container, "/volumeMounts").iter().any(|mount| {
+        let at = Path::new(text(mount, "/mountPath"));
+        folder.starts_with(at) && folder != at && mount["readOnly"] != true
+    })
+}
+
 /// What the schema does not say: names that lead somewhere, flags, ports, and pauses.
 #[test]
 fn the_parts_of_the_manifest_fit_together() {
@@ -199,6 +210,7 @@ fn the_parts_of_the_manifest_fit_together() {
                 assert!(volumes.contains(&text(mount, "/name")), "{mount}");
             }
         }
+        assert!(can_write_logs(&pod["containers"][0]), "{pod}");
     }
     let pod = &worker["spec"]["template"]["spec"];
     let variable = |name: &str| {

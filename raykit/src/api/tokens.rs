@@ -1,5 +1,7 @@
 //! Where tokens lie: a head leaves one for the user's other processes on its host.
 
+#[cfg(feature = "cluster")]
+use crate::logs::Home;
 use crate::node::settings::Hidden;
 use crate::object::error::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -21,10 +23,11 @@ fn folder() -> PathBuf {
 }
 
 /// Where this user's nodes keep what they print: a folder for each of their processes.
-pub(super) fn log_folder() -> PathBuf {
+#[cfg(feature = "cluster")]
+pub(super) fn log_home() -> Home {
     match std::env::var_os("RAYKIT_LOG_FOLDER").filter(|folder| !folder.is_empty()) {
-        Some(folder) => PathBuf::from(folder),
-        None => std::env::temp_dir().join(format!("raykit-{}", user())).join("logs"),
+        Some(folder) => Home::Named(PathBuf::from(folder)),
+        None => Home::Usual(std::env::temp_dir().join(format!("raykit-{}", user()))),
     }
 }
 

@@ -295,7 +295,7 @@ impl Drop for Kept {
 
 /// Keeps what this process prints. Where that cannot be done it prints as ever.
 fn keep() -> Option<Arc<Logs>> {
-    match logs::keep(&tokens::log_folder()) {
+    match logs::keep(&tokens::log_home()) {
         Ok(kept) => kept,
         Err(error) => {
             eprintln!("raykit: what this node prints is not kept: {error}");

@@ -26,7 +26,7 @@ mod store;
 #[cfg(unix)]
 mod tap;
 
-pub(crate) use store::{Part, Store};
+pub(crate) use store::{Home, Part, Store};
 
 use crate::base::TaskId;
 use crate::base::limits::{LOG_LINE_BYTES_MAX, LOG_QUEUE_BYTES_MAX, LOG_QUEUE_LINES_MAX};
@@ -34,7 +34,6 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -81,14 +80,13 @@ pub(crate) fn logs() -> Option<&'static Arc<Logs>> {
     LOGS.get()
 }
 
-/// Keeps what this process prints from now on, below `folder`. `None` where that cannot be done on
-/// this system.
-pub(crate) fn keep(folder: &Path) -> io::Result<Option<Arc<Logs>>> {
+/// Keeps what this process prints from now on. `None` where that cannot be done on this system.
+pub(crate) fn keep(home: &Home) -> io::Result<Option<Arc<Logs>>> {
     #[cfg(unix)]
     {
         let terminal = tap::terminal()?;
         let logs = Arc::new(Logs {
-            store: Mutex::new(Store::create(folder)?),
+            store: Mutex::new(Store::create(home)?),
             queue: Mutex::default(),
             came: Condvar::new(),
             terminal: terminal.map(Some),
@@ -99,7 +97,7 @@ pub(crate) fn keep(folder: &Path) -> io::Result<Option<Arc<Logs>>> {
     }
     #[cfg(not(unix))]
     {
-        let _ = folder;
+        let _ = home;
         Ok(None)
     }
 }
@@ -203,9 +201,9 @@ impl Logs {
 mod tests {
     use super::*;
 
-    fn logs(folder: &Path) -> Logs {
+    fn logs(folder: std::path::PathBuf) -> Logs {
         Logs {
-            store: Mutex::new(Store::create(folder).unwrap()),
+            store: Mutex::new(Store::create(&Home::Named(folder)).unwrap()),
             queue: Mutex::default(),
             came: Condvar::new(),
             terminal: [None, None],
@@ -215,7 +213,7 @@ mod tests {
     #[test]
     fn lines_are_kept_and_handed_on_with_their_tasks() {
         let home = store::tests::Folder::new("say");
-        let logs = logs(&home.0.join("logs"));
+        let logs = logs(home.0.join("logs"));
         let task = TaskId { node: crate::NodeId(3), sequence: 7 };
         let tag = Some(Tag { name: "f".into(), task });
         logs.say(tag.clone(), false, "one\ntwo");
@@ -231,7 +229,7 @@ mod tests {
     #[test]
     fn what_nobody_takes_is_bounded_and_counted() {
         let home = store::tests::Folder::new("bound");
-        let logs = logs(&home.0.join("logs"));
+        let logs = logs(home.0.join("logs"));
         let line = "y".repeat(936);
         for _ in 0..2 * LOG_QUEUE_BYTES_MAX / 1_000 {
             logs.say(None, false, &line);

@@ -6,6 +6,14 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// Where processes of this user keep what they print.
+pub(crate) enum Home {
+    /// In this folder, which the user has named. Those above it are his to choose.
+    Named(PathBuf),
+    /// In `logs` of this folder, which stands where others might have made it first.
+    Usual(PathBuf),
+}
+
 /// The two files.
 pub(crate) struct Store {
     folder: PathBuf,
@@ -31,14 +39,21 @@ const NOW: &str = "out.log";
 const BEFORE: &str = "out.log.1";
 
 impl Store {
-    /// A new folder below `parent` for this process, which nobody else may enter. Those of
-    /// processes that are gone are removed, but for the latest.
-    pub(crate) fn create(parent: &Path) -> io::Result<Store> {
-        if let Some(above) = parent.parent() {
-            private::folder(above)?;
-        }
-        private::folder(parent)?;
-        thin(parent);
+    /// A new folder for this process, which nobody else may enter. Those of processes that are gone
+    /// are removed, but for the latest.
+    pub(crate) fn create(home: &Home) -> io::Result<Store> {
+        let parent = match home {
+            Home::Named(folder) => {
+                folder.parent().map_or(Ok(()), private::make_all)?;
+                folder.clone()
+            }
+            Home::Usual(above) => {
+                private::folder(above)?;
+                above.join("logs")
+            }
+        };
+        private::folder(&parent)?;
+        thin(&parent);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_nanos());
         let folder = parent.join(format!("{}-{now}", std::process::id()));
@@ -101,7 +116,8 @@ fn read_from(path: &Path, at: u64, most: u64, into: &mut Vec<u8>) -> io::Result<
     file.take(most).read_to_end(into).map(drop)
 }
 
-/// Removes the oldest folders of processes that are gone.
+/// Removes the oldest folders of processes that are gone. So are those that had the number of this
+/// one, which has none yet: in a container each new process has the number 1.
 fn thin(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     let mut gone: Vec<(u128, PathBuf)> = Vec::new();
@@ -109,7 +125,7 @@ fn thin(parent: &Path) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some((process, at)) = name.split_once('-') else { continue };
         let (Ok(process), Ok(at)) = (process.parse::<u32>(), at.parse::<u128>()) else { continue };
-        if private::is_gone(process) {
+        if process == std::process::id() || private::is_gone(process) {
             gone.push((at, path));
         }
     }
@@ -128,6 +144,11 @@ mod private {
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
     use std::path::Path;
+
+    /// Makes a folder and those above it for this user alone, where there is none.
+    pub(super) fn make_all(path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).recursive(true).create(path)
+    }
 
     /// Makes a folder for this user alone, or checks that it is one.
     pub(super) fn folder(path: &Path) -> io::Result<()> {
@@ -161,8 +182,12 @@ mod private {
     use std::io;
     use std::path::Path;
 
-    pub(super) fn folder(path: &Path) -> io::Result<()> {
+    pub(super) fn make_all(path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
+    }
+
+    pub(super) fn folder(path: &Path) -> io::Result<()> {
+        make_all(path)
     }
 
     pub(super) fn is_gone(_: u32) -> bool {
@@ -198,7 +223,7 @@ pub(super) mod tests {
     #[test]
     fn files_follow_one_another_and_stay_within_their_bound() {
         let home = Folder::new("store");
-        let mut store = Store::create(&home.0.join("logs")).unwrap();
+        let mut store = Store::create(&Home::Named(home.0.join("logs"))).unwrap();
         let line = |n: u64| format!("{n:0>999}\n");
         let lines = 3 * LOG_FILE_BYTES_MAX / 1_000;
         for n in 0..lines {
@@ -233,11 +258,12 @@ pub(super) mod tests {
         let logs = home.0.join("logs");
         private::folder(&logs).unwrap();
         for at in 0..LOG_SESSIONS_KEPT + 5 {
-            // No process has this number.
-            private::folder(&logs.join(format!("4194305-{at}"))).unwrap();
+            // No process has the one number, and who had the other is gone.
+            let process = if at < 3 { std::process::id() } else { 4_194_305 };
+            private::folder(&logs.join(format!("{process}-{at}"))).unwrap();
         }
         fs::write(logs.join("other"), "x").unwrap();
-        let _store = Store::create(&logs).unwrap();
+        let _store = Store::create(&Home::Usual(home.0.clone())).unwrap();
         let left = fs::read_dir(&logs).unwrap().count();
         assert_eq!(left, LOG_SESSIONS_KEPT + 2, "the latest, this one, and what is no session");
         assert!(logs.join(format!("4194305-{}", LOG_SESSIONS_KEPT + 4)).exists());
@@ -245,7 +271,28 @@ pub(super) mod tests {
         {
             use std::os::unix::fs::PermissionsExt;
             fs::set_permissions(&logs, fs::Permissions::from_mode(0o755)).unwrap();
-            assert!(Store::create(&logs).is_err(), "others may enter it");
+            let create = |home: Home| Store::create(&home).map(drop);
+            create(Home::Named(logs.clone())).expect_err("others may enter it");
+            create(Home::Usual(home.0.clone())).expect_err("others may enter it");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_the_user_names_may_stand_anywhere() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = Folder::new("named");
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        for open in [0o755, 0o777] {
+            mode(&home.0, open).unwrap();
+            for name in ["logs", "further/down"] {
+                let store = Store::create(&Home::Named(home.0.join(name))).unwrap();
+                let folder = store.folder.parent().unwrap();
+                assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+            }
+            assert!(Store::create(&Home::Usual(home.0.clone())).is_err(), "mode {open:o}");
+        }
+        mode(&home.0, 0o700).unwrap();
+        Store::create(&Home::Usual(home.0.clone())).unwrap();
     }
 }
