@@ -6,13 +6,14 @@ use super::hands::Hands;
 use super::link;
 use super::rate::{Allowed, Rate};
 use super::tls::{self, ALPN_JOIN, ALPN_LINK};
+use super::turned::Why;
 use crate::base::limits::net::{
     HANDSHAKE_MS, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS, HANDSHAKES_TRUSTED,
 };
 use parking_lot::Mutex;
 use quinn::{Endpoint, Incoming};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -21,22 +22,6 @@ use tokio::time::timeout;
 #[derive(Default)]
 pub(super) struct Hall {
     inside: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// Those that were not let in, so that there is a word of them in the log, and not one for each.
-#[derive(Default)]
-struct Outside {
-    count: u64,
-}
-
-impl Outside {
-    fn add(&mut self, address: SocketAddr, why: &str) {
-        self.count += 1;
-        if self.count.is_power_of_two() {
-            let count = self.count;
-            tracing::warn!(%address, count, why, "handshakes were not begun");
-        }
-    }
 }
 
 /// One stranger's place, free again when it is dropped.
@@ -77,7 +62,7 @@ impl Drop for Place {
 
 /// Takes in who comes to one door.
 pub(super) async fn keep(hands: Arc<Hands>, endpoint: Endpoint, hall: Arc<Hall>) {
-    let (mut rate, mut outside) = (Rate::new(Instant::now()), Outside::default());
+    let mut rate = Rate::new(Instant::now());
     while let Some(incoming) = endpoint.accept().await {
         let (address, shown) = (incoming.remote_address(), incoming.remote_address_validated());
         if !shown && hall.len() >= HANDSHAKES_TRUSTED && incoming.may_retry() {
@@ -93,7 +78,7 @@ pub(super) async fn keep(hands: Arc<Hands>, endpoint: Endpoint, hall: Arc<Hall>)
             }
             Allowed::Shown | Allowed::No => {
                 // Who means it tries again in a moment.
-                outside.add(address, "too many were begun");
+                hands.turned_away.add(Why::Begun, address, "");
                 incoming.ignore();
                 continue;
             }
@@ -101,7 +86,7 @@ pub(super) async fn keep(hands: Arc<Hands>, endpoint: Endpoint, hall: Arc<Hall>)
         match hall.enter(address.ip()) {
             Some(place) => drop(tokio::spawn(greet(Arc::clone(&hands), incoming, place))),
             None => {
-                outside.add(address, "too many are under way");
+                hands.turned_away.add(Why::UnderWay, address, "");
                 incoming.refuse();
             }
         }

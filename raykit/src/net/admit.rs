@@ -5,6 +5,7 @@ use super::ask::{Answer, Ask, proof, read, write};
 use super::authority::lifetime;
 use super::hands::Hands;
 use super::register::Refusal;
+use super::turned::Why;
 use crate::base::limits::net::HANDSHAKE_MS;
 use crate::object::Result;
 use quinn::Connection;
@@ -21,8 +22,8 @@ pub(super) async fn answer(hands: &Hands, connection: Connection) {
     let address = connection.remote_address();
     match timeout(limit, answered(hands, &connection)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%address, %error, "a join was broken off"),
-        Err(_) => tracing::warn!(%address, "a join took too long"),
+        Ok(Err(error)) => hands.turned_away.add(Why::BrokenOff, address, error),
+        Err(_) => hands.turned_away.add(Why::BrokenOff, address, "a join"),
     }
     connection.close(super::road::Code::Goodbye.into(), b"");
 }
@@ -47,6 +48,7 @@ enum No {
 fn decide(hands: &Hands, connection: &Connection, message: &[u8]) -> Answer {
     let (address, now) = (connection.remote_address().ip(), Instant::now());
     if hands.failures.lock().locked(address, now) {
+        hands.turned_away.add(Why::LockedOut, address, "");
         return Answer::Refused(REFUSED.into());
     }
     match welcome(hands, connection, message) {

@@ -10,26 +10,15 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(super) struct Failures {
     by_address: HashMap<IpAddr, (u32, Instant)>,
-    /// Those that were locked out and came all the same.
-    turned_away: u64,
 }
 
 impl Failures {
     /// Whether the address has failed too often.
-    pub(super) fn locked(&mut self, address: IpAddr, now: Instant) -> bool {
-        let locked = match self.by_address.get(&place(address)) {
+    pub(super) fn locked(&self, address: IpAddr, now: Instant) -> bool {
+        match self.by_address.get(&place(address)) {
             Some((count, since)) => *count >= JOIN_FAILURES_MAX && !is_over(*since, now),
             None => false,
-        };
-        if locked {
-            self.turned_away += 1;
-            // Each is counted, and has no line of its own: who is refused must not fill a disk.
-            if self.turned_away.is_power_of_two() {
-                let count = self.turned_away;
-                tracing::warn!(%address, count, "a join was refused: the address is locked out");
-            }
         }
-        locked
     }
 
     pub(super) fn add(&mut self, address: IpAddr, now: Instant) {

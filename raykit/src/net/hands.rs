@@ -8,6 +8,7 @@ use super::name::Role;
 use super::near::Near;
 use super::road::{Bulk, Driver, Order, Road};
 use super::tls::Wallet;
+use super::turned::TurnedAway;
 use crate::base::NodeId;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(super) struct Hands {
     pub(super) pulse_port: u16,
     /// Who has failed to join of late.
     pub(super) failures: Mutex<Failures>,
+    /// All that were turned away.
+    pub(super) turned_away: TurnedAway,
 }
 
 struct Core {
@@ -66,6 +69,7 @@ impl Hands {
             incarnation,
             pulse_port,
             failures: Mutex::default(),
+            turned_away: TurnedAway::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::hands::Hands;
 use super::near::{Bells, Near};
+use super::turned::Why;
 use super::whisper::{receive, send, watched};
 use crate::base::NodeId;
 use crate::base::limits::net::{HANDSHAKE_MS, PANIC_PAUSE_MS};
@@ -16,6 +17,9 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+/// In the place of the address of who knocks: it has none.
+const SOCKET: &str = "this host";
 
 /// Begins what runs as long as the road.
 pub(super) fn begin(hands: &Arc<Hands>) {
@@ -45,10 +49,12 @@ async fn keep(hands: Arc<Hands>) {
                 if let Ok(place) = Arc::clone(&seats.unproven).try_acquire_owned() {
                     let readers = Arc::clone(&seats.readers);
                     tokio::spawn(greet(Arc::clone(&hands), socket, place, readers));
+                } else {
+                    hands.turned_away.add(Why::UnderWay, SOCKET, "");
                 }
             }
             Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => {
-                tracing::warn!(%error, "somebody was turned away from shared memory");
+                hands.turned_away.add(Why::Uninvited, SOCKET, error);
             }
             Ok(Err(error)) => {
                 // No file is left, most likely: it would come again at once.
@@ -84,8 +90,8 @@ async fn greet(
             }
             tells.abort();
         }
-        Ok(Err(error)) => tracing::warn!(%error, "somebody was turned away from shared memory"),
-        Err(_) => tracing::debug!("somebody at the socket has said nothing"),
+        Ok(Err(error)) => hands.turned_away.add(Why::Uninvited, SOCKET, error),
+        Err(_) => hands.turned_away.add(Why::BrokenOff, SOCKET, "it has said nothing"),
     }
 }
 

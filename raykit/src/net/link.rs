@@ -17,6 +17,7 @@ use super::road::{Caller, Code, Happening, Link, Meeting, closed_with};
 use super::secret::random;
 use super::streams::{self, Kind, PACKETS_RANK, failed, lost};
 use super::tls;
+use super::turned::Why;
 use crate::base::NodeId;
 use crate::base::limits::net::HANDSHAKE_MS;
 use crate::object::Result;
@@ -120,11 +121,12 @@ pub(super) async fn accept(hands: Arc<Hands>, connection: Connection) -> Option<
         Ok(Ok(ready)) => ready,
         Ok(Err(error)) => {
             let address = connection.remote_address();
-            tracing::warn!(%address, %error, "a connection was turned away");
+            hands.turned_away.add(Why::Unwelcome, address, error);
             connection.close(Code::Unwelcome.into(), b"");
             None
         }
         Err(_) => {
+            hands.turned_away.add(Why::BrokenOff, connection.remote_address(), "a link");
             connection.close(Code::Protocol.into(), b"too slow");
             None
         }

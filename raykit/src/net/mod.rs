@@ -45,6 +45,7 @@ mod leaving;
 mod road;
 mod endpoint;
 mod failures;
+mod turned;
 mod rate;
 mod streams;
 #[cfg(target_os = "linux")]
