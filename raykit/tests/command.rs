@@ -10,7 +10,7 @@ use raykit::prelude::*;
 use raykit::{Config, NodeArgs, Strategy};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 #[remote]
@@ -55,6 +55,7 @@ fn a_head_of_the_tests() {
 fn raykit(envs: &[(&str, &str)], words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raykit"));
     command.args(words).env_remove("RAYKIT_ADDRESS").env_remove("RAYKIT_TOKEN");
+    command.env_remove("RAYKIT_TOKEN_FILE");
     command.envs(envs.iter().copied()).output().unwrap()
 }
 
@@ -236,6 +237,17 @@ fn tokens_are_made_listed_replaced_and_revoked() {
         let error = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success() && error.contains("administrator"), "{error}");
     }
+    // Nor can the head's own user, if he says that he comes with this one.
+    let file = head.folder.0.join("token");
+    std::fs::write(&file, token).unwrap();
+    private(&file, 0o600);
+    let folder = head.folder.0.to_str().unwrap();
+    for said in [("RAYKIT_TOKEN", token), ("RAYKIT_TOKEN_FILE", file.to_str().unwrap())] {
+        let envs = [("XDG_RUNTIME_DIR", folder), ("RAYKIT_ADDRESS", &head.address), said];
+        let refused = raykit(&envs, &["token", "list"]);
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(error.contains("only an administrator"), "{}: {error}", said.0);
+    }
     let fresh = json(&head.ask(&["token", "rotate", id, "--json"]));
     assert!(!by(token, &["nodes"]).status.success(), "the old one was replaced");
     let fresh = fresh["token"].as_str().unwrap();
@@ -312,17 +324,24 @@ fn what_a_node_prints_is_read_from_afar() {
     assert!(error.contains("keeps no log") && error.lines().count() == 1, "{error}");
 }
 
+/// Closes it to others.
+fn private(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+}
+
 /// A folder of this user alone, which goes with this.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new(path: PathBuf) -> Folder {
         std::fs::create_dir_all(&path).unwrap();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
-        }
+        private(&path, 0o700);
         Folder(path)
     }
 }

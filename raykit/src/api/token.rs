@@ -79,9 +79,11 @@ impl std::fmt::Debug for NewToken {
 }
 
 /// The file in which a head that was started as `worker --head` on this host leaves a token for its
-/// user, as an administrator. `address` is where that head listens.
-pub fn admin_file(address: &str) -> PathBuf {
-    tokens::admin_place(tokens::port(address))
+/// user, as an administrator. `address` is where that head listens; `None` if that is no address of
+/// this host, or there is no such file.
+pub fn admin_file(address: &str) -> Option<PathBuf> {
+    let place = tokens::admin_place(tokens::port(address));
+    (place.exists() && tokens::is_of_this_host(address)).then_some(place)
 }
 
 fn order(order: &KeyOrder) -> Result<Keys> {

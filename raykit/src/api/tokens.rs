@@ -4,6 +4,7 @@
 use crate::logs::Home;
 use crate::node::settings::Hidden;
 use crate::object::error::{Error, ErrorKind, Result};
+use std::net::{ToSocketAddrs as _, UdpSocket};
 use std::path::{Path, PathBuf};
 
 /// The token in a file that nobody else may read.
@@ -53,6 +54,15 @@ pub(super) fn admin_place(port: &str) -> PathBuf {
     folder().join(format!("head-{port}.admin"))
 }
 
+/// Whether `HOST:PORT` is an address of this host: one at which a socket can be made.
+pub(super) fn is_of_this_host(address: &str) -> bool {
+    let Ok(found) = address.to_socket_addrs() else { return false };
+    found.into_iter().any(|mut at| {
+        at.set_port(0);
+        UdpSocket::bind(at).is_ok()
+    })
+}
+
 /// The port in an address.
 pub(super) fn port(address: &str) -> &str {
     address.rsplit(':').next().unwrap_or(address)
@@ -69,4 +79,20 @@ pub(super) fn of_this_host(address: &str) -> Result<Hidden> {
          you can read and name it by `--token-file` or RAYKIT_TOKEN_FILE, or give it by RAYKIT_TOKEN"
     );
     Err(Error::new(ErrorKind::Refused, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_is_told_from_others() {
+        for own in ["127.0.0.1:7000", "127.0.0.9:7000", "0.0.0.0:7000", "localhost:7000"] {
+            assert!(is_of_this_host(own), "{own}");
+        }
+        // The first two are for documentation alone, and no host has them.
+        for other in ["192.0.2.1:7000", "[2001:db8::1]:7000", "127.0.0.1", "", ":7000"] {
+            assert!(!is_of_this_host(other), "{other}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ The command joins the cluster as a driver that gives no CPUs, asks, and leaves.
 
 Which cluster: --address, else RAYKIT_ADDRESS, else 127.0.0.1:7000.
 Which token:   --token-file, else RAYKIT_TOKEN or RAYKIT_TOKEN_FILE, else that of the user's own head
-               on this host.
+               on this host; `raykit token` takes the one that the head leaves for its administrator.
 
 Exit codes: 0 done, 1 failed, 2 a command line without a meaning, 3 some nodes have not answered.";
 

@@ -40,10 +40,12 @@ fn run(asked: &Asked<'_>) -> Done {
         .num_gpus(0.0)
         .memory(0)
         .grace(std::time::Duration::from_secs(1));
-    let admin = raykit::token::admin_file(&asked.address);
     if let Some(file) = &asked.token_file {
         config = config.token_file(file);
-    } else if asked.command == "token" && admin.exists() {
+    } else if asked.command == "token"
+        && !["RAYKIT_TOKEN", "RAYKIT_TOKEN_FILE"].into_iter().any(is_set)
+        && let Some(admin) = raykit::token::admin_file(&asked.address)
+    {
         config = config.token_file(admin);
     }
     let guard = config.init()?;
@@ -56,6 +58,11 @@ fn run(asked: &Asked<'_>) -> Done {
     };
     drop(guard);
     done
+}
+
+/// As the library sees it: an empty variable is none.
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| !value.is_empty())
 }
 
 fn metrics(asked: &Asked<'_>) -> Done {
