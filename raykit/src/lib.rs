@@ -119,7 +119,7 @@ pub mod token {
     //! The tokens with which processes join a cluster: making, listing, revoking and replacing
     //! them. On the head, and for an administrator.
     pub use crate::api::token::{
-        NewToken, TokenRole, TokenState, admin_file, issue, list, revoke, rotate,
+        NewToken, TokenRole, TokenState, Tokens, admin_file, issue, list, revoke, rotate, within,
     };
 }
 
@@ -145,8 +145,8 @@ pub mod state {
     //! # }
     //! ```
     pub use crate::api::state::{
-        Listed, Listing, Metrics, Query, Silent, Summary, actors, functions, metrics, nodes,
-        objects, summary, tasks,
+        Listed, Listing, Metrics, Query, Silent, Summary, actors, functions, metrics,
+        metrics_timeout, nodes, objects, summary, summary_timeout, tasks,
     };
     #[cfg(feature = "cluster")]
     pub use crate::api::state::{Log, LogQuery, log};

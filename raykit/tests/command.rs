@@ -189,11 +189,20 @@ impl Started {
         let folder = self.folder.0.to_str().unwrap();
         raykit(&[("XDG_RUNTIME_DIR", folder), ("RAYKIT_ADDRESS", &self.address)], words)
     }
+
+    /// What the head has left for its administrator.
+    fn admin_file(&self) -> PathBuf {
+        let port = self.address.rsplit(':').next().unwrap();
+        self.folder.0.join("raykit").join(format!("head-{port}.admin"))
+    }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        // Were it stopped, it would hear of nothing else.
+        for signal in ["-CONT", "-TERM"] {
+            let _ = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        }
         let _ = self.child.wait();
     }
 }
@@ -261,6 +270,91 @@ fn tokens_are_made_listed_replaced_and_revoked() {
     assert!(!unknown.status.success());
 }
 
+/// Who does not answer is named when the time is over that was given, and not later.
+#[cfg(unix)]
+#[test]
+fn nodes_have_the_time_that_is_said() {
+    let head = Head::new();
+    let _here = head.node.enter();
+    let (stopped, node) = head.joined_by("stopped");
+    for words in [&["status"][..], &["metrics"], &["nodes"], &["metrics", "--node", "stopped"]] {
+        signal(&stopped.child.0, "-STOP");
+        let soon = std::time::Duration::from_millis(50);
+        let asked = || raykit::state::nodes().node(node).timeout(soon).get().unwrap();
+        eventually("it has stopped", || asked().items.is_empty());
+        let output = head.ask(&[&["--timeout", "1"], words].concat());
+        signal(&stopped.child.0, "-CONT");
+        // It has been heard of, and so is not taken for dead the next time.
+        assert!(raykit::state::nodes().get().unwrap().silent.is_empty());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {error}");
+        let said = format!("raykit: {node} has not answered, its part is missing: ");
+        assert!(error.starts_with(&said) && error.contains("within 1s"), "{words:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{words:?}: {error}");
+    }
+    let forever = head.ask(&["--timeout", &u64::MAX.to_string(), "functions", "--limit", "1"]);
+    let error = String::from_utf8(forever.stderr).unwrap();
+    assert!(error.contains("there are more than these 1;"), "{error}");
+}
+
+/// The same of orders about tokens, whose answer is the head's alone.
+#[cfg(unix)]
+#[test]
+fn a_head_has_the_time_that_is_said() {
+    let head = Started::new("slow", "127.0.0.1:0");
+    let admin = std::fs::read_to_string(head.admin_file()).unwrap();
+    let driver = Config::new().num_cpus(1).address(&head.address).token(admin.trim());
+    let driver = driver.start().unwrap();
+    let _here = driver.enter();
+    assert_eq!(raykit::token::list().unwrap().len(), 2);
+    signal(&head.child, "-STOP");
+    let orders = raykit::token::within(std::time::Duration::from_millis(50));
+    // Its threads do not stop at the same moment.
+    let mut late = None;
+    eventually("it has stopped", || {
+        late = orders.list().err();
+        late.is_some()
+    });
+    let late = late.unwrap();
+    assert_eq!(late.kind(), raykit::ErrorKind::TimedOut);
+    assert!(late.message().contains("within 50ms"), "{late}");
+    signal(&head.child, "-CONT");
+    raykit::token::within(std::time::Duration::from_secs(60)).list().unwrap();
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, which: &str) {
+    let sent = Command::new("kill").args([which, &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// A worker of a head of this process, which keeps what it prints.
+struct Joined {
+    child: Killed,
+    _folder: Folder,
+}
+
+impl Head {
+    /// A node of that name, in a process of its own.
+    fn joined_by(&self, name: &str) -> (Joined, raykit::NodeId) {
+        let folder = std::env::temp_dir().join(format!("raykit-{name}-{}", std::process::id()));
+        let folder = Folder::new(folder);
+        let words = format!("--join {} --num-cpus 1 --name {name}", self.address);
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["a_head_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+            .env("RAYKIT_TEST_WORDS", words)
+            .env("RAYKIT_TOKEN", &self.token)
+            .env("RAYKIT_LOG_FOLDER", folder.0.join("logs"))
+            .stdout(Stdio::null())
+            .spawn()
+            .map(Killed)
+            .unwrap();
+        eventually("it has joined", || raykit::nodes().unwrap().len() == 2);
+        let node = raykit::nodes().unwrap().iter().find(|node| node.name == name).unwrap().id;
+        (Joined { child, _folder: folder }, node)
+    }
+}
+
 /// A child process that is killed with this.
 struct Killed(Child);
 
@@ -275,20 +369,7 @@ impl Drop for Killed {
 fn what_a_node_prints_is_read_from_afar() {
     let head = Head::new();
     let _here = head.node.enter();
-    let folder = std::env::temp_dir().join(format!("raykit-afar-{}", std::process::id()));
-    let folder = Folder::new(folder);
-    let words = format!("--join {} --num-cpus 1 --name printer", head.address);
-    let _printer = Command::new(std::env::current_exe().unwrap())
-        .args(["a_head_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-        .env("RAYKIT_TEST_WORDS", words)
-        .env("RAYKIT_TOKEN", &head.token)
-        .env("RAYKIT_LOG_FOLDER", folder.0.join("logs"))
-        .stdout(Stdio::null())
-        .spawn()
-        .map(Killed)
-        .unwrap();
-    eventually("it has joined", || raykit::nodes().unwrap().len() == 2);
-    let node = raykit::nodes().unwrap().iter().find(|node| node.name == "printer").unwrap().id;
+    let (_printer, node) = head.joined_by("printer");
     let there = Strategy::Node { node, soft: false };
     let say = |what: &str| says::options().strategy(there).remote(what).get().unwrap();
     ["one", "two", "three"].into_iter().for_each(say);

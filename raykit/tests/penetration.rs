@@ -435,7 +435,9 @@ fn a_flood_of_handshakes_leaves_room_for_others() {
     }
     drop(within);
     head.is_well();
-    eventually("the flood is seen", || logged(&["too many handshakes were begun", "127.0.0.91"]) >= 1);
+    eventually("the flood is seen", || {
+        logged(&["too many handshakes were begun", "127.0.0.91"]) >= 1
+    });
     head.is_well();
 }
 

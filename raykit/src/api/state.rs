@@ -5,16 +5,17 @@ use crate::base::limits::{REPORT_ROWS_MAX, STATE_ROWS, STATE_WAIT_MS};
 use crate::node::census::Filter;
 #[cfg(feature = "cluster")]
 use crate::node::courier;
-use crate::node::current;
 use crate::node::metrics::text;
 use crate::node::report::{
     ActorState, ActorStatus, FunctionState, NodeState, ObjectState, TaskState, TaskStatus,
 };
-use crate::node::survey::{Row, survey};
+use crate::node::survey::{Open, Row, survey};
+use crate::node::{Node, current};
 use crate::object::error::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A question to the nodes of the cluster; [`get`](Self::get) asks it.
@@ -190,18 +191,36 @@ impl<T: Listed> Query<T> {
     /// [`ErrorKind::NotRunning`](crate::ErrorKind::NotRunning) where no node is in force. That a
     /// node does not answer is no error.
     pub fn get(self) -> Result<Listing<T>> {
-        let node = current::node()?;
-        let answers = survey::<T>(&node, &self.filter, self.only, self.wait);
+        Ok(self.ask(&current::node()?).listing())
+    }
+
+    fn ask(self, node: &Arc<Node>) -> Asked<T> {
+        let open = survey::<T>(node, &self.filter, self.only, self.wait);
+        Asked { open, limit: self.filter.limit.min(REPORT_ROWS_MAX) as usize }
+    }
+}
+
+/// A question whose answers are on their way.
+struct Asked<T> {
+    open: Open<T>,
+    limit: usize,
+}
+
+impl<T: Listed> Asked<T> {
+    /// Waits for the answers.
+    fn listing(self) -> Listing<T> {
+        let answers = self.open.answers();
         let truncated = answers.answers.iter().any(|(_, found)| found.truncated);
         let all = answers.answers.into_iter().flat_map(|(_, found)| found.rows).collect();
         let mut items = T::gather(all);
-        let limit = self.filter.limit.min(REPORT_ROWS_MAX) as usize;
-        let truncated = truncated || items.len() > limit;
-        items.truncate(limit);
-        let silent = answers.silent.into_iter();
-        let silent = silent.map(|(node_id, why)| Silent { node_id, why }).collect();
-        Ok(Listing { items, truncated, silent })
+        let truncated = truncated || items.len() > self.limit;
+        items.truncate(self.limit);
+        Listing { items, truncated, silent: silent(answers.silent) }
     }
+}
+
+fn silent(nodes: Vec<(NodeId, String)>) -> Vec<Silent> {
+    nodes.into_iter().map(|(node_id, why)| Silent { node_id, why }).collect()
 }
 
 /// The nodes, each with counts of what is on it.
@@ -249,7 +268,7 @@ pub struct Summary {
     pub tasks: BTreeMap<String, BTreeMap<String, u64>>,
     /// Actors by class and state.
     pub actors: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Whether the tasks or the actors are more than were counted.
+    /// Whether there are more tasks, actors or nodes than were counted.
     pub truncated: bool,
     /// The nodes that have not answered: their part is missing.
     pub silent: Vec<Silent>,
@@ -270,9 +289,22 @@ pub struct Summary {
 /// # }
 /// ```
 pub fn summary() -> Result<Summary> {
-    let nodes = nodes().get()?;
+    summary_timeout(Duration::from_millis(STATE_WAIT_MS))
+}
+
+/// The same as [`summary`], where nodes have so long for their answers, and not 30 seconds.
+///
+/// # Errors
+///
+/// As [`Query::get`].
+pub fn summary_timeout(wait: Duration) -> Result<Summary> {
+    let node = current::node()?;
     let most = REPORT_ROWS_MAX;
-    let (tasks, actors) = (tasks().limit(most).get()?, actors().limit(most).get()?);
+    // All is asked before anything is waited for: the time is for all of it.
+    let nodes = nodes().timeout(wait).ask(&node);
+    let tasks = tasks().limit(most).timeout(wait).ask(&node);
+    let actors = actors().limit(most).timeout(wait).ask(&node);
+    let (nodes, tasks, actors) = (nodes.listing(), tasks.listing(), actors.listing());
     let add = |of: fn(&NodeState) -> &BTreeMap<String, f64>| {
         let mut sum = BTreeMap::new();
         for (name, amount) in nodes.items.iter().flat_map(of) {
@@ -294,7 +326,7 @@ pub fn summary() -> Result<Summary> {
         resources_free: add(|node| &node.resources_free),
         tasks: count(task_rows),
         actors: count(actor_rows),
-        truncated: tasks.truncated || actors.truncated,
+        truncated: nodes.truncated || tasks.truncated || actors.truncated,
         nodes: nodes.items,
         silent,
     })
@@ -316,6 +348,8 @@ fn count<'a>(
 pub struct Metrics {
     /// The text: one line for each number, labelled with its node.
     pub text: String,
+    /// Whether there are more functions than are told of.
+    pub truncated: bool,
     /// The nodes that have not answered: their part is missing.
     pub silent: Vec<Silent>,
 }
@@ -335,19 +369,28 @@ pub struct Metrics {
 /// # }
 /// ```
 pub fn metrics(only: Option<NodeId>) -> Result<Metrics> {
+    metrics_timeout(only, Duration::from_millis(STATE_WAIT_MS))
+}
+
+/// The same as [`metrics`], where nodes have so long for their answers, and not 30 seconds.
+///
+/// # Errors
+///
+/// As [`Query::get`].
+pub fn metrics_timeout(only: Option<NodeId>, wait: Duration) -> Result<Metrics> {
     let node = current::node()?;
-    let wait = Duration::from_millis(STATE_WAIT_MS);
     let filter = Filter { state: None, name: None, limit: STATE_ROWS };
     let nodes = survey::<NodeState>(&node, &filter, only, wait);
     let functions = survey::<FunctionState>(&node, &filter, only, wait);
+    let (nodes, functions) = (nodes.answers(), functions.answers());
+    let truncated = functions.answers.iter().any(|(_, found)| found.truncated);
     let rows: Vec<_> = nodes.answers.into_iter().flat_map(|(_, found)| found.rows).collect();
     let calls: Vec<_> = functions.answers.into_iter().flat_map(|(_, found)| found.rows).collect();
-    let mut silent = nodes.silent;
-    silent.extend(functions.silent);
-    silent.sort();
-    silent.dedup_by_key(|(node, _)| *node);
-    let silent = silent.into_iter().map(|(node_id, why)| Silent { node_id, why }).collect();
-    Ok(Metrics { text: text(&rows, &calls), silent })
+    let mut not_heard = nodes.silent;
+    not_heard.extend(functions.silent);
+    not_heard.sort();
+    not_heard.dedup_by_key(|(node, _)| *node);
+    Ok(Metrics { text: text(&rows, &calls), truncated, silent: silent(not_heard) })
 }
 
 /// A question for what a node has printed; [`get`](Self::get) asks it.

@@ -86,21 +86,101 @@ pub fn admin_file(address: &str) -> Option<PathBuf> {
     (place.exists() && tokens::is_of_this_host(address)).then_some(place)
 }
 
-fn order(order: &KeyOrder) -> Result<Keys> {
-    let node = current::node()?;
-    let alone = || Error::new(ErrorKind::Refused, "the node in force is in no cluster");
-    let cluster = node.cluster.get().ok_or_else(alone)?;
-    if matches!(node.config.part, Part::Head { .. }) {
-        let road = cluster.road().ok_or_else(alone)?;
-        return road.keys(order);
+/// What can be done with tokens, where the head has a time of one's own for its answer; see
+/// [`within`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is asked of the head yet"]
+pub struct Tokens {
+    wait: Duration,
+}
+
+/// The functions of this module with another time limit; the head has 10 seconds for its answer
+/// unless said otherwise. It may have done by then what it was asked for.
+///
+/// ```no_run
+/// use raykit::token;
+///
+/// # fn main() -> raykit::Result<()> {
+/// # let _ray = raykit::Config::new().address("127.0.0.1:7000").init()?;
+/// let known = token::within(std::time::Duration::from_secs(60)).list()?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn within(wait: Duration) -> Tokens {
+    Tokens { wait }
+}
+
+fn usual() -> Tokens {
+    within(Duration::from_millis(KEYS_WAIT_MS))
+}
+
+impl Tokens {
+    fn order(self, order: &KeyOrder) -> Result<Keys> {
+        let node = current::node()?;
+        let alone = || Error::new(ErrorKind::Refused, "the node in force is in no cluster");
+        let cluster = node.cluster.get().ok_or_else(alone)?;
+        if matches!(node.config.part, Part::Head { .. }) {
+            let road = cluster.road().ok_or_else(alone)?;
+            return road.keys(order);
+        }
+        let bytes = survey::ask_one(cluster, cluster.head(), order.request(), self.wait)?;
+        match Reply::take(&mut Reader::new(&bytes)) {
+            Some(Reply::Done(keys)) => Ok(keys),
+            Some(Reply::Refused(why)) => Err(Error::new(ErrorKind::Refused, why)),
+            None => Err(Error::new(ErrorKind::Encoding, "the head's answer cannot be read")),
+        }
     }
-    let request = order.request();
-    let limit = Duration::from_millis(KEYS_WAIT_MS);
-    let bytes = survey::ask_one(cluster, cluster.head(), request, limit)?;
-    match Reply::take(&mut Reader::new(&bytes)) {
-        Some(Reply::Done(keys)) => Ok(keys),
-        Some(Reply::Refused(why)) => Err(Error::new(ErrorKind::Refused, why)),
-        None => Err(Error::new(ErrorKind::Encoding, "the head's answer cannot be read")),
+
+    /// As the function [`issue`].
+    ///
+    /// # Errors
+    ///
+    /// As [`list`].
+    pub fn issue(
+        self,
+        role: TokenRole,
+        ttl: Option<Duration>,
+        uses: Option<u32>,
+    ) -> Result<NewToken> {
+        let (role, ttl_s) = (role.as_str().to_owned(), ttl.map(|ttl| ttl.as_secs()));
+        made(self.order(&KeyOrder::Issue { role, ttl_s, uses })?)
+    }
+
+    /// As the function [`list`].
+    ///
+    /// # Errors
+    ///
+    /// As [`list`].
+    pub fn list(self) -> Result<Vec<TokenState>> {
+        let rows = self.order(&KeyOrder::List)?.rows.into_iter();
+        let state = rows.map(|row| TokenState {
+            id: row.id,
+            role: row.role,
+            expires_s: row.expires,
+            uses: row.uses,
+            uses_max: row.uses_max,
+            revoked: row.revoked,
+        });
+        Ok(state.collect())
+    }
+
+    /// As the function [`revoke`].
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`].
+    pub fn revoke(self, id: &str) -> Result<()> {
+        self.order(&KeyOrder::Revoke(id.to_owned())).map(drop)
+    }
+
+    /// As the function [`rotate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`].
+    pub fn rotate(self, id: &str, ttl: Option<Duration>) -> Result<NewToken> {
+        let ttl_s = ttl.map(|ttl| ttl.as_secs());
+        made(self.order(&KeyOrder::Rotate { id: id.to_owned(), ttl_s })?)
     }
 }
 
@@ -128,8 +208,7 @@ fn made(keys: Keys) -> Result<NewToken> {
 /// # }
 /// ```
 pub fn issue(role: TokenRole, ttl: Option<Duration>, uses: Option<u32>) -> Result<NewToken> {
-    let (role, ttl_s) = (role.as_str().to_owned(), ttl.map(|ttl| ttl.as_secs()));
-    made(order(&KeyOrder::Issue { role, ttl_s, uses })?)
+    usual().issue(role, ttl, uses)
 }
 
 /// All tokens that the head knows, revoked ones included.
@@ -139,16 +218,7 @@ pub fn issue(role: TokenRole, ttl: Option<Duration>, uses: Option<u32>) -> Resul
 /// [`ErrorKind::Refused`] where the node in force is neither the head nor an administrator;
 /// [`ErrorKind::TimedOut`] or [`ErrorKind::Io`] where the head does not answer.
 pub fn list() -> Result<Vec<TokenState>> {
-    let rows = order(&KeyOrder::List)?.rows.into_iter();
-    let state = rows.map(|row| TokenState {
-        id: row.id,
-        role: row.role,
-        expires_s: row.expires,
-        uses: row.uses,
-        uses_max: row.uses_max,
-        revoked: row.revoked,
-    });
-    Ok(state.collect())
+    usual().list()
 }
 
 /// Nobody joins with this token any more. Who has joined stays.
@@ -157,7 +227,7 @@ pub fn list() -> Result<Vec<TokenState>> {
 ///
 /// As [`list`]; [`ErrorKind::Config`] or [`ErrorKind::Refused`] where there is no such token.
 pub fn revoke(id: &str) -> Result<()> {
-    order(&KeyOrder::Revoke(id.to_owned())).map(drop)
+    usual().revoke(id)
 }
 
 /// A token in the place of another one, which is revoked: the same role and uses, and `ttl` from
@@ -167,5 +237,5 @@ pub fn revoke(id: &str) -> Result<()> {
 ///
 /// As [`revoke`].
 pub fn rotate(id: &str, ttl: Option<Duration>) -> Result<NewToken> {
-    made(order(&KeyOrder::Rotate { id: id.to_owned(), ttl_s: ttl.map(|ttl| ttl.as_secs()) })?)
+    usual().rotate(id, ttl)
 }

@@ -15,7 +15,7 @@ use crate::object::raw::{RawRef, Stage};
 use crate::proto::wire::{Reader, Wire, record};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// What is asked for.
@@ -166,49 +166,75 @@ pub(crate) struct Survey<T> {
     pub(crate) silent: Vec<(NodeId, String)>,
 }
 
-/// Asks the nodes of the cluster, or one of them, and waits for their answers for at most `limit`.
+impl<T: Row> Survey<T> {
+    fn take(&mut self, from: NodeId, bytes: Result<&[u8]>) {
+        match bytes {
+            Ok(bytes) => match Found::take(&mut Reader::new(bytes)) {
+                Some(found) => self.answers.push((from, found)),
+                None => self.silent.push((from, "its answer cannot be read".to_owned())),
+            },
+            Err(error) => self.silent.push((from, error.to_string())),
+        }
+    }
+}
+
+/// A question that was asked. Several can be open at once, and have the same time then.
+pub(crate) struct Open<T> {
+    survey: Survey<T>,
+    /// Who has been asked and was not heard yet.
+    asked: Vec<NodeId>,
+    told: Receiver<(NodeId, Result<Buffer>)>,
+    limit: Duration,
+    /// `None` where it is too far away to be a time.
+    deadline: Option<Instant>,
+}
+
+impl<T: Row> Open<T> {
+    /// Waits for the answers.
+    pub(crate) fn answers(mut self) -> Survey<T> {
+        while !self.asked.is_empty() {
+            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let told = self.told.recv_timeout(left.unwrap_or(Duration::MAX));
+            let Ok((from, bytes)) = told else { break };
+            self.asked.retain(|node| *node != from);
+            self.survey.take(from, bytes.as_ref().map(|bytes| &bytes[..]).map_err(Error::clone));
+        }
+        for node in self.asked {
+            self.survey.take(node, Err(late(self.limit)));
+        }
+        self.survey.answers.sort_by_key(|(node, _)| *node);
+        self.survey.silent.sort();
+        self.survey
+    }
+}
+
+/// Asks the nodes of the cluster, or one of them. They have `limit` for their answers.
 pub(crate) fn survey<T: Row>(
     node: &Arc<Node>,
     filter: &Filter,
     only: Option<NodeId>,
     limit: Duration,
-) -> Survey<T> {
+) -> Open<T> {
     let question = Question { topic: T::TOPIC, filter: filter.clone() };
-    let mut survey = Survey { answers: Vec::new(), silent: Vec::new() };
-    let mut take = |from: NodeId, bytes: Result<&[u8]>| match bytes {
-        Ok(bytes) => match Found::take(&mut Reader::new(bytes)) {
-            Some(found) => survey.answers.push((from, found)),
-            None => survey.silent.push((from, "its answer cannot be read".to_owned())),
-        },
-        Err(error) => survey.silent.push((from, error.to_string())),
-    };
+    let survey = Survey { answers: Vec::new(), silent: Vec::new() };
+    let (tell, told) = channel();
+    let deadline = Instant::now().checked_add(limit);
+    let mut open = Open { survey, asked: Vec::new(), told, limit, deadline };
     let Some(cluster) = node.cluster.get().filter(|cluster| cluster.lost().is_none()) else {
         match only {
-            Some(other) if other != node.id => take(other, Err(unknown(other))),
-            _ => take(node.id, Ok(&answer(node, None, &question))),
+            Some(other) if other != node.id => open.survey.take(other, Err(unknown(other))),
+            _ => open.survey.take(node.id, Ok(&answer(node, None, &question))),
         }
-        return survey;
+        return open;
     };
-    let mut open: Vec<NodeId> = match only {
+    open.asked = match only {
         Some(only) => vec![only],
         None => cluster.members().iter().map(|member| member.node).collect(),
     };
-    let (tell, told) = channel();
-    for to in &open {
+    for to in &open.asked {
         ask(cluster, *to, &question, tell.clone());
     }
-    drop(tell);
-    let deadline = Instant::now() + limit;
-    while !open.is_empty() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let Ok((from, bytes)) = told.recv_timeout(left) else { break };
-        open.retain(|node| *node != from);
-        take(from, bytes.as_ref().map(|bytes: &Buffer| &bytes[..]).map_err(Error::clone));
-    }
-    open.into_iter().for_each(|node| take(node, Err(late(limit))));
-    survey.answers.sort_by_key(|(node, _)| *node);
-    survey.silent.sort();
-    survey
+    open
 }
 
 fn unknown(node: NodeId) -> Error {

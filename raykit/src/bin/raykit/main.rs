@@ -67,7 +67,7 @@ fn is_set(variable: &str) -> bool {
 
 fn metrics(asked: &Asked<'_>) -> Done {
     let only = asked.word("node").map(list::node_named).transpose()?;
-    let mut metrics = raykit::state::metrics(only)?;
+    let mut metrics = raykit::state::metrics_timeout(only, asked.wait)?;
     let own = raykit::context().node_id().map(|own| format!("{{node=\"{own}\""));
     if let Some(own) = own {
         let others = metrics.text.lines().filter(|line| !line.contains(&own));
@@ -76,6 +76,9 @@ fn metrics(asked: &Asked<'_>) -> Done {
     match asked.json {
         true => print_json(&metrics)?,
         false => print(&metrics.text)?,
+    }
+    if metrics.truncated {
+        eprintln!("raykit: there are more functions than these");
     }
     Ok(with_silent(&metrics.silent))
 }

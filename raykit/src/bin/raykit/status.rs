@@ -7,7 +7,7 @@ use raykit::state::{self, Summary};
 use std::fmt::Write as _;
 
 pub(crate) fn show(asked: &Asked<'_>) -> Done {
-    let mut summary = state::summary()?;
+    let mut summary = state::summary_timeout(asked.wait)?;
     let own = raykit::context().node_id();
     summary.nodes.retain(|node| Some(node.node_id) != own);
     match asked.json {
@@ -61,6 +61,9 @@ fn text(summary: &Summary) -> String {
             }
         }
         let _ = write!(text, "\n{}", table.text());
+    }
+    if summary.truncated {
+        text.push_str("\nthere are more of these than were counted\n");
     }
     text
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) fn act(asked: &Asked<'_>) -> Done {
     let Some((what, own)) = asked.own.subcommand() else { return Ok(ExitCode::from(2)) };
+    let tokens = token::within(asked.wait);
     let id = || own.get_one::<String>("id").cloned().unwrap_or_default();
     match what {
         "issue" => {
@@ -18,19 +19,19 @@ pub(crate) fn act(asked: &Asked<'_>) -> Done {
                 Some("client") => TokenRole::Client,
                 _ => TokenRole::Node,
             };
-            let made = token::issue(role, ttl(own), own.get_one::<u32>("uses").copied())?;
+            let made = tokens.issue(role, ttl(own), own.get_one::<u32>("uses").copied())?;
             new(asked, &made)?;
         }
-        "rotate" => new(asked, &token::rotate(&id(), ttl(own))?)?,
+        "rotate" => new(asked, &tokens.rotate(&id(), ttl(own))?)?,
         "revoke" => {
-            token::revoke(&id())?;
+            tokens.revoke(&id())?;
             match asked.json {
                 true => print_json(&serde_json::json!({ "revoked": id() }))?,
                 false => print(&format!("{} is revoked\n", id()))?,
             }
         }
         _ => {
-            let all = token::list()?;
+            let all = tokens.list()?;
             match asked.json {
                 true => print_json(&all)?,
                 false => print(&table(&all).text())?,
