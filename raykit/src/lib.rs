@@ -150,6 +150,8 @@ pub mod state {
     };
     #[cfg(feature = "cluster")]
     pub use crate::api::state::{Log, LogQuery, log};
+    #[cfg(feature = "cluster")]
+    pub use crate::logs::plain;
     pub use crate::node::report::{
         ActorState, ActorStatus, FunctionState, NodeState, ObjectState, ReferenceType, TaskState,
         TaskStatus, TaskType,

@@ -79,6 +79,7 @@ impl Head {
     fn new() -> Head {
         let listen = "127.0.0.1:0".parse().unwrap();
         let config = Config::new().num_cpus(2).num_gpus(1.0).name("the head").head(listen);
+        let config = config.log_to_driver(false);
         let node = config.start().unwrap();
         let here = node.enter();
         let address = raykit::nodes().unwrap()[0].addresses[0].clone();
@@ -133,7 +134,8 @@ fn what_goes_on_is_shown_to_people_and_to_machines() {
 #[test]
 fn errors_are_one_line_that_says_what_to_do() {
     let head = Head::new();
-    let table: [(&[&str], &str, i32); 5] = [
+    let table: [(&[&str], &str, i32); 6] = [
+        (&["nodes", "--node", "no\u{1b}[2J\nbody"], "there is no node `no[2J body`;", 1),
         (&["nodes", "--node", "nobody"], "there is no node `nobody`; `raykit nodes`", 1),
         (&["token", "list"], "only an administrator sees to tokens", 1),
         (&["token", "issue"], "only an administrator sees to tokens", 1),
@@ -376,6 +378,15 @@ fn what_a_node_prints_is_read_from_afar() {
     let last = text(&head.ask(&["logs", "printer", "--tail", "2"]));
     let last: Vec<&str> = last.lines().map(|line| line.split_once(") ").unwrap().1).collect();
     assert_eq!(last, ["two", "three"]);
+    // A terminal would obey some of it.
+    say("\u{1b}[2Jplain\u{9b}\u{7}");
+    let shown = text(&head.ask(&["logs", "printer", "--tail", "1"]));
+    assert!(shown.ends_with(") [2Jplain\n"), "{shown:?}");
+    let raw = text(&head.ask(&["logs", "printer", "--tail", "1", "--json"]));
+    assert!(raw.chars().all(|c| c == '\n' || !c.is_control()), "{raw:?}");
+    let raw: Value = serde_json::from_str(&raw).unwrap();
+    assert!(raw["text"].as_str().unwrap().ends_with(") \u{1b}[2Jplain\u{9b}\u{7}\n"), "{raw}");
+    say("three");
     let told = json(&head.ask(&["logs", &node.to_string(), "--tail", "1", "--json"]));
     assert!(told["text"].as_str().unwrap().ends_with(") three\n"), "{told}");
 
@@ -390,6 +401,13 @@ fn what_a_node_prints_is_read_from_afar() {
     assert!(lines.next().unwrap().unwrap().ends_with(") three"));
     say("four");
     assert!(lines.next().unwrap().unwrap().ends_with(") four"));
+    // The head prints nothing of others, so each driver is sent the lines: not the command, which
+    // would show them a second time.
+    for what in ["five", "six", "seven"] {
+        say(what);
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.starts_with("(says t") && line.ends_with(&format!(") {what}")), "{line}");
+    }
 
     // An actor that lives there is shown once, with where that is.
     let keeper = Keeper::options().name("afar").strategy(there).remote();

@@ -415,7 +415,8 @@ pub struct Log {
     pub next: u64,
     /// Where all that was printed ends.
     pub end: u64,
-    /// The text; bytes that are no UTF-8 are replaced.
+    /// The text as it was printed, but for bytes that are no UTF-8, which are replaced.
+    /// [`plain`](crate::state::plain) makes it fit for a terminal.
     pub text: String,
     /// The file on the node's host.
     pub path: String,
@@ -427,7 +428,8 @@ pub struct Log {
 /// # fn main() -> raykit::Result<()> {
 /// let _ray = raykit::Config::new().address("127.0.0.1:7000").init()?;
 /// for node in raykit::nodes()? {
-///     println!("{}", raykit::state::log(node.id).tail(10).get()?.text);
+///     let log = raykit::state::log(node.id).tail(10).get()?;
+///     println!("{}", raykit::state::plain(&log.text));
 /// }
 /// # Ok(())
 /// # }

@@ -22,10 +22,13 @@
 //! # }
 //! ```
 
+mod plain;
 mod store;
 #[cfg(unix)]
 mod tap;
 
+pub use plain::plain;
+pub(crate) use plain::plain_line;
 pub(crate) use store::{Home, Part, Store};
 
 use crate::base::TaskId;

@@ -11,7 +11,7 @@ use crate::base::limits::{
     LOG_TAKEN_MS,
 };
 use crate::base::{NodeId, TaskId};
-use crate::logs::{Line, Logs, logs};
+use crate::logs::{Line, Logs, logs, plain_line};
 use crate::object::buffer::Buffer;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::proto::wire::{Bytes, Reader, Wire, record};
@@ -151,13 +151,13 @@ impl Print {
     /// The lines as they are printed: in Ray's manner.
     fn text(&self, errors: bool) -> String {
         let mut text = String::new();
-        let place = format!("pid={}, node={}", self.pid, plain(&self.name));
+        let place = format!("pid={}, node={}", self.pid, plain_line(&self.name));
         for line in self.lines.iter().filter(|line| line.is_error == errors) {
             let _ = match &line.task {
                 Some((name, _)) => {
-                    writeln!(text, "({} {place}) {}", plain(name), plain(&line.text))
+                    writeln!(text, "({} {place}) {}", plain_line(name), plain_line(&line.text))
                 }
-                None => writeln!(text, "({place}) {}", plain(&line.text)),
+                None => writeln!(text, "({place}) {}", plain_line(&line.text)),
             };
         }
         if errors && self.left_out > 0 {
@@ -173,30 +173,6 @@ impl Print {
     fn show(&self) {
         print!("{}", self.text(false));
         eprint!("{}", self.text(true));
-    }
-}
-
-/// `text` without what a terminal would obey, but for tabs and colours.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let colour = colour_len(rest);
-        if !c.is_control() || c == '\t' || colour > 0 {
-            out.push_str(&rest[..colour.max(c.len_utf8())]);
-        }
-        rest = &rest[colour.max(c.len_utf8())..];
-    }
-    out
-}
-
-/// How long the change of colour is that `text` begins with; 0 if it begins with none.
-fn colour_len(text: &str) -> usize {
-    let Some(inner) = text.strip_prefix("\u{1b}[") else { return 0 };
-    let end = inner.find(|c: char| !c.is_ascii_digit() && c != ';');
-    match end {
-        Some(at) if inner[at..].starts_with('m') => 2 + at + 1,
-        _ => 0,
     }
 }
 
@@ -376,9 +352,6 @@ mod tests {
             err.starts_with("(pid=7, node=bighost) oh\n(pid=7, node=bighost) [3 lines"),
             "{err}"
         );
-        let colours = "\u{1b}[1;31mred\u{1b}[0m";
-        assert_eq!(plain(colours), colours);
-        assert_eq!(plain("\u{1b}]52;c;x\u{7}\u{1b}[2J\u{1b}["), "]52;c;x[2J[");
         let mut bytes = Vec::new();
         print.put(&mut bytes);
         assert_eq!(Print::take(&mut Reader::new(&bytes)), Some(print));

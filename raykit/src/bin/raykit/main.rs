@@ -7,6 +7,7 @@ mod table;
 mod tokens;
 
 use args::Asked;
+use raykit::state::plain;
 use raykit::{Config, Error, ErrorKind};
 use std::io::Write;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ fn run(asked: &Asked<'_>) -> Done {
         .num_cpus(0)
         .num_gpus(0.0)
         .memory(0)
+        // What tasks of others print is not what was asked for.
+        .log_to_driver(false)
         .grace(std::time::Duration::from_secs(1));
     if let Some(file) = &asked.token_file {
         config = config.token_file(file);
@@ -108,7 +111,7 @@ fn logs(asked: &Asked<'_>) -> Done {
 
 /// The error in one line, with what to do about it.
 fn told(error: &Error, asked: &Asked<'_>) -> String {
-    let what = error.message().replace('\n', " ");
+    let what = one_line(error.message());
     let advice = match error.kind() {
         ErrorKind::TimedOut | ErrorKind::Io => format!(
             "; is a head running at {}? `--address HOST:PORT` or RAYKIT_ADDRESS names another",
@@ -119,8 +122,18 @@ fn told(error: &Error, asked: &Asked<'_>) -> String {
     format!("{what}{advice}")
 }
 
-/// Writes to the standard output. Who does not read to the end is no error.
+/// What a node has said, in one line, and nothing in it that a terminal would obey.
+fn one_line(text: &str) -> String {
+    plain(&text.replace('\n', " "))
+}
+
+/// Writes to the standard output what people read: nothing that a terminal would obey.
 fn print(text: &str) -> Result<(), Error> {
+    write(&plain(text))
+}
+
+/// Who does not read to the end is no error.
+fn write(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
@@ -131,13 +144,43 @@ fn print(text: &str) -> Result<(), Error> {
 /// Writes a value for machines.
 fn print_json<T: serde::Serialize>(value: &T) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    print(&format!("{text}\n"))
+    write(&format!("{}\n", escaped(&text)))
+}
+
+/// JSON in which those control characters are escaped too that it allows in texts.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c.is_control() && !c.is_ascii_whitespace() {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// Names those that have not answered, and says so in the exit code.
 fn with_silent(silent: &[raykit::state::Silent]) -> ExitCode {
     for one in silent {
-        eprintln!("raykit: {} has not answered, its part is missing: {}", one.node_id, one.why);
+        eprintln!(
+            "raykit: {} has not answered, its part is missing: {}",
+            one.node_id,
+            one_line(&one.why)
+        );
     }
     if silent.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_and_a_terminal_obeys_none_of_it() {
+        let text = "\u{1b}[2J\u{7f}\u{9b}ü\n";
+        let json = escaped(&serde_json::to_string_pretty(&[text]).unwrap());
+        assert!(json.chars().all(|c| c == '\n' || !c.is_control()), "{json:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap(), [text]);
+        assert_eq!(one_line("a\nb\u{1b}c"), "a bc");
+    }
 }

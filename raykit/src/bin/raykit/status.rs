@@ -2,7 +2,7 @@
 
 use super::args::Asked;
 use super::table::{Table, amount, bytes};
-use super::{Done, print, print_json, with_silent};
+use super::{Done, one_line, print, print_json, with_silent};
 use raykit::state::{self, Summary};
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ fn text(summary: &Summary) -> String {
         }
         let used = total - summary.resources_free.get(name).copied().unwrap_or(0.0);
         let show = if name == "memory" { bytes } else { amount };
-        line(&mut text, name, format!("{} of {} in use", show(used), show(*total)));
+        line(&mut text, &one_line(name), format!("{} of {} in use", show(used), show(*total)));
     }
     let sum = |of: fn(&state::NodeState) -> u64| summary.nodes.iter().map(of).sum::<u64>();
     line(&mut text, "tasks", {
@@ -66,4 +66,21 @@ fn text(summary: &Summary) -> String {
         text.push_str("\nthere are more of these than were counted\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_counted_is_told_and_names_stay_in_their_line() {
+        let _ray = raykit::Config::new().num_cpus(1).init().unwrap();
+        let mut summary = state::summary().unwrap();
+        let lines = text(&summary).lines().count();
+        summary.resources_total.insert("odd\nname".to_owned(), 1.0);
+        assert!(text(&summary).contains("\nodd name   1 of 1 in use\n"), "{}", text(&summary));
+        assert_eq!(text(&summary).lines().count(), lines + 1);
+        summary.truncated = true;
+        assert!(text(&summary).ends_with("\nthere are more of these than were counted\n"));
+    }
 }
