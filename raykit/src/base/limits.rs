@@ -383,7 +383,10 @@ pub(crate) const PIECE_BYTES: usize = 1 << 20;
 /// Pieces of one object that are asked for at once, half of them of nodes that have fetched them.
 pub(crate) const PIECES_AHEAD: usize = 8;
 
-/// Bytes of such an answer.
+/// How often bytes of another node are asked for whose links end over it.
+pub(crate) const FETCH_TRIES_MAX: u32 = 16;
+
+/// Bytes of the answer to a question about a node's state.
 pub(crate) const REPORT_BYTES_MAX: u64 = 256 << 20;
 
 /// An object that is listed by itself; smaller ones are counted.

@@ -4,7 +4,7 @@
 //! bytes.
 
 use super::hands::Hands;
-use super::road::{Bulk, Done, Lifeline};
+use super::road::{Broken, Bulk, Done, Lifeline};
 use super::streams::{BULK_RANK, Kind, ask, failed, lost};
 use crate::base::NodeId;
 use crate::base::limits::net::{BULK_BYTES_MAX, BULK_TRUST_BYTES};
@@ -43,26 +43,46 @@ pub(super) async fn fetch(
     done: Done,
 ) {
     let peer = wanted.peer;
-    let fetched = async {
-        if let Some(near) = hands.near.as_ref().filter(|_| wanted.near)
-            && let Some(there) = near.fetch(&connection, peer, &wanted.request).await
-        {
-            return Ok(there);
+    let mut got = Buffer::default();
+    let fetched = {
+        let fetched = async {
+            if let Some(near) = hands.near.as_ref().filter(|_| wanted.near)
+                && let Some(there) = near.fetch(&connection, peer, &wanted.request).await
+            {
+                got = there;
+                return Ok(());
+            }
+            fetched(&connection, &wanted.request, wanted.bytes_max, &mut got).await
+        };
+        let ended = async {
+            let _ = life.changed().await;
+            over(*life.borrow())
+        };
+        let (mut fetched, mut ended) = (pin!(fetched), pin!(ended));
+        let fetched = poll_fn(|context| match fetched.as_mut().poll(context) {
+            Poll::Ready(fetched) => {
+                Poll::Ready(fetched.map_err(|error| reason(&connection, &error)))
+            }
+            Poll::Pending => ended.as_mut().poll(context).map(Err),
+        });
+        fetched.await
+    };
+    done.call(match fetched {
+        Ok(()) => Ok(got),
+        Err(error) => {
+            let text = format!("bytes from {peer}: {}", error.message());
+            Err(Broken { error: Error::new(error.kind(), text), got })
         }
-        fetched(&connection, &wanted.request, wanted.bytes_max).await
-    };
-    let ended = async {
-        let _ = life.changed().await;
-        over(*life.borrow())
-    };
-    let (mut fetched, mut ended) = (pin!(fetched), pin!(ended));
-    let fetched = poll_fn(|context| match fetched.as_mut().poll(context) {
-        Poll::Ready(fetched) => Poll::Ready(fetched),
-        Poll::Pending => ended.as_mut().poll(context).map(Err),
     });
-    done.call(fetched.await.map_err(|error| {
-        Error::new(error.kind(), format!("bytes from {peer}: {}", error.message()))
-    }));
+}
+
+/// Where the link is still there another one would bring no more.
+fn reason(connection: &Connection, error: &Error) -> Error {
+    let kind = match connection.close_reason() {
+        Some(_) => ErrorKind::Io,
+        None => ErrorKind::ObjectLost,
+    };
+    Error::new(kind, error.message())
 }
 
 fn over(dead: bool) -> Error {
@@ -72,7 +92,13 @@ fn over(dead: bool) -> Error {
     }
 }
 
-async fn fetched(connection: &Connection, request: &[u8], bytes_max: u64) -> Result<Buffer> {
+/// What is read goes to `buffer`.
+async fn fetched(
+    connection: &Connection,
+    request: &[u8],
+    bytes_max: u64,
+    buffer: &mut Buffer,
+) -> Result<()> {
     let mut answer = ask(connection, Kind::Fetch, request).await?;
     let mut head = [0; 9];
     answer.read_exact(&mut head).await.map_err(lost)?;
@@ -85,7 +111,7 @@ async fn fetched(connection: &Connection, request: &[u8], bytes_max: u64) -> Res
         _ => return Err(failed("the answer cannot be read")),
     }
     let total = usize::try_from(total).map_err(lost)?;
-    let mut buffer = Buffer::for_about(total.min(BULK_TRUST_BYTES));
+    *buffer = Buffer::for_about(total.min(BULK_TRUST_BYTES));
     let mut pieces: [Bytes; 32] = Default::default();
     while let Some(count) = answer.read_chunks(&mut pieces).await.map_err(lost)? {
         for piece in pieces.iter_mut().take(count).map(std::mem::take) {
@@ -101,7 +127,7 @@ async fn fetched(connection: &Connection, request: &[u8], bytes_max: u64) -> Res
         }
     }
     match buffer.len() == total {
-        true => Ok(buffer),
+        true => Ok(()),
         false => Err(failed("they were cut short")),
     }
 }

@@ -78,10 +78,26 @@ pub(crate) enum Happening {
 
 /// What is done with bulk bytes when they are here. It is called in any case: when this is dropped
 /// with an error.
-pub(super) struct Done(Option<Box<dyn FnOnce(Result<Buffer>) + Send>>);
+pub(super) struct Done(Option<Box<dyn FnOnce(Fetched) + Send>>);
+
+/// Bulk bytes, or why they have not come.
+pub(crate) type Fetched = std::result::Result<Buffer, Broken>;
+
+pub(crate) struct Broken {
+    /// Of the kind `Io` where there was no link, or it has ended; with another one they may come.
+    pub(crate) error: Error,
+    /// What had come by then.
+    pub(crate) got: Buffer,
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Broken {
+        Broken { error, got: Buffer::default() }
+    }
+}
 
 impl Done {
-    pub(super) fn call(mut self, fetched: Result<Buffer>) {
+    pub(super) fn call(mut self, fetched: Fetched) {
         if let Some(done) = self.0.take() {
             done(fetched);
         }
@@ -91,7 +107,7 @@ impl Done {
 impl Drop for Done {
     fn drop(&mut self) {
         if let Some(done) = self.0.take() {
-            done(Err(Error::new(ErrorKind::ShutDown, "the node was closed")));
+            done(Err(Error::new(ErrorKind::ShutDown, "the node was closed").into()));
         }
     }
 }
@@ -272,7 +288,7 @@ impl Road {
         peer: NodeId,
         request: Vec<u8>,
         bytes_max: u64,
-        done: impl FnOnce(Result<Buffer>) + Send + 'static,
+        done: impl FnOnce(Fetched) + Send + 'static,
     ) {
         self.order(peer, request, bytes_max, true, Done(Some(Box::new(done))));
     }
@@ -286,6 +302,7 @@ impl Road {
         bytes_max: u64,
         done: impl FnOnce(Result<Buffer>) + Send + 'static,
     ) {
+        let done = |fetched: Fetched| done(fetched.map_err(|broken| broken.error));
         self.order(peer, request, bytes_max, false, Done(Some(Box::new(done))));
     }
 

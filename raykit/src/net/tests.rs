@@ -4,7 +4,7 @@ use super::endpoint::{self, Doors, Pace};
 use super::identity::Key;
 use super::join::Joined;
 use super::link::Hello;
-use super::road::{Code, closed_with};
+use super::road::{Broken, Code, closed_with};
 use super::streams::{self, Kind};
 use super::tls::{self, Wallet};
 use super::*;
@@ -209,7 +209,7 @@ impl End {
         let (tell, told) = mpsc::channel();
         let request = request.to_vec();
         self.act(move |road| road.fetch(peer, request, u64::MAX, move |got| drop(tell.send(got))));
-        told.recv_timeout(LONG).expect("an answer")
+        told.recv_timeout(LONG).expect("an answer").map_err(|broken| broken.error)
     }
 
     fn issue(&self, ttl: Option<Duration>, uses: Option<u32>) -> Token {
@@ -485,7 +485,7 @@ fn nothing_is_waited_for_from_the_dead_nor_done_for_them() {
     });
     let _asked = stranger.runtime.block_on(connection.accept_bi()).unwrap();
     head.act(move |road| road.fence(peer));
-    let error = told.recv_timeout(LONG).unwrap().err().expect("it is dead");
+    let Broken { error, .. } = told.recv_timeout(LONG).unwrap().err().expect("it is dead");
     assert_eq!(error.kind(), crate::ErrorKind::NodeDied, "{error}");
     let reason = stranger.reason(&connection);
     assert!(closed_with(&reason, Code::Goodbye), "{reason}");
@@ -509,10 +509,40 @@ fn bulk_bytes_are_fetched_whole_or_not_at_all() {
     assert_eq!(node.fetch(head.id, b"empty").unwrap().len(), 0);
     let missing = node.fetch(head.id, b"none").err().expect("there is none");
     assert_eq!(missing.message(), "bytes from n1: the peer has no such thing");
+    assert_eq!(missing.kind(), crate::ErrorKind::ObjectLost);
     let nobody = node.fetch(NodeId(9), b"large").err().expect("there is no link");
     assert_eq!(nobody.message(), "there is no link to n9");
+    assert_eq!(nobody.kind(), crate::ErrorKind::Io);
     let long = node.fetch(head.id, &vec![0; REQUEST_BYTES_MAX + 1]).err().expect("too long");
     assert!(long.message().contains("too long"));
+}
+
+/// What had come when a link ended is not lost with it.
+#[test]
+fn a_link_that_ends_leaves_the_bytes_that_had_come() {
+    let head = End::head(Setting::default());
+    let identity = head.join(&head.issue(None, None)).unwrap().identity;
+    let peer = identity.name().node;
+    let stranger = Stranger::new(identity);
+    let connection = stranger.call(head.address()).unwrap();
+    let (mut send, _receive) = stranger.greet(&connection, hello(peer));
+    assert_eq!(head.next(), Happening::Up(peer));
+    let (tell, told) = mpsc::channel();
+    head.look(move |road| {
+        road.fetch(peer, b"x".to_vec(), u64::MAX, move |got| tell.send(got).unwrap_or(()));
+    });
+    let _answer = stranger.runtime.block_on(async {
+        let (mut answer, asked) = connection.accept_bi().await.unwrap();
+        let some = [&[1], &1_000_u64.to_le_bytes()[..], &[7; 400]].concat();
+        answer.write_all(&some).await.unwrap();
+        send.write_all(b"\x02\0\0\0ok").await.unwrap();
+        (answer, asked)
+    });
+    assert_eq!(head.next(), arrived(peer, b"ok".to_vec())); // and what was sent before it
+    connection.close(0_u32.into(), b"");
+    let Broken { error, got } = told.recv_timeout(LONG).unwrap().err().expect("the link has ended");
+    assert_eq!(error.kind(), crate::ErrorKind::Io, "{error}");
+    assert_eq!(got[..], [7; 400]);
 }
 
 /// Somebody with a certificate who speaks the protocol by hand.

@@ -262,7 +262,7 @@ async fn obey(hands: Arc<Hands>) {
                     let what = bulk::Wanted { peer, request, bytes_max, near };
                     tokio::spawn(bulk::fetch(Arc::clone(&hands), connection, life, what, done));
                 }
-                Order::Fetch { link: None, peer, done, .. } => done.call(Err(no_link(peer))),
+                Order::Fetch { link: None, peer, done, .. } => done.call(Err(no_link(peer).into())),
                 Order::Cut(connection) => drop(tokio::spawn(cut(connection))),
             }
         }

@@ -26,6 +26,14 @@ impl Hands {
         self.ask_next(object, false, road);
     }
 
+    /// Goes on with what a lost link has broken off.
+    pub(super) fn resume(&mut self, object: ObjectId, road: &mut dyn Road) {
+        if let Some(incoming) = self.incoming.get_mut(&object) {
+            incoming.begin_again();
+        }
+        self.ask_next(object, false, road);
+    }
+
     fn ask_next(&mut self, object: ObjectId, swap: bool, road: &mut dyn Road) {
         let Some(incoming) = self.incoming.get_mut(&object) else { return };
         let (got, failed) =
@@ -35,7 +43,8 @@ impl Hands {
         incoming.swaps += usize::from(swap);
         let fetch = incoming.fetch;
         let next = Question::Next(Next { object, fetch, got, failed, swap, starves });
-        send(&self.cluster, road, incoming.owner, next, Asked { object, fetch, piece: None, swap });
+        let asked = Asked { object, fetch, piece: None, swap, starves };
+        send(&self.cluster, road, incoming.owner, next, asked);
     }
 
     /// Asks for more, as long as there is room on the road.
@@ -51,7 +60,7 @@ impl Hands {
 
     /// The answer to a question for a piece, or that there will be none.
     pub(super) fn piece(&mut self, asked: &Asked, bytes: Result<Buffer>, road: &mut dyn Road) {
-        let Asked { object, fetch, piece, swap } = *asked;
+        let Asked { object, fetch, piece, swap, starves } = *asked;
         let present = |incoming: &&mut Incoming| incoming.fetch == fetch && incoming.missing > 0;
         let Some(incoming) = self.incoming.get_mut(&object).filter(present) else { return };
         incoming.asked -= 1;
@@ -85,18 +94,22 @@ impl Hands {
                 incoming.asked += 1;
                 incoming.swaps += usize::from(swap);
                 let question = Question::Piece { object, piece: at };
-                let asked = Asked { object, fetch, piece: Some(at), swap };
+                let asked = Asked { object, fetch, piece: Some(at), swap, starves };
                 return send(&self.cluster, road, node, question, asked);
             }
             // Another piece comes first, and then it is asked again.
             (Ok((Answer::Wait, ..)), None) if incoming.asked > 0 => return,
             (_, Some(at)) => incoming.failed.push(at),
-            // Who has nothing on its way has said what it lacks.
+            // What was on its way when this was asked has not come.
+            (Ok((Answer::Wait, ..)), None) if !starves => {}
+            // The owner has heard what is missing.
             (Ok((Answer::Wait, ..)), None) => {
                 return self.fails(object, "its owner gives none of it", road);
             }
             (Ok(_), None) => return self.fails(object, "its owner does not keep it", road),
-            (Err(error), None) => return self.fails(object, error.message(), road),
+            (Err(error), None) => {
+                return self.fetched(Fetch::Object(object), Err(error), None, road);
+            }
         }
         if incoming.missing == 0 {
             return self.complete(object, road);
@@ -117,7 +130,11 @@ impl Hands {
         let join = move || {
             let mut whole = Buffer::for_about(len);
             pieces.iter().flatten().for_each(|piece| whole.extend_from_slice(piece));
-            cluster.post(Post::Fetched { what: Fetch::Object(object), bytes: Ok(whole) });
+            cluster.post(Post::Fetched {
+                what: Fetch::Object(object),
+                bytes: Ok(whole),
+                got: None,
+            });
         };
         let thread = std::thread::Builder::new().name("raykit-join".to_owned());
         if let Err(error) = thread.spawn(join) {
@@ -126,8 +143,8 @@ impl Hands {
     }
 
     fn fails(&mut self, object: ObjectId, why: &str, road: &mut dyn Road) {
-        let error = Error::new(ErrorKind::Io, format!("{object} cannot be fetched: {why}"));
-        self.fetched(Fetch::Object(object), Err(error), road);
+        let error = Error::new(ErrorKind::ObjectLost, format!("{object} cannot be fetched: {why}"));
+        self.fetched(Fetch::Object(object), Err(error), None, road);
     }
 
     /// The answer to such a question of another node.
@@ -145,7 +162,8 @@ impl Hands {
         let Some(sealed) = self.exports.get(&next.object).cloned() else {
             return Answer::None.put(out);
         };
-        if !self.swarms.contains_key(&next.object) && self.machine.holders(next.object) < 2 {
+        let alone = self.machine.holders(next.object) < 2 && next.got.is_empty();
+        if alone && !self.swarms.contains_key(&next.object) {
             return Answer::Whole.put(out);
         }
         let new = || Swarm::new(sealed.len());

@@ -8,6 +8,7 @@ use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
 use super::order::Order;
 use super::pack;
+use super::post::Coming;
 use super::survey::{self, Told};
 use super::swarm::{Incoming, Swarm};
 use super::task::Task;
@@ -68,8 +69,9 @@ pub(super) struct Hands {
     pub(super) inflows: HashMap<LeaseId, Arc<Inflow>>,
     /// Own tasks that have run, whose large results are on their way.
     pub(super) arriving: HashMap<LeaseId, Arriving>,
-    /// The references inside of values whose bytes are on their way.
-    pub(super) inner: HashMap<Fetch, Vec<RawRef>>,
+    /// Bytes that are on their way here, and how many links there have been to each node.
+    pub(super) coming: HashMap<Fetch, Coming>,
+    pub(super) links: HashMap<NodeId, u64>,
     /// Objects of other nodes that come in pieces, and own ones that go in pieces.
     pub(super) incoming: HashMap<ObjectId, Incoming>,
     pub(super) swarms: HashMap<ObjectId, Swarm>,
@@ -81,6 +83,8 @@ pub(super) struct Arriving {
     pub(super) task: Arc<Task>,
     pub(super) by: NodeId,
     pub(super) results: Vec<Option<Result<Value>>>,
+    /// Why one of them will not come.
+    pub(super) broken: Option<Error>,
 }
 
 impl Hands {
@@ -100,7 +104,8 @@ impl Hands {
             flows: HashMap::new(),
             inflows: HashMap::new(),
             arriving: HashMap::new(),
-            inner: HashMap::new(),
+            coming: HashMap::new(),
+            links: HashMap::new(),
             incoming: HashMap::new(),
             swarms: HashMap::new(),
             load: Load::default(),
@@ -125,8 +130,10 @@ impl Hands {
     /// Something has happened on the road.
     pub(super) fn happened(&mut self, event: Event, road: &mut dyn Road) {
         let now = self.now();
+        let up = if let Event::Up(node) = event { Some(node) } else { None };
         self.machine.handle(now, event);
         self.act(road);
+        up.into_iter().for_each(|node| self.linked(node, road));
         let asked = self.machine.is_asked();
         if asked && !self.cluster.wanted.swap(asked, Ordering::SeqCst) {
             // What is queued already was not worth a word before.
@@ -218,7 +225,7 @@ impl Hands {
             }
             Post::Dropped { object, generation } => Event::Dropped { object, generation },
             Post::Cancel(object) => Event::Cancel(object),
-            Post::Fetched { what, bytes } => return self.fetched(what, bytes, road),
+            Post::Fetched { what, bytes, got } => return self.fetched(what, bytes, got, road),
             Post::NewGroup { group, known, detached } => Event::NewGroup { group, known, detached },
             Post::EndGroup(group) => Event::EndGroup(group),
             Post::Reserved { group, attempt, bundle } => Event::Reserved { group, attempt, bundle },
@@ -281,7 +288,7 @@ impl Hands {
                 drop(members);
                 self.cluster.look_near();
             }
-            Action::Gone { node, why } => self.gone(node, &why),
+            Action::Gone { node, why } => self.gone(node, &why, road),
             Action::Alone { why } => self.alone(&why),
             other => {
                 let Some(node) = self.node.upgrade() else { return };

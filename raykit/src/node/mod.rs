@@ -82,6 +82,7 @@ mod swarm;
 mod circle;
 mod watch;
 mod hands;
+mod coming;
 mod bring;
 mod claims;
 mod outcomes;

@@ -32,10 +32,8 @@ impl Hands {
                 Err(Error::new(ErrorKind::ObjectLost, text))
             }
             Outcome::Large(len, at, refs) => {
-                // What is inside stays alive until the bytes are there.
                 let inner = self.arrived(&refs).unwrap_or_default();
-                let what = Fetch::Object(object);
-                self.inner.insert(what, inner);
+                self.expect(Fetch::Object(object), at, len, inner);
                 return self.bring(object, len, at, road);
             }
         };
@@ -92,18 +90,18 @@ impl Hands {
             let value = self.value(bytes, refs).map(|value| Returns(Results::One(value)));
             return quietly(|| node.settle_away(&away.task, value));
         }
-        let mut arriving = Arriving { task: away.task, by, results: Vec::new() };
+        let mut arriving = Arriving { task: away.task, by, results: Vec::new(), broken: None };
         let mut missing = 0;
         for (index, outcome) in results.into_iter().enumerate() {
             arriving.results.push(match outcome {
                 Outcome::Inline(bytes, refs) => Some(self.value(&bytes, &refs)),
                 Outcome::Failed(bytes, refs) => Some(Err(self.error(&bytes, &refs))),
                 Outcome::Freed => Some(Err(Error::new(ErrorKind::ObjectLost, "a result is gone"))),
-                Outcome::Large(_, at, refs) => {
+                Outcome::Large(len, at, refs) => {
                     missing += 1;
                     let what = Fetch::Result { lease, index: index as u32 };
                     let inner = self.arrived(&refs).unwrap_or_default();
-                    self.inner.insert(what, inner);
+                    self.expect(what, at, len, inner);
                     road.fetch(at, what);
                     None
                 }
@@ -115,9 +113,21 @@ impl Hands {
         }
     }
 
-    pub(super) fn fetched(&mut self, what: Fetch, bytes: Result<Buffer>, road: &mut dyn Road) {
+    /// Bytes have come, or will not, and `got` is what had come by then.
+    pub(super) fn fetched(
+        &mut self,
+        what: Fetch,
+        bytes: Result<Buffer>,
+        got: Option<Buffer>,
+        road: &mut dyn Road,
+    ) {
         let Some(node) = self.node.upgrade() else { return };
-        let inner = self.inner.remove(&what).unwrap_or_default();
+        if let Err(error) = &bytes
+            && self.come_later(what, error, got, road)
+        {
+            return;
+        }
+        let inner = self.coming.remove(&what).map(|coming| coming.refs).unwrap_or_default();
         bytes.iter().for_each(|bytes| self.cluster.has_come(bytes));
         match what {
             Fetch::Object(object) => {
@@ -129,14 +139,16 @@ impl Hands {
             Fetch::Result { lease, index } => {
                 let Some(arriving) = self.arriving.get_mut(&lease) else { return };
                 if let Some(place) = arriving.results.get_mut(index as usize) {
+                    if let Err(error) = &bytes {
+                        arriving.broken.get_or_insert_with(|| error.clone());
+                    }
                     *place = Some(bytes.map(|bytes| sealed_of(bytes, inner)));
                 }
                 if arriving.results.iter().all(Option::is_some)
                     && let Some(whole) = self.arriving.remove(&lease)
                 {
                     let by = whole.by;
-                    let broken = whole.results.iter().flatten().find_map(|one| one.as_ref().err());
-                    match broken.filter(|error| error.kind() == ErrorKind::Io).cloned() {
+                    match &whole.broken {
                         // The node is gone, or on its way: its word on the task is worth nothing.
                         Some(error) => again(&node, &whole.task, by, error.message()),
                         None => finish(&node, whole),
@@ -165,7 +177,7 @@ impl Hands {
         }
     }
 
-    pub(super) fn gone(&mut self, node: NodeId, why: &str) {
+    pub(super) fn gone(&mut self, node: NodeId, why: &str, road: &mut dyn Road) {
         tracing::warn!(%node, why, "a node is gone");
         self.cluster.members.lock().retain(|member| member.node != node);
         self.swarms.values_mut().for_each(|swarm| swarm.gone(node));
@@ -183,6 +195,7 @@ impl Hands {
                 seal(&reference, Err(owner_died(object, why)));
             }
         }
+        self.come_no_more(node, why, road);
     }
 
     /// There is no cluster any more: whatever waits for it ends.
@@ -201,6 +214,7 @@ impl Hands {
         let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports), making);
         self.parked.clear();
         self.incoming.clear();
+        self.coming.clear();
         self.swarms.clear();
         quietly(|| drop(claims));
     }

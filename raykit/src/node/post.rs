@@ -20,6 +20,19 @@ pub(super) struct Away {
     pub(super) refs: Vec<RawRef>,
 }
 
+/// Bytes of another node that are on their way here.
+pub(super) struct Coming {
+    pub(super) from: NodeId,
+    pub(super) len: u64,
+    /// The references inside of the value.
+    pub(super) refs: Vec<RawRef>,
+    /// How many links there had been to that node when they were asked for.
+    pub(super) links: u64,
+    /// They will be asked for when there is another one.
+    pub(super) waits: bool,
+    pub(super) tries: u32,
+}
+
 /// Where a task goes that has come back.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
@@ -79,6 +92,8 @@ pub(super) enum Post {
     Fetched {
         what: Fetch,
         bytes: Result<Buffer>,
+        /// What had come when the link ended.
+        got: Option<Buffer>,
     },
     /// A placement group is wanted.
     NewGroup {
@@ -114,6 +129,8 @@ pub(super) struct Asked {
     pub(super) fetch: u64,
     pub(super) piece: Option<u32>,
     pub(super) swap: bool,
+    /// Nothing else was on its way.
+    pub(super) starves: bool,
 }
 
 /// What bytes are asked for.

@@ -104,9 +104,12 @@ impl Way for Lane<'_> {
         let mut request = Vec::new();
         what.put(&mut request);
         let cluster = Arc::clone(self.cluster);
-        self.road.fetch(from, request, BULK_BYTES_MAX, move |bytes| {
-            let lost = |error: Error| Error::new(ErrorKind::Io, error.to_string());
-            cluster.post(Post::Fetched { what, bytes: bytes.map_err(lost) });
+        self.road.fetch(from, request, BULK_BYTES_MAX, move |fetched| {
+            let (bytes, got) = match fetched {
+                Ok(bytes) => (Ok(bytes), None),
+                Err(broken) => (Err(broken.error), Some(broken.got)),
+            };
+            cluster.post(Post::Fetched { what, bytes, got });
         });
     }
     fn ask(&mut self, to: NodeId, request: Vec<u8>, told: Tell) {
@@ -115,7 +118,7 @@ impl Way for Lane<'_> {
         }
         if self.asked.len() >= QUESTIONS_MAX {
             let text = format!("{QUESTIONS_MAX} questions wait for links already");
-            return told(Err(Error::new(ErrorKind::Io, text)));
+            return told(Err(Error::new(ErrorKind::PendingCallsLimit, text)));
         }
         let members = self.cluster.members();
         let there = members.into_iter().find(|member| member.node == to);

@@ -216,6 +216,27 @@ impl Incoming {
             shared: false,
         }
     }
+
+    /// The same, of which the beginning has come by another way.
+    pub(super) fn after(owner: NodeId, len: usize, beginning: &[u8]) -> Incoming {
+        let mut incoming = Incoming::new(owner, len);
+        for (piece, place) in beginning.chunks_exact(PIECE_BYTES).zip(&mut incoming.pieces) {
+            let mut bytes = Buffer::for_about(PIECE_BYTES);
+            bytes.extend_from_slice(piece);
+            *place = Some(Arc::new(bytes));
+            incoming.missing -= 1;
+        }
+        incoming
+    }
+
+    /// What was asked for will not come: it is another fetch, of what is missing.
+    pub(super) fn begin_again(&mut self) {
+        self.fetch = next_sequence();
+        (self.asked, self.swaps, self.shared) = (0, 0, false);
+        self.failed.clear();
+        let there = self.pieces.iter().zip(0..).filter(|(piece, _)| piece.is_some());
+        self.got = there.map(|(_, at)| at).collect();
+    }
 }
 
 #[cfg(test)]

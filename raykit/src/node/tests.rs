@@ -21,6 +21,7 @@ use crate::proto::wire::Member;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -45,11 +46,38 @@ struct Channels {
     me: NodeId,
     lines: Lines,
     cluster: Arc<Cluster>,
+    cuts: Arc<Cuts>,
+}
+
+/// Links that end over bulk bytes.
+#[derive(Default)]
+struct Cuts {
+    /// How many more do, each after half of what it was to carry.
+    left: AtomicU32,
+    /// Bytes that were sent.
+    sent: AtomicUsize,
+}
+
+impl Cuts {
+    fn cut(&self) -> bool {
+        self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 impl Channels {
     fn tell(&self, to: NodeId, word: Word) -> bool {
         self.lines.lock().get(&to).is_some_and(|line| line.send(word).is_ok())
+    }
+
+    fn carries(&self, bytes: &[u8]) -> Buffer {
+        self.cuts.sent.fetch_add(bytes.len(), Relaxed);
+        super::survey::buffer(bytes)
+    }
+
+    /// The link to that node ends, and both go on.
+    fn ends(&self, to: NodeId) {
+        self.tell(to, Word::Event(Event::Down { peer: self.me, sure: false }));
+        self.tell(self.me, Word::Event(Event::Down { peer: to, sure: false }));
     }
 }
 
@@ -66,7 +94,7 @@ impl Road for Channels {
     fn fetch(&mut self, from: NodeId, what: Fetch) {
         if !self.tell(from, Word::Serve { to: self.me, what }) {
             let bytes = Err(Error::new(ErrorKind::Io, "nobody is there"));
-            self.cluster.post(Post::Fetched { what, bytes });
+            self.cluster.post(Post::Fetched { what, bytes, got: None });
         }
     }
     fn ask(&mut self, to: NodeId, request: Vec<u8>, told: super::survey::Told) {
@@ -96,26 +124,29 @@ fn run(mut hands: Hands, mut road: Channels, words: &Receiver<Word>, all: &Clust
             Ok(Word::Serve { to, what }) => {
                 let mut request = Vec::new();
                 crate::proto::wire::Wire::put(&what, &mut request);
+                let mut got = None;
                 let bytes = match hands.serve(&request) {
-                    Some(sealed) => {
-                        let mut buffer = Buffer::for_about(sealed.len());
-                        buffer.extend_from_slice(sealed.bytes());
-                        Ok(buffer)
+                    Some(sealed) if road.cuts.cut() => {
+                        got = Some(road.carries(&sealed.bytes()[..sealed.len() / 2]));
+                        road.ends(to);
+                        Err(Error::new(ErrorKind::Io, "the link has ended"))
                     }
-                    None => Err(Error::new(ErrorKind::Io, "there is no such thing")),
+                    Some(sealed) => Ok(road.carries(sealed.bytes())),
+                    None => Err(Error::new(ErrorKind::ObjectLost, "there is no such thing")),
                 };
                 if let Some(cluster) = all.lock().get(&to) {
-                    cluster.post(Post::Fetched { what, bytes });
+                    cluster.post(Post::Fetched { what, bytes, got });
                 }
             }
             Ok(Word::Ask { by, request, told }) => {
-                let none = || Error::new(ErrorKind::Io, "there is no such thing");
-                told(
-                    hands
-                        .answer(by, &request)
-                        .map(|bytes| super::survey::buffer(&bytes))
-                        .ok_or_else(none),
-                );
+                let answer = hands.answer(by, &request);
+                if answer.as_ref().is_some_and(|answer| answer.len() > 1_000) && road.cuts.cut() {
+                    road.ends(by);
+                    told(Err(Error::new(ErrorKind::Io, "the link has ended")));
+                    continue;
+                }
+                let none = || Error::new(ErrorKind::ObjectLost, "there is no such thing");
+                told(answer.map(|bytes| road.carries(&bytes)).ok_or_else(none));
             }
             Ok(Word::Admit(member, back)) => {
                 let _ = back.send(hands.admit(member));
@@ -134,11 +165,13 @@ struct World {
     lines: Lines,
     clusters: Clusters,
     head: Option<NodeId>,
+    cuts: Arc<Cuts>,
 }
 
 impl World {
     fn new() -> World {
-        World { lines: Lines::default(), clusters: Clusters::default(), head: None }
+        let (lines, clusters, cuts) = Default::default();
+        World { lines, clusters, head: None, cuts }
     }
 
     fn join(&mut self, cpus: usize) -> Joined {
@@ -177,7 +210,8 @@ impl World {
         node.cluster.set(Arc::clone(&cluster)).ok();
         cluster.set_bell(move || drop(line.send(Word::Ring)));
         let mut hands = Hands::new(&node, &cluster, welcome);
-        let mut road = Channels { me: node.id, lines: Arc::clone(&self.lines), cluster };
+        let (lines, cuts) = (Arc::clone(&self.lines), Arc::clone(&self.cuts));
+        let mut road = Channels { me: node.id, lines, cluster, cuts };
         let clusters = Arc::clone(&self.clusters);
         let thread = std::thread::spawn(move || {
             hands.begin(&mut road);

@@ -77,6 +77,10 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
+        if std::thread::panicking() {
+            // The test may have stopped it.
+            let _ = Command::new("kill").args(["-CONT", &self.child.id().to_string()]).status();
+        }
         let _ = self.child.wait();
     }
 }

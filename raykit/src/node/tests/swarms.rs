@@ -1,6 +1,7 @@
 //! Large objects that several nodes want, and tasks that stay because of theirs.
 
 use super::*;
+use crate::base::limits::{PIECE_BYTES, PIECES_AHEAD};
 
 const LEN: usize = 3_200_001;
 
@@ -86,6 +87,66 @@ fn who_fetches_may_die_and_so_may_the_owner() {
     owner.vanish();
     drop((asked, made));
     nothing_left(&[&head, &others[0], &others[2]]);
+}
+
+/// A link may end over an object, and over its pieces, and its nodes live on: what had come is not
+/// sent again.
+#[test]
+fn a_lost_link_costs_what_was_on_its_way() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        for cuts in 0..4 {
+            world.cuts.left.store(cuts, Relaxed);
+            let sent = world.cuts.sent.load(Relaxed);
+            let large = crate::put((0..LEN).map(|x| x as f64).collect::<Vec<f64>>()).unwrap();
+            let asked = checks::options().strategy(at(&other)).remote(&large);
+            assert_eq!(asked.get().unwrap(), (other.node.id.0, true), "{cuts} cuts");
+            assert_eq!(world.cuts.left.load(Relaxed), 0);
+            let bytes = world.cuts.sent.load(Relaxed) - sent;
+            // A piece that was broken off, and later those that were asked for beside it.
+            let twice = [0, 1, 1 + PIECES_AHEAD, 1 + 2 * PIECES_AHEAD][cuts as usize] * PIECE_BYTES;
+            let all = LEN * size_of::<f64>() + twice + (64 << 10);
+            assert!(bytes <= all, "{bytes} bytes for {all}, {cuts} cuts");
+        }
+    });
+    nothing_left(&[&head, &other]);
+}
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+#[raykit::remote]
+fn makes_once(len: usize) -> (Vec<f64>, u32) {
+    (vec![1.0; len], MADE.fetch_add(1, Relaxed) + 1)
+}
+
+/// The same of a result: its task has run, and does not run again.
+#[test]
+fn a_lost_link_does_not_lose_a_result() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        world.cuts.left.store(3, Relaxed);
+        let (made, runs) =
+            makes_once::options().strategy(at(&other)).remote(1_000_000).get().unwrap();
+        assert_eq!((made.len(), runs, world.cuts.left.load(Relaxed)), (1_000_000, 1, 0));
+    });
+    nothing_left(&[&head, &other]);
+}
+
+/// A node that dies while its link is down is not waited for.
+#[test]
+fn bytes_of_a_dead_node_are_not_waited_for() {
+    let mut world = World::new();
+    let (head, mut other) = (world.join(1), world.join(1));
+    here(&head, || {
+        world.cuts.left.store(u32::MAX, Relaxed);
+        let made = many::options().max_retries(0).strategy(at(&other)).remote(1_000_000);
+        until("a link has ended", || world.cuts.left.load(Relaxed) < u32::MAX);
+        other.vanish();
+        assert_eq!(made.get().unwrap_err().kind(), ErrorKind::NodeDied);
+    });
+    nothing_left(&[&head]);
 }
 
 #[raykit::remote]
