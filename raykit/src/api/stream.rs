@@ -1,5 +1,6 @@
 //! Reading a stream: as an iterator, as a `futures::Stream`, with a time limit.
 
+use crate::node::reader::{self, read_here};
 use crate::node::stream::{Tap, tap};
 use crate::node::{slots, submit};
 use crate::object::ObjectRef;
@@ -21,6 +22,13 @@ impl<T> ObjectStream<T> {
             Some(Err(error)) => error.clone(),
             _ => Error::new(ErrorKind::Encoding, "this is no reference to a stream"),
         })
+    }
+
+    /// What another node gives is read here from now on.
+    fn begin(&mut self) {
+        if let Some(here) = read_here(&self.claim.0) {
+            self.claim = ObjectRef::new(here);
+        }
     }
 
     fn failed(&mut self, error: Error) -> Option<ObjectRef<T>> {
@@ -54,6 +62,7 @@ impl<T> ObjectStream<T> {
         if self.given_up {
             return Ok(None);
         }
+        self.begin();
         let next = match self.tap() {
             Ok(tap) => tap.next(Instant::now().checked_add(limit))?,
             Err(error) => return Ok(self.failed(error)),
@@ -96,7 +105,7 @@ impl<T> ObjectStream<T> {
     /// What it has given can still be read, then comes the error. `false` if the stream had ended
     /// already.
     pub fn cancel(&self) -> bool {
-        self.tap().is_ok_and(Tap::cancel)
+        reader::cancel(&self.claim.0).unwrap_or_else(|| self.tap().is_ok_and(Tap::cancel))
     }
 }
 
@@ -112,6 +121,7 @@ impl<T> Iterator for ObjectStream<T> {
         if let Some(ready) = self.claim.0.peek::<Tap>().and_then(Tap::ready) {
             return Some(ObjectRef::new(ready));
         }
+        self.begin();
         match self.tap().and_then(|tap| tap.next(None)) {
             Ok(next) => next.map(ObjectRef::new),
             Err(error) => self.failed(error),
@@ -126,6 +136,7 @@ impl<T> Stream for ObjectStream<T> {
         if self.given_up {
             return Poll::Ready(None);
         }
+        self.begin();
         let mut waiting = self.waiting.take();
         let polled = match self.tap() {
             Ok(tap) => tap.poll_next(&mut waiting, cx).map(|next| next.map(ObjectRef::new)),

@@ -48,9 +48,16 @@ impl ObjectId {
     /// The index of what is no result but an actor's handles.
     pub(crate) const ACTOR: u32 = u32::MAX;
 
+    /// The index of the handle of a stream; no item has it.
+    pub(crate) const STREAM: u32 = u32::MAX - 1;
+
     /// Whether it stands for an actor.
     pub(crate) fn is_actor(self) -> bool {
         self.index == ObjectId::ACTOR
+    }
+
+    pub(crate) fn is_stream(self) -> bool {
+        self.index == ObjectId::STREAM
     }
 
     /// The task that makes this object; for what `put` stored, a task id that no task has.

@@ -76,8 +76,9 @@ pub(crate) const STREAM_ITEMS_AHEAD: u32 = 1_000;
 /// Bytes that it may be ahead, unless the call says otherwise.
 pub(crate) const STREAM_BYTES_AHEAD: u64 = 64 << 20;
 
-/// Items of one stream in all: as many as the ids of one task's objects can count.
-pub(crate) const STREAM_ITEMS_MAX: u32 = u32::MAX;
+/// Items of one stream in all: as many as the ids of one task's objects can count, but for its own
+/// id and that of an actor.
+pub(crate) const STREAM_ITEMS_MAX: u32 = u32::MAX - 2;
 
 /// For how long a closing node waits for the functions that are running.
 pub(crate) const GRACE_MS: u64 = 5_000;

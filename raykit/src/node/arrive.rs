@@ -8,6 +8,7 @@ use super::order::Order;
 use super::pack::{self, Called, To, Wanted};
 use super::placed::Placed;
 use super::post::wish;
+use super::stream::Tap;
 use super::submit::NewTask;
 use super::task::{Mailbox, State, Task};
 use super::{checkpoint, elsewhere, forward, names, slots};
@@ -63,6 +64,8 @@ pub(super) enum Arrived {
     Task(Arc<Task>),
     /// An actor that is being made.
     Actor(RawRef),
+    /// A stream that the other node reads.
+    Stream(RawRef),
     /// Something that is done at once, or goes on by itself.
     Word,
 }
@@ -171,6 +174,12 @@ impl Node {
             Wanted::Order(actor, order) => {
                 let done = self.obey(&actor, order);
                 Results::watch(cluster, lease, vec![done]);
+                Arrived::Word
+            }
+            Wanted::Read(stream) if stream.peek::<Tap>().is_some() => Arrived::Stream(stream),
+            Wanted::Read(_) => {
+                let none = Error::new(ErrorKind::Encoding, "it is no stream of this node");
+                Results::watch(cluster, lease, vec![slots::failed(none)]);
                 Arrived::Word
             }
             Wanted::Ask(question) => {

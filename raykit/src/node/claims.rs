@@ -1,8 +1,11 @@
 //! What the brain is told of tasks and values, and the claims to objects that it gets with them.
 
+use super::Node;
 use super::hands::Hands;
 use super::placed::Placed;
 use super::post::Packed;
+use super::stream::Tap;
+use super::task::producer;
 use crate::base::ObjectId;
 use crate::base::quiet::quietly;
 use crate::object::codec::Sealed;
@@ -40,6 +43,16 @@ impl Hands {
         };
         self.claims.entry(object).or_insert_with(|| reference.clone());
         object
+    }
+
+    /// Another node, which has a claim to it, wants the task cancelled that makes an object or a
+    /// stream.
+    pub(super) fn cancel_claimed(&self, node: &Arc<Node>, object: ObjectId) {
+        let Some(claim) = self.claims.get(&object) else { return };
+        let of_stream = || Some(Arc::clone(claim.peek::<Tap>()?.task()));
+        if let Some(task) = producer(claim).or_else(of_stream) {
+            node.cancel(&task);
+        }
     }
 
     /// What the brain is told of a value; `keep` gets a large one.

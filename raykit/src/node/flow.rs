@@ -6,7 +6,9 @@
 
 use super::Node;
 use super::cluster::{Cluster, Packed, Post};
+use super::order::READ;
 use super::pack;
+use super::stream::Tap;
 use super::task::Task;
 use crate::base::limits::{ITEM_BYTES_MAX, STREAM_BYTES_AHEAD, STREAM_ITEMS_AHEAD};
 use crate::base::quiet::quietly;
@@ -33,6 +35,8 @@ pub(super) struct Flow {
     cluster: Arc<Cluster>,
     lease: LeaseId,
     task: Arc<Task>,
+    /// What keeps the stream open, of one that runs for this node and is read by the other.
+    _tap: Option<RawRef>,
     ahead: Ahead,
     state: Mutex<State>,
 }
@@ -57,9 +61,17 @@ impl Flow {
             cluster: Arc::clone(cluster),
             lease,
             task: Arc::clone(task),
+            _tap: None,
             ahead: part(task.options()),
-            state: Mutex::new(State::default()),
+            state: Mutex::default(),
         })
+    }
+
+    /// The same of a stream of this node that another one reads. `None` if it is none.
+    pub(super) fn of(cluster: &Arc<Cluster>, lease: LeaseId, stream: RawRef) -> Option<Arc<Flow>> {
+        let (cluster, task) = (Arc::clone(cluster), Arc::clone(stream.peek::<Tap>()?.task()));
+        let (ahead, state) = (part(&READ.defaults), Mutex::default());
+        Some(Arc::new(Flow { cluster, lease, task, _tap: Some(stream), ahead, state }))
     }
 
     /// So many items are in line there.

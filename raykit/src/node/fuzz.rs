@@ -44,6 +44,7 @@ fn calls() -> Vec<Vec<u8>> {
             out.push(4);
             question::Question::Claim { name: name.clone(), home: NodeId(3) }.put(out);
         }),
+        vec![5, 0, 0, 0, 0],
         // All options of an actor that is to be made.
         [&[3][..], &[0; 90]].concat(),
     ];

@@ -309,12 +309,7 @@ impl Hands {
                 }
             }
             Action::Let(object) => self.let_go(object),
-            Action::Cancel(object) => {
-                let task = self.claims.get(&object).and_then(super::task::producer);
-                task.iter().for_each(|task| {
-                    node.cancel(task);
-                });
-            }
+            Action::Cancel(object) => self.cancel_claimed(node, object),
             Action::Watch(object) => self.watch(object),
             Action::Fill { object, outcome } => self.fill(object, outcome, road),
             Action::Run { lease, want, spec, refs } => {
@@ -410,6 +405,13 @@ impl Hands {
         let task = match node.arrive(&self.cluster, lease, called) {
             Arrived::Task(task) => task,
             Arrived::Actor(actor) => return drop(self.making.insert(lease, actor)),
+            Arrived::Stream(stream) => {
+                if let Some(flow) = Flow::of(&self.cluster, lease, stream) {
+                    self.flows.insert(lease, Arc::clone(&flow));
+                    flow.wake();
+                }
+                return;
+            }
             Arrived::Word => return,
         };
         if task.pipe().is_some() {
@@ -440,7 +442,7 @@ impl Hands {
 
     /// Has the hands told when an object is there that others wait for.
     fn watch(&self, object: ObjectId) {
-        if object.is_actor() {
+        if object.is_actor() || object.is_stream() {
             return; // it is there, and has no value
         }
         if let Some(reference) = self.claims.get(&object) {

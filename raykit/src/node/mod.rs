@@ -62,6 +62,7 @@ mod plan;
 mod pack;
 pub(crate) mod far;
 mod forward;
+pub(crate) mod reader;
 mod berth;
 mod placed;
 mod orders;

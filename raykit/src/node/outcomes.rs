@@ -213,6 +213,7 @@ impl Hands {
         let making = std::mem::take(&mut self.making);
         let claims = (std::mem::take(&mut self.claims), std::mem::take(&mut self.exports), making);
         self.parked.clear();
+        self.flows.drain().for_each(|(_, flow)| flow.stop());
         self.incoming.clear();
         self.coming.clear();
         self.swarms.clear();

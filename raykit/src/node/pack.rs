@@ -6,7 +6,6 @@ use super::mailbox::caller;
 use super::order::Order;
 use super::plan::{Plan, Written};
 use super::question::Question;
-use super::stream::Tap;
 use super::task::Task;
 use super::{Node, slots};
 use crate::actor::inbox::Caller;
@@ -63,6 +62,10 @@ enum Target {
     /// An actor that is to be made; the function is its constructor.
     Create(Box<Written>),
     Ask(Question),
+    /// Nobody: what a stream gives is wanted, which is told by its place as well.
+    Read {
+        stream: u32,
+    },
 }
 
 /// How a method is called, as far as its actor's node has to know.
@@ -81,6 +84,7 @@ choice!(Target {
     2 Order { actor, order },
     3 Create(plan),
     4 Ask(question),
+    5 Read { stream },
 });
 
 /// An argument. References are told by their places in a list beside the bytes.
@@ -101,6 +105,8 @@ pub(super) enum To {
     /// The node itself: it is to make an actor.
     Create(Box<Plan>),
     Ask(Question),
+    /// The node itself: it is to give what this stream of its gives.
+    Read(RawRef),
 }
 
 /// The call that `task` is, and the references in it.
@@ -138,6 +144,7 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
         To::Anyone => Target::Task,
         To::Create(plan) => Target::Create(Box::new(plan.write())),
         To::Ask(question) => Target::Ask(question.clone()),
+        To::Read(stream) => Target::Read { stream: place(stream) },
         To::Order(actor, order) => Target::Order {
             actor: place(actor),
             order: Order::ALL.iter().position(|one| one == order).unwrap_or_default() as u8,
@@ -192,6 +199,7 @@ pub(super) enum Wanted {
     Order(RawRef, Order),
     Create(Box<Plan>, Inputs),
     Ask(Question),
+    Read(RawRef),
 }
 
 impl Wanted {
@@ -200,7 +208,7 @@ impl Wanted {
         match self {
             Wanted::Call(called) => called.method.is_none(),
             Wanted::Create(plan, _) => !plan.by_head,
-            Wanted::Order(..) | Wanted::Ask(_) => false,
+            Wanted::Order(..) | Wanted::Ask(_) | Wanted::Read(_) => false,
         }
     }
 }
@@ -221,6 +229,7 @@ pub(super) fn read_call(
             return Ok(Wanted::Order(at(actor)?, order));
         }
         Target::Ask(question) => return Ok(Wanted::Ask(question)),
+        Target::Read { stream } => return Ok(Wanted::Read(at(stream)?)),
         Target::Task | Target::Method { .. } | Target::Create(_) => {}
     }
     let function = registry::numbered(spec.function).ok_or_else(|| {
@@ -246,10 +255,7 @@ pub(super) fn read_call(
             }
         }));
     }
-    let inputs = match inputs.len() {
-        0 => Inputs::None,
-        _ => Inputs::Many(inputs.into()),
-    };
+    let inputs = if inputs.is_empty() { Inputs::None } else { Inputs::Many(inputs.into()) };
     if let Target::Create(written) = spec.target {
         let plan = plan(*written, function, want).ok_or_else(broken)?;
         return Ok(Wanted::Create(Box::new(plan), inputs));
@@ -296,14 +302,13 @@ fn amounts(want: &Resources) -> Cow<'static, [(Cow<'static, str>, f64)]> {
 
 /// Whether what stands behind a reference can be named to another node.
 fn may_travel(reference: &RawRef) -> Result<()> {
-    let what = if reference.peek::<Tap>().is_some() {
-        "the handle of a stream"
-    } else if reference.peek::<Address>().is_some() {
-        "the handle of a virtual actor"
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(ErrorKind::Encoding, format!("{what} cannot go to another node yet")))
+    match reference.peek::<Address>() {
+        None => Ok(()),
+        Some(_) => {
+            let text = "the handle of a virtual actor cannot go to another node yet";
+            Err(Error::new(ErrorKind::Encoding, text))
+        }
+    }
 }
 
 /// What became of an object, for another node. A large value is written to the lender's memory.

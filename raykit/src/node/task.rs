@@ -17,7 +17,7 @@ use crate::actor::inbox::Caller;
 use crate::actor::state::State as ActorState;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{ActorId, NodeId, TaskId};
+use crate::base::{ActorId, NodeId, ObjectId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::kept::Counted;
 use crate::object::raw::{Holder, RawRef, Stage};
@@ -369,7 +369,7 @@ impl Task {
 
     /// A place of its own for what is a claim to the task and not to its result.
     pub(crate) fn slot_beside(&self) -> Slot {
-        self.slot.beside()
+        self.slot.beside(ObjectId::STREAM)
     }
 
     /// The error that the task ended with.

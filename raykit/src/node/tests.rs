@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 mod circles;
 mod groups;
 mod placed;
+mod streams;
 mod swarms;
 
 enum Word {

@@ -71,8 +71,8 @@ impl Slot {
     }
 
     /// An open one of the same id.
-    pub(crate) fn beside(&self) -> Slot {
-        Slot::new(self.id, self.entry.ledger())
+    pub(crate) fn beside(&self, index: u32) -> Slot {
+        Slot::new(ObjectId { index, ..self.id }, self.entry.ledger())
     }
 
     /// The outcome, once there is one.
