@@ -102,6 +102,19 @@ fn a_start_that_failed_holds_nothing() {
     all_clear(1);
 }
 
+/// However soon it fails.
+#[test]
+fn a_first_start_that_fails_is_for_the_supervisor_to_see() {
+    let node = node(2);
+    let _here = node.enter();
+    for _ in 0..1_000 {
+        let supervisor = Supervisor::new(Restart::OneForOne);
+        let late = Late::options().supervisor(&supervisor).remote(Gate::new().id, 1);
+        assert_eq!(value(&late.works()).unwrap(), 1);
+    }
+    all_clear(2);
+}
+
 #[remote]
 fn opened(gate: u64) -> i64 {
     pass(gate);

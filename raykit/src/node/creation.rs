@@ -184,8 +184,9 @@ fn create_here(
         node.submit(constructor, cell.creation_options(), inputs, Some(mailbox), &mut |task| {
             cell.begins(task, kept.take().unwrap_or_default());
         });
-    if let Some(error) = creation.failure() {
-        // It was refused, and nobody else has told the actor.
+    // One that has failed since has told the actor by itself.
+    let refused = creation.mailbox.is_none();
+    if let Some(error) = creation.failure().filter(|_| refused) {
         cell.core.lock().rare().stillborn = Some(error.clone());
         cell.end(cell.died(&format!("could not start: {error}")));
     }
