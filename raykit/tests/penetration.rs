@@ -144,7 +144,8 @@ fn who_has_no_good_token_is_refused() {
         let error = hostile.join(head.at, token, &asks(false), |_| {}).err();
         assert_eq!(error.as_deref(), Some("the token was refused"), "{why}");
         refused += 1;
-        assert!(logged(&["a join was refused", "=127.0.0.11 ", why]) >= 1, "{why}");
+        let words = ["raykit::audit", "a join was refused", "=127.0.0.11 ", why];
+        assert!(logged(&words) >= 1, "{why}");
     }
     for message in [&b""[..], b"\x01\x00", &[0xff; 200]] {
         let connection = hostile.call(head.at, JOIN, None).unwrap();
@@ -493,6 +494,15 @@ fn a_token_that_is_replaced_keeps_who_has_joined() {
     assert!(hostile.join(head.at, &old, &asks(false), |_| {}).is_err());
     assert!(hostile.join(head.at, &new, &asks(false), |_| {}).is_ok());
     assert!(hostile.ask(&link.connection, 2, b"").is_some(), "it has its next certificate");
+    // SEC32: an audit finds who came with which token, and what was done with it.
+    for (words, times) in [
+        (["tokens were seen to", "Rotate", &id], 1),
+        (["joined", "=127.0.0.111:", &id], 1),
+        (["a join was refused", "=127.0.0.111 ", &id], 1),
+        (["a certificate was renewed", &format!("node=n{}", identity.node), ""], 1),
+    ] {
+        assert_eq!(logged(&[&["raykit::audit"], &words[..]].concat()), times, "{words:?}");
+    }
 }
 
 /// What was recorded is of no use later: neither the datagrams of a join, nor its message on

@@ -19,5 +19,8 @@ pub(crate) mod spin;
 pub(crate) mod strategy;
 pub(crate) mod sync;
 
+/// The target of words in the log that tell who came and went, and what was done with tokens.
+pub(crate) const AUDIT: &str = "raykit::audit";
+
 pub use id::{ActorId, NodeId, ObjectId, PlacementGroupId, TaskId};
 pub use strategy::{PlacementStrategy, Strategy};

@@ -6,6 +6,7 @@ use super::authority::lifetime;
 use super::hands::Hands;
 use super::register::Refusal;
 use super::turned::Why;
+use crate::base::AUDIT;
 use crate::base::limits::net::HANDSHAKE_MS;
 use crate::object::Result;
 use quinn::Connection;
@@ -54,11 +55,11 @@ fn decide(hands: &Hands, connection: &Connection, message: &[u8]) -> Answer {
     match welcome(hands, connection, message) {
         Ok(answer) => answer,
         Err(No::Holder(why)) => {
-            tracing::warn!(%address, %why, "a join was refused");
+            tracing::warn!(target: AUDIT, %address, %why, "a join was refused");
             Answer::Refused(why)
         }
         Err(No::Stranger(why)) => {
-            tracing::warn!(%address, %why, "a join was refused");
+            tracing::warn!(target: AUDIT, %address, %why, "a join was refused");
             hands.failures.lock().add(address, now);
             Answer::Refused(REFUSED.into())
         }
@@ -81,7 +82,8 @@ fn welcome(hands: &Hands, connection: &Connection, message: &[u8]) -> Result<Ans
         .certify(ask.public_key, role, node, lifetime())
         .and_then(|certificate| authority.used(ask.token).map(|()| certificate))
         .map_err(|error| holder(&error))?;
-    tracing::info!(address = %connection.remote_address(), token = %ask.token, %role, %node, "joined");
+    let address = connection.remote_address();
+    tracing::info!(target: AUDIT, %address, token = %ask.token, %role, %node, "joined");
     Ok(Answer::Welcome {
         cluster: authority.cluster(),
         node,

@@ -1,6 +1,7 @@
 //! Who fails to join again and again is locked out for a while, so that guessing is hopeless and
 //! costs the head little.
 
+use crate::base::AUDIT;
 use crate::base::limits::net::{JOIN_ADDRESSES_MAX, JOIN_FAILURES_MAX, JOIN_LOCK_MS};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -38,7 +39,7 @@ impl Failures {
         if *count == JOIN_FAILURES_MAX {
             // The time that it is locked out for begins now.
             *since = now;
-            tracing::warn!(%address, "failed to join too often: locked out for a while");
+            tracing::warn!(target: AUDIT, %address, "failed to join too often: locked out for a while");
         }
     }
 }

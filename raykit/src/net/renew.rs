@@ -6,6 +6,7 @@ use super::hands::Hands;
 use super::name::Role;
 use super::streams::{Kind, ask, failed, lost};
 use super::tls;
+use crate::base::AUDIT;
 use crate::base::limits::net::{CONTROL_BYTES_MAX, RENEW_AGAIN_MS};
 use crate::object::Result;
 use quinn::Connection;
@@ -62,6 +63,6 @@ pub(super) fn answer(hands: &Hands, connection: &Connection) -> Result<Vec<u8>> 
         return Err(failed("the peer is kept out"));
     }
     let certificate = authority.lock().certify(key, role, node, lifetime())?;
-    tracing::info!(%node, "a certificate was renewed");
+    tracing::info!(target: AUDIT, %node, "a certificate was renewed");
     Ok(certificate.to_vec())
 }

@@ -1,6 +1,7 @@
 //! Whom a node has turned away: all are counted here, and the log has a line for the 1st, 2nd, 4th,
 //! 8th and so on. Who is refused must not fill a disk.
 
+use crate::base::AUDIT;
 use parking_lot::Mutex;
 use std::fmt::Display;
 
@@ -48,7 +49,7 @@ impl TurnedAway {
     pub(super) fn add(&self, why: Why, who: impl Display, known: impl Display) {
         if let Some(count) = self.count(why) {
             let why = why.text();
-            tracing::warn!(address = %who, count, why, %known, "somebody was turned away");
+            tracing::warn!(target: AUDIT, address = %who, count, why, %known, "somebody was turned away");
         }
     }
 

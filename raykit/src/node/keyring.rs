@@ -1,12 +1,22 @@
 //! What is done with tokens on a real road.
 
 use super::keys::{KeyOrder, KeyRow, Keys};
+use crate::base::AUDIT;
 use crate::net::{Authority, Role, Token, TokenId, TokenInfo};
 use crate::object::error::{Error, ErrorKind, Result};
 use std::time::{Duration, SystemTime};
 
 /// Does something with the tokens of a cluster.
 pub(super) fn keys(authority: &mut Authority, order: &KeyOrder) -> Result<Keys> {
+    let done = act(authority, order);
+    if !matches!(order, KeyOrder::List) {
+        let error = done.as_ref().err().map(|error| error.message());
+        tracing::info!(target: AUDIT, ?order, error, "tokens were seen to");
+    }
+    done
+}
+
+fn act(authority: &mut Authority, order: &KeyOrder) -> Result<Keys> {
     let read = |id: &str| {
         let wrong = || Error::new(ErrorKind::Config, format!("`{id}` is not the id of a token"));
         TokenId::parse(id).ok_or_else(wrong)

@@ -6,6 +6,7 @@ use super::flow::Inflow;
 use super::hands::{Arriving, Hands, Road};
 use super::task::Task;
 use super::{Node, names};
+use crate::base::AUDIT;
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
@@ -178,7 +179,7 @@ impl Hands {
     }
 
     pub(super) fn gone(&mut self, node: NodeId, why: &str, road: &mut dyn Road) {
-        tracing::warn!(%node, why, "a node is gone");
+        tracing::warn!(target: AUDIT, %node, why, "a node is gone");
         self.cluster.members.lock().retain(|member| member.node != node);
         self.swarms.values_mut().for_each(|swarm| swarm.gone(node));
         self.incoming.retain(|object, _| object.node != node);

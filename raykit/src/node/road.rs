@@ -9,6 +9,7 @@ use super::keys::{KeyOrder, Keys, Reply};
 use super::request;
 use super::settings::{Part, Settings};
 use super::survey::{ANSWER_BYTES_MAX, Told as Tell};
+use crate::base::AUDIT;
 use crate::base::limits::net::BULK_BYTES_MAX;
 use crate::base::limits::{JOIN_WAIT_MS, QUESTIONS_MAX, REGISTRY_BYTES_MAX};
 use crate::base::quantity::Resources;
@@ -168,10 +169,10 @@ impl Steering {
     /// What comes of an order about tokens from another process.
     fn ordered(&self, peer: NodeId, role: Option<Role>, order: &KeyOrder) -> Reply {
         if role != Some(Role::Admin) {
-            tracing::warn!(%peer, ?role, "an order about tokens was refused");
+            tracing::warn!(target: AUDIT, %peer, ?role, "an order about tokens was refused");
             return Reply::Refused(NOT_ADMIN.to_owned());
         }
-        tracing::info!(%peer, ?order, "an order about tokens");
+        tracing::info!(target: AUDIT, %peer, ?order, "an order about tokens");
         let road = self.hands.cluster.road();
         match road.map(|road| road.keys(order)) {
             Some(Ok(keys)) => Reply::Done(keys),
