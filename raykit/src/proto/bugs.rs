@@ -59,11 +59,17 @@ pub(crate) enum Bug {
     GroupsUntold,
     /// A node goes on without its head.
     HeadUnmissed,
+    /// Who gives a stream is not told what was taken of it.
+    CreditUntold,
+    /// Items of an attempt that was given up are taken.
+    StaleItem,
+    /// Who runs what is not wanted any more is not told so.
+    RevokeUntold,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 28] = [
+    pub(crate) const ALL: [Bug; 31] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -92,6 +98,9 @@ impl Bug {
         Bug::ReservedForEver,
         Bug::GroupsUntold,
         Bug::HeadUnmissed,
+        Bug::CreditUntold,
+        Bug::StaleItem,
+        Bug::RevokeUntold,
     ];
 }
 

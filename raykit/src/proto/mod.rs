@@ -32,6 +32,7 @@ mod bundles;
 mod waiting;
 mod room;
 mod work;
+mod streams;
 mod seats;
 mod groups;
 pub(crate) mod machine;

@@ -26,22 +26,22 @@ use std::time::Duration;
 
 /// A task of this node that is offered, or lent.
 #[derive(Debug)]
-struct Lent {
+pub(super) struct Lent {
     /// Once it is lent its bytes are with whoever has it.
     offer: Box<Offer>,
-    at: Option<NodeId>,
+    pub(super) at: Option<NodeId>,
     /// A call of an actor, which takes no room there.
     call: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Work {
-    lent: InOrderMap<LeaseId, Lent>,
+    pub(super) lent: InOrderMap<LeaseId, Lent>,
     /// Those of them that no node has, in the order in which they came.
     waiting: Waiting,
     pub(super) rooms: BTreeMap<NodeId, Room>,
     /// What runs here for others, and by whom it is owned.
-    taken: BTreeMap<LeaseId, bool>,
+    pub(super) taken: BTreeMap<LeaseId, bool>,
     pub(super) own: Load,
     /// Whether others were told that this node has nothing to do.
     asking: bool,
@@ -151,7 +151,8 @@ impl Work {
         refs: &mut Refs,
         lease: LeaseId,
     ) {
-        if let Some(node) = self.lent.get(&lease).and_then(|lent| lent.at) {
+        let node = self.lent.get(&lease).and_then(|lent| lent.at);
+        if let Some(node) = node.filter(|_| !planted(Bug::RevokeUntold)) {
             cx.frames.push_back((node, Frame::Revoke { lease }));
         }
         self.end(cx, refs, lease);
@@ -361,45 +362,6 @@ impl Work {
             _ => cx.actions.push_back(Action::Unpark(lease)),
         }
         refs.unpin(cx, &inner);
-    }
-
-    /// A stream that runs here for another node has one more item.
-    pub(super) fn gives_item(
-        &mut self,
-        cx: &mut Context,
-        refs: &mut Refs,
-        lease: LeaseId,
-        item: Outcome,
-    ) {
-        let inner = item.refs().to_vec();
-        refs.pin(&inner);
-        if self.taken.get(&lease) == Some(&true) {
-            let (owner, token) = (lease.task.node, refs.token());
-            cx.frames.push_back((owner, Frame::Item { lease, item, token }));
-            refs.sends(cx, owner, &inner);
-        }
-        refs.unpin(cx, &inner);
-    }
-
-    /// An item of an own stream has come.
-    pub(super) fn item(&mut self, cx: &mut Context, by: NodeId, lease: LeaseId, item: Outcome) {
-        if self.lent.get(&lease).is_some_and(|lent| lent.at == Some(by)) {
-            cx.actions.push_back(Action::Item { lease, item });
-        }
-    }
-
-    /// So many items of an own stream are in line here.
-    pub(super) fn credits(&mut self, cx: &mut Context, lease: LeaseId, items: u64) {
-        if let Some(node) = self.lent.get(&lease).and_then(|lent| lent.at) {
-            cx.frames.push_back((node, Frame::Credit { lease, items }));
-        }
-    }
-
-    /// So many items of a stream that runs here are in line with its owner.
-    pub(super) fn credit(&mut self, cx: &mut Context, lease: LeaseId, items: u64) {
-        if self.taken.get(&lease) == Some(&true) {
-            cx.actions.push_back(Action::Credit { lease, items });
-        }
     }
 
     /// It cannot run here.

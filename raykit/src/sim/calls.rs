@@ -2,8 +2,8 @@
 
 use super::host::{Chore, Host, Place, Task, cpus, ms};
 use super::model::Model;
-use super::program::Program;
-use crate::base::quantity::Amount;
+use super::program::{Kind, Program};
+use crate::base::quantity::{Amount, Resources};
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::proto::event::{Event, Offer, Wish};
 use crate::proto::wire::LeaseId;
@@ -19,19 +19,11 @@ impl Host {
     ) -> Vec<ObjectId> {
         let results = 1 + u8::from(self.rng.below(5) == 0);
         let retries_max = self.rng.below(4) as u8;
-        let program = Program { seed: self.rng.next(), results, depth, retries_max };
+        let seed = self.rng.next();
+        let program = Program { seed, results, depth, retries_max, kind: Kind::Task };
         let mut args: Vec<ObjectId> = Vec::new();
         for _ in 0..self.rng.below(3) {
             args.extend(self.choice(from));
-        }
-        let id = TaskId { node: self.me, sequence: self.next };
-        self.next += 1;
-        args.iter().for_each(|arg| self.claims.hold(model, *arg));
-        let all: Vec<ObjectId> = (0..u32::from(results)).map(|at| id.result(at)).collect();
-        for (object, at) in all.iter().zip(0..) {
-            let value = program.expected(model, at, &args);
-            self.claims.create(model, *object, value);
-            self.claims.hold(model, *object);
         }
         let mut want = cpus(1);
         match self.rng.below(40) {
@@ -50,13 +42,36 @@ impl Host {
         if let Wish::Group { group, bundle } = wish {
             want = want.in_group(group, bundle);
         }
-        let (attempt, losses, place) = (0, 0, Place::Here);
-        let task = Task { program, args, want, wish, attempt, losses, place };
-        self.tasks.insert(id, task);
+        let id = TaskId { node: self.me, sequence: self.next };
+        let all = self.launch(model, program, args, want, wish);
         if self.rng.below(20) == 0 {
             let pause = ms(self.rng.below(400));
             self.chores.push((pause, Chore::Cancel(id)));
         }
+        all
+    }
+
+    /// A new task, and its results, each with a reference.
+    pub(super) fn launch(
+        &mut self,
+        model: &mut Model,
+        program: Program,
+        args: Vec<ObjectId>,
+        want: Resources,
+        wish: Wish,
+    ) -> Vec<ObjectId> {
+        let id = TaskId { node: self.me, sequence: self.next };
+        self.next += 1;
+        args.iter().for_each(|arg| self.claims.hold(model, *arg));
+        let all: Vec<ObjectId> = (0..u32::from(program.results)).map(|at| id.result(at)).collect();
+        for (object, at) in all.iter().zip(0..) {
+            let value = program.expected(model, at, &args);
+            self.claims.create(model, *object, value);
+            self.claims.hold(model, *object);
+        }
+        let (attempt, losses, place) = (0, 0, Place::Here);
+        let task = Task { program, args, want, wish, attempt, losses, place };
+        self.tasks.insert(id, task);
         self.unready.push(id);
         all
     }

@@ -149,6 +149,13 @@ pub(super) fn is_well(nodes: &Nodes, head: NodeId) -> Result<(), String> {
         if node.machine.groups() > 0 {
             return Err(format!("V10: {id} knows groups that nobody wants"));
         }
+        let (read, parked) = node.host.streams();
+        if let Some(lease) = parked {
+            return Err(format!("V6: {id} has a producer that waits: {lease:?}"));
+        }
+        if read > 0 {
+            return Err(format!("V1: {id} reads streams that do not end: {read}"));
+        }
         if let Some((task, state)) = node.host.tasks.iter().next() {
             return Err(format!("V1: {task} of {id} has not ended: {state:?}"));
         }
@@ -177,6 +184,9 @@ pub(super) fn is_empty(nodes: &Nodes) -> Result<(), String> {
         }
         if !node.host.parked.is_empty() {
             return Err(format!("Q2: {id} keeps large results: {:?}", node.host.parked));
+        }
+        if node.host.streams() != (0, None) {
+            return Err(format!("Q5: {id} has open streams: {:?}", node.host.readers));
         }
         if lent + taken > 0 || !node.host.is_idle() {
             return Err(format!("Q5: {id} has lent {lent} tasks and has {taken}"));

@@ -1,7 +1,7 @@
 //! One run: troubles, then good weather until all has ended, then nobody wants anything any more.
 
 use super::checks::{self, HEAD};
-use super::faults::Plan;
+use super::faults::{Extras, Plan};
 use super::network::Network;
 use super::node::Happening;
 use super::world::World;
@@ -50,6 +50,7 @@ pub(crate) fn run(seed: u64, settings: &Settings) -> Outcome {
     let network = Network::new(plan.weather);
     let mut world = World::new(rng, network, plan.submits, settings.tells);
     world.model.mild = plan.mild && plan.weather.lost == 0 && plan.weather.early == 0;
+    world.extras = Extras::of(seed);
     // Now and then, without another throw of the dice.
     let headless = seed % 16 == 15;
     let failure = live(&mut world, &plan, headless);

@@ -1,5 +1,6 @@
 //! `Plan`: the troubles of one run, drawn from its seed, and when each comes.
 
+use super::model::mix;
 use super::network::Weather;
 use crate::base::moment::Moment;
 use crate::base::rng::Rng;
@@ -35,6 +36,21 @@ pub(super) enum Noticed {
     ByDoubt,
     ByLostLinks,
     Never,
+}
+
+/// What goes on in some worlds and not in others, by the number of the seed alone: a seed without
+/// one of these has the same story as if there were none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extras {
+    /// Nodes make streams, and read them.
+    pub(super) streams: bool,
+}
+
+impl Extras {
+    pub(super) fn of(seed: u64) -> Extras {
+        let in_one_of = |what: u64, count: u64| mix(seed, what).is_multiple_of(count);
+        Extras { streams: in_one_of(1, 2) }
+    }
 }
 
 #[derive(Debug)]

@@ -2,9 +2,11 @@
 //! references for a while, and carries out what the brain wants, as `proto::event` has it.
 
 use super::bundles::Gangs;
-use super::claims::{Claims, cause, failed, inline, read};
-use super::model::Model;
-use super::program::Program;
+use super::claims::{Claims, failed, inline, read};
+use super::faults::Extras;
+use super::flow::{Flow, Reader};
+use super::model::{Model, mix};
+use super::program::{Kind, Program};
 use crate::base::quantity::{Amount, Resources};
 use crate::base::rng::Rng;
 use crate::base::{NodeId, ObjectId, PlacementGroupId, TaskId};
@@ -22,6 +24,11 @@ pub(super) enum Chore {
     Cancel(TaskId),
     /// Pull the large result of an own task from that node.
     Fetch(LeaseId, NodeId),
+    /// Make a stream.
+    Stream,
+    /// The next step of who gives a stream, and of who takes it.
+    Yield(LeaseId),
+    Take(TaskId),
     EndGroup(PlacementGroupId),
     Leave,
 }
@@ -54,6 +61,7 @@ pub(super) struct Job {
     /// References that it has got from its calls.
     pub(super) made: Vec<ObjectId>,
     pub(super) running: bool,
+    pub(super) flow: Flow,
 }
 
 #[derive(Debug)]
@@ -90,6 +98,11 @@ pub(super) struct Host {
     pub(super) closing: bool,
     pub(super) submits: u32,
     pub(super) gangs: Gangs,
+    /// Dice for what is there in some worlds only.
+    pub(super) side: Rng,
+    /// Streams that are to be made, and those that are read.
+    pub(super) streams_left: u32,
+    pub(super) readers: BTreeMap<TaskId, Reader>,
 }
 
 pub(super) fn ms(count: usize) -> Duration {
@@ -101,10 +114,11 @@ pub(super) fn cpus(count: usize) -> Resources {
 }
 
 impl Host {
-    pub(super) fn new(me: NodeId, rng: Rng, total: Resources, submits: u32) -> Host {
+    pub(super) fn new(me: NodeId, seed: u64, total: Resources, submits: u32) -> Host {
         Host {
             me,
-            rng,
+            side: Rng::new(mix(seed, 1)),
+            rng: Rng::new(seed),
             free: total.clone(),
             total,
             claims: Claims::new(me),
@@ -127,6 +141,16 @@ impl Host {
             closing: false,
             submits,
             gangs: Gangs::default(),
+            streams_left: 0,
+            readers: BTreeMap::new(),
+        }
+    }
+
+    /// What it does beside what it does in all worlds.
+    pub(super) fn takes_up(&mut self, extras: Extras) {
+        if extras.streams {
+            self.streams_left = 1 + self.side.below(4) as u32;
+            self.chores.push((ms(50), Chore::Stream));
         }
     }
 
@@ -182,7 +206,8 @@ impl Host {
         want: Resources,
     ) {
         args.iter().for_each(|arg| self.claims.hold(model, *arg));
-        let job = Job { program, args, want, made: Vec::new(), running: false };
+        let (made, flow) = (Vec::new(), Flow::default());
+        let job = Job { program, args, want, made, running: false, flow };
         self.jobs.insert(lease, job);
         self.queue.push_back(lease);
     }
@@ -275,6 +300,7 @@ impl Host {
             job.running = true;
             self.queue.remove(at);
             model.begins(self.me, lease, u32::from(job.program.retries_max));
+            let is_stream = matches!(job.program.kind, Kind::Stream { .. });
             let (depth, from) = (job.program.depth, self.reach(lease));
             let calls = if depth > 0 { self.rng.below(4) } else { 0 };
             for _ in 0..calls {
@@ -287,13 +313,14 @@ impl Host {
                 0 => ms(self.rng.below(2_000)),
                 _ => Duration::from_micros(self.rng.below(20_000) as u64),
             };
-            self.chores.push((pause, Chore::Finish(lease)));
+            let chore = if is_stream { Chore::Yield(lease) } else { Chore::Finish(lease) };
+            self.chores.push((pause, chore));
         }
     }
 
     /// The objects that an attempt can name: its arguments, what stands in them, what it has made,
     /// and what the node keeps.
-    fn reach(&self, lease: LeaseId) -> Vec<ObjectId> {
+    pub(super) fn reach(&self, lease: LeaseId) -> Vec<ObjectId> {
         let Some(job) = self.jobs.get(&lease) else { return Vec::new() };
         let outcomes = job.args.iter().filter_map(|arg| self.claims.outcome(*arg));
         let inner = outcomes.flat_map(|outcome| outcome.refs().iter().copied());
@@ -327,11 +354,12 @@ impl Host {
         results
     }
 
-    fn finish(&mut self, model: &mut Model, lease: LeaseId) {
+    pub(super) fn finish(&mut self, model: &mut Model, lease: LeaseId) {
         if !self.jobs.contains_key(&lease) {
             return;
         }
         let mut results = self.results(model, lease);
+        let is_task = self.jobs.get(&lease).is_some_and(|job| job.program.kind == Kind::Task);
         let reach = self.reach(lease);
         if self.rng.below(4) == 0
             && let Some(object) = self.choice(&reach)
@@ -345,7 +373,7 @@ impl Host {
                 self.end(model, lease.task, results);
             }
         } else {
-            let large = results.len() == 1 && self.rng.below(8) == 0;
+            let large = is_task && results.len() == 1 && self.rng.below(8) == 0;
             if large && let Ok(value) = read(&results[0]) {
                 self.parked.insert(lease, value);
                 results = vec![Outcome::Large(1 << 30, self.me, Vec::new())];
@@ -356,7 +384,7 @@ impl Host {
     }
 
     /// Keeps a reference for a while.
-    fn keep(&mut self, model: &mut Model, object: ObjectId) {
+    pub(super) fn keep(&mut self, model: &mut Model, object: ObjectId) {
         if self.closing {
             return;
         }
@@ -381,48 +409,6 @@ impl Host {
         }
     }
 
-    /// An own task has ended.
-    pub(super) fn end(&mut self, model: &mut Model, id: TaskId, results: Vec<Outcome>) {
-        let Some(task) = self.tasks.remove(&id) else { return };
-        model.settled += 1;
-        for (outcome, at) in results.into_iter().zip(0..) {
-            if let Err(why) = read(&outcome) {
-                model.errs(id, why >= cause::LOST);
-            }
-            self.claims.seal(model, id.result(at), outcome);
-            self.claims.let_go(model, id.result(at));
-        }
-        task.args.iter().for_each(|arg| self.claims.let_go(model, *arg));
-    }
-
-    pub(super) fn fail(&mut self, model: &mut Model, id: TaskId, cause: u8) {
-        let results = self.tasks.get(&id).map_or(0, |task| usize::from(task.program.results));
-        self.end(model, id, vec![failed(cause); results]);
-    }
-
-    fn cancel(&mut self, model: &mut Model, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
-        let lease = LeaseId { task: id, attempt: task.attempt };
-        if task.place == Place::Offered {
-            self.post(model, Event::Withdraw(lease));
-        } else if self.jobs.get(&lease).is_some_and(|job| !job.running) {
-            self.dequeue(model, lease);
-        }
-        self.fail(model, id, cause::CANCELLED);
-    }
-
-    /// An attempt of an own task is lost, or was turned down: the next one, if there may be one.
-    pub(super) fn again(&mut self, model: &mut Model, id: TaskId, lost: bool) {
-        let Some(task) = self.tasks.get_mut(&id) else { return };
-        task.losses += u8::from(lost);
-        if task.losses > task.program.retries_max {
-            return self.fail(model, id, cause::LOST);
-        }
-        task.attempt += 1;
-        let away = self.rng.below(2) == 0;
-        self.dispatch(model, id, away);
-    }
-
     pub(super) fn does(&mut self, model: &mut Model, chore: Chore) {
         match chore {
             Chore::Submit if self.closing || self.draining || self.submits == 0 => {}
@@ -438,6 +424,14 @@ impl Host {
                 let pause = ms(self.rng.below(600));
                 self.chores.push((pause, Chore::Submit));
             }
+            Chore::Stream if self.closing || self.draining || self.streams_left == 0 => {}
+            Chore::Stream => {
+                self.streams_left -= 1;
+                self.opens_stream(model);
+                self.chores.push((ms(self.side.below(2_000)), Chore::Stream));
+            }
+            Chore::Yield(lease) => self.yields(model, lease),
+            Chore::Take(stream) => self.takes(model, stream),
             Chore::Finish(lease) => self.finish(model, lease),
             Chore::Drop(object) => self.drop_kept(model, object),
             Chore::Cancel(task) => self.cancel(model, task),
@@ -446,20 +440,6 @@ impl Host {
             Chore::Fetch(..) => {}
         }
     }
-
-    /// The large result of an own task has come, or with `None` is lost.
-    pub(super) fn fetched(&mut self, model: &mut Model, lease: LeaseId, value: Option<u64>) {
-        match value {
-            Some(value) => self.end(model, lease.task, vec![inline(value, Vec::new())]),
-            None => self.again(model, lease.task, true),
-        }
-    }
-
-    /// Whether the node still wants that large result.
-    pub(super) fn fetches(&self, lease: LeaseId) -> bool {
-        let fetching = |task: &Task| matches!(task.place, Place::Fetching(_));
-        self.tasks.get(&lease.task).is_some_and(|t| t.attempt == lease.attempt && fetching(t))
-    }
 }
 
 /// The objects that stand in an event.
@@ -467,7 +447,9 @@ fn refs_of(event: &Event) -> Vec<ObjectId> {
     match event {
         Event::Offer(offer) => offer.refs.clone(),
         Event::Ran { results, .. } => results.iter().flat_map(Outcome::refs).copied().collect(),
-        Event::Sealed { outcome, .. } => outcome.refs().to_vec(),
+        Event::Sealed { outcome, .. } | Event::Item { item: outcome, .. } => {
+            outcome.refs().to_vec()
+        }
         _ => Vec::new(),
     }
 }

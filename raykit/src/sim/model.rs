@@ -13,6 +13,8 @@ pub(super) struct Model {
     begun: BTreeMap<TaskId, u32>,
     leases: BTreeSet<LeaseId>,
     freed: BTreeSet<ObjectId>,
+    /// How many items of each stream were taken.
+    taken: BTreeMap<TaskId, u32>,
     /// Objects that a holder has lost because all who could vouch for it have died.
     pub(super) excused: BTreeSet<ObjectId>,
     /// No trouble lasts for long, and no packet is lost.
@@ -89,6 +91,18 @@ impl Model {
             let text = format!("I3: {} was begun {begun} times, retries {retries_max}", lease.task);
             self.fail(text);
         }
+    }
+
+    /// The producer of a stream gives an item, before which there were so many.
+    pub(super) fn gives_item(&mut self, lease: LeaseId, index: u32, ahead: u32) {
+        let taken = self.taken.get(&lease.task).copied().unwrap_or(0);
+        if index >= taken + ahead {
+            self.fail(format!("I21: {lease:?} is {index} - {taken} items ahead of its reader"));
+        }
+    }
+
+    pub(super) fn takes_item(&mut self, stream: TaskId) {
+        *self.taken.entry(stream).or_default() += 1;
     }
 
     /// A task ends in an error of that kind.

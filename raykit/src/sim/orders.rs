@@ -4,8 +4,8 @@ use super::claims::{cause, failed};
 use super::host::{Chore, Host, Job, Place};
 use super::model::Model;
 use super::program::Program;
-use crate::base::NodeId;
 use crate::base::quantity::Resources;
+use crate::base::{NodeId, ObjectId};
 use crate::proto::event::{Action, Event, Offer, Wish};
 use crate::proto::wire::{Bytes, LeaseId, Outcome};
 use std::sync::Arc;
@@ -54,17 +54,11 @@ impl Host {
             }
             Action::Let(object) => self.claims.brain_lets(model, object),
             Action::Watch(object) => self.claims.watch(model, object),
-            Action::Fill { object, outcome } => {
-                if self.claims.get(object).is_none() {
-                    model.fail(format!("I6: {} is told of {object}, which it has not", self.me));
-                }
-                if outcome == Outcome::Freed {
-                    model.to_check_told.push((self.me, object));
-                }
-                self.claims.seal(model, object, outcome);
-            }
-            // Nothing here gives a stream, or cancels what it has borrowed.
-            Action::Item { .. } | Action::Credit { .. } | Action::Cancel(_) => {
+            Action::Fill { object, outcome } => self.is_told(model, object, outcome),
+            Action::Item { lease, item } => self.hears_item(model, lease, item),
+            Action::Credit { lease, items } => self.hears_credit(model, lease, items),
+            // Nothing here cancels what it has borrowed.
+            Action::Cancel(_) => {
                 model.fail(format!("{} is to do what nobody has asked for", self.me));
             }
             Action::Unpark(lease) => drop(self.parked.remove(&lease)),
@@ -84,6 +78,16 @@ impl Host {
         }
     }
 
+    fn is_told(&mut self, model: &mut Model, object: ObjectId, outcome: Outcome) {
+        if self.claims.get(object).is_none() {
+            model.fail(format!("I6: {} is told of {object}, which it has not", self.me));
+        }
+        if outcome == Outcome::Freed {
+            model.to_check_told.push((self.me, object));
+        }
+        self.claims.seal(model, object, outcome);
+    }
+
     /// The brain has done with a lease of an own task. Whether that is the present attempt.
     fn returns(&mut self, model: &mut Model, lease: LeaseId) -> bool {
         if !self.offered.remove(&lease) {
@@ -99,7 +103,7 @@ impl Host {
         lease: LeaseId,
         want: Resources,
         spec: &[u8],
-        refs: Vec<crate::base::ObjectId>,
+        refs: Vec<ObjectId>,
     ) {
         if !self.taken.insert(lease) {
             model.fail(format!("I12: {} is given {lease:?} twice", self.me));
@@ -121,8 +125,11 @@ impl Host {
 
     fn stops(&mut self, model: &mut Model, lease: LeaseId) {
         // Every second one that runs goes on to its end, as a function does that cannot be stopped.
-        let goes_on =
-            self.jobs.get(&lease).is_some_and(|job| job.running) && self.next.is_multiple_of(2);
+        let odd = self.next.is_multiple_of(2);
+        let goes_on = self.jobs.get_mut(&lease).is_some_and(|job| {
+            job.flow.over = true;
+            job.running && !job.flow.parked && odd
+        });
         if !goes_on && self.dequeue(model, lease).is_some() {
             let why = Bytes::from(*b"stopped");
             self.post(model, Event::Refused { lease, why });

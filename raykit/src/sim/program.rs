@@ -1,5 +1,6 @@
 //! `Program`: what a task of the pretend world does, and how that stands in its spec. Its value is
-//! a hash of its seed and of the values of its arguments, so that it can be known beforehand.
+//! a hash of its seed and of the values of its arguments, so that it can be known beforehand; so is
+//! each item of a stream, which is the result of the number after its index.
 
 use super::model::{Model, mix};
 use crate::base::ObjectId;
@@ -12,21 +13,44 @@ pub(super) struct Program {
     /// How many generations of further calls may follow.
     pub(super) depth: u8,
     pub(super) retries_max: u8,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Task,
+    /// So many items one after the other, and how many it may be ahead of who takes them.
+    Stream {
+        items: u32,
+        ahead: u32,
+    },
 }
 
 impl Program {
     pub(super) fn spec(self) -> Bytes {
-        let mut out = Vec::with_capacity(11);
+        let mut out = Vec::with_capacity(20);
         self.seed.put(&mut out);
         out.extend([self.results, self.depth, self.retries_max]);
+        match self.kind {
+            Kind::Task => {}
+            Kind::Stream { items, ahead } => (1_u8, (items, ahead)).put(&mut out),
+        }
         out.into()
     }
 
     pub(super) fn read(spec: &[u8]) -> Option<Program> {
         let mut reader = Reader::new(spec);
         let seed = u64::take(&mut reader)?;
-        let [results, depth, retries_max] = reader.rest().try_into().ok()?;
-        Some(Program { seed, results, depth, retries_max })
+        let (results, (depth, retries_max)) = <(u8, (u8, u8))>::take(&mut reader)?;
+        let kind = match u8::take(&mut reader) {
+            None => Kind::Task,
+            Some(1) => {
+                let (items, ahead) = <(u32, u32)>::take(&mut reader)?;
+                Kind::Stream { items, ahead }
+            }
+            Some(_) => return None,
+        };
+        reader.rest().is_empty().then_some(Program { seed, results, depth, retries_max, kind })
     }
 
     /// The value of one result, given those of the arguments.

@@ -2,6 +2,7 @@
 
 use super::checks::{self, HEAD, Nodes};
 use super::clock::Clock;
+use super::faults::Extras;
 use super::host::{Chore, Host};
 use super::model::{Model, mix};
 use super::network::Network;
@@ -33,6 +34,7 @@ pub(super) struct World {
     pub(super) hash: u64,
     /// Prints what happens.
     pub(super) tells: bool,
+    pub(super) extras: Extras,
 }
 
 impl World {
@@ -48,6 +50,7 @@ impl World {
             steps: 0,
             hash: 0,
             tells,
+            extras: Extras::default(),
         }
     }
 
@@ -67,7 +70,8 @@ impl World {
     pub(super) fn enter(&mut self, id: NodeId, welcome: Welcome) {
         let of_me = welcome.members.iter().find(|member| member.node == id);
         let Some(total) = of_me.map(|member| member.total.clone()) else { return };
-        let host = Host::new(id, Rng::new(self.rng.next()), total, self.submits);
+        let mut host = Host::new(id, self.rng.next(), total, self.submits);
+        host.takes_up(self.extras);
         let (base, ppm) = (self.rng.below(1 << 40) as u64, self.rng.below(10_001) as i64 - 5_000);
         let node = Node::new(host, welcome, self.clock.now(), base, ppm);
         self.nodes.insert(id, node);
