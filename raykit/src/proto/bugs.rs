@@ -65,11 +65,15 @@ pub(crate) enum Bug {
     StaleItem,
     /// Who runs what is not wanted any more is not told so.
     RevokeUntold,
+    /// A call waits while something else is on its way, and those behind it do not.
+    CallOvertaken,
+    /// Calls are not given up with the node of their actor.
+    CallsOfTheDead,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 31] = [
+    pub(crate) const ALL: [Bug; 33] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -101,6 +105,8 @@ impl Bug {
         Bug::CreditUntold,
         Bug::StaleItem,
         Bug::RevokeUntold,
+        Bug::CallOvertaken,
+        Bug::CallsOfTheDead,
     ];
 }
 

@@ -103,8 +103,13 @@ impl Work {
     ) {
         let (lease, wish) = (offer.lease, offer.wish);
         refs.pin(&offer.refs);
+        let waits = matches!(wish, Wish::At { node, .. } if peers.bytes_to(node) > 0);
+        if planted(Bug::CallOvertaken) && waits {
+            self.waiting.push(&offer);
+        }
         self.lent.insert(lease, Lent { offer, at: None, call: true });
         match wish {
+            _ if planted(Bug::CallOvertaken) && waits => {}
             Wish::At { node, .. } if node != peers.me() && !peers.is_dead(node) => {
                 self.lend(cx, peers, refs, lease, node);
             }
@@ -435,7 +440,8 @@ impl Work {
         if !planted(Bug::GiveToDead) {
             self.rooms.remove(&node);
         }
-        for lease in self.leases(|lent| lent.at == Some(node)) {
+        let stays = |lent: &Lent| lent.call && planted(Bug::CallsOfTheDead);
+        for lease in self.leases(|lent| lent.at == Some(node) && !stays(lent)) {
             if planted(Bug::DoubleLease) {
                 if let Some(lent) = self.lent.get_mut(&lease) {
                     lent.at = None;

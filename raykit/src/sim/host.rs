@@ -1,6 +1,7 @@
 //! `Host`: the scripted stand-in for a node around its brain. It makes tasks, runs them, keeps
 //! references for a while, and carries out what the brain wants, as `proto::event` has it.
 
+use super::actors::Actors;
 use super::bundles::Gangs;
 use super::claims::{Claims, failed, inline, read};
 use super::faults::Extras;
@@ -26,6 +27,8 @@ pub(super) enum Chore {
     Fetch(LeaseId, NodeId),
     /// Make a stream.
     Stream,
+    /// Call actors of other nodes.
+    Call,
     /// The next step of who gives a stream, and of who takes it.
     Yield(LeaseId),
     Take(TaskId),
@@ -103,6 +106,7 @@ pub(super) struct Host {
     /// Streams that are to be made, and those that are read.
     pub(super) streams_left: u32,
     pub(super) readers: BTreeMap<TaskId, Reader>,
+    pub(super) actors: Actors,
 }
 
 pub(super) fn ms(count: usize) -> Duration {
@@ -143,6 +147,7 @@ impl Host {
             gangs: Gangs::default(),
             streams_left: 0,
             readers: BTreeMap::new(),
+            actors: Actors::default(),
         }
     }
 
@@ -151,6 +156,10 @@ impl Host {
         if extras.streams {
             self.streams_left = 1 + self.side.below(4) as u32;
             self.chores.push((ms(50), Chore::Stream));
+        }
+        if extras.actors {
+            self.actors.rounds_left = 2 + self.side.below(5) as u32;
+            self.chores.push((ms(60), Chore::Call));
         }
     }
 
@@ -235,7 +244,7 @@ impl Host {
         self.claims.lend(&refs);
         refs.into_iter().for_each(|object| self.claims.let_go(model, object));
         match event {
-            Event::Offer(offer) => drop(self.offered.insert(offer.lease)),
+            Event::Offer(offer) | Event::Call(offer) => drop(self.offered.insert(offer.lease)),
             Event::Withdraw(lease) => drop(self.offered.remove(lease)),
             Event::Ran { lease, .. } | Event::Refused { lease, .. } => {
                 self.taken.remove(lease);
@@ -291,12 +300,14 @@ impl Host {
     fn begin(&mut self, model: &mut Model) {
         let mut at = 0;
         while let Some(lease) = self.queue.get(at).copied() {
-            let Some(job) = self.jobs.get_mut(&lease) else { continue };
+            let Some(job) = self.jobs.get(&lease) else { continue };
             let there = job.args.iter().all(|arg| self.claims.outcome(*arg).is_some());
-            if !there || !self.free.take(&job.want) {
+            if !there || !self.is_in_turn(lease) || !self.free.take(&job.want) {
                 at += 1;
                 continue;
             }
+            self.begins_call(model, lease);
+            let Some(job) = self.jobs.get_mut(&lease) else { continue };
             job.running = true;
             self.queue.remove(at);
             model.begins(self.me, lease, u32::from(job.program.retries_max));
@@ -430,6 +441,12 @@ impl Host {
                 self.opens_stream(model);
                 self.chores.push((ms(self.side.below(2_000)), Chore::Stream));
             }
+            Chore::Call if self.closing || self.actors.rounds_left == 0 => {}
+            Chore::Call => {
+                self.actors.rounds_left -= 1;
+                self.calls_actors(model);
+                self.chores.push((ms(self.side.below(2_000)), Chore::Call));
+            }
             Chore::Yield(lease) => self.yields(model, lease),
             Chore::Take(stream) => self.takes(model, stream),
             Chore::Finish(lease) => self.finish(model, lease),
@@ -445,7 +462,7 @@ impl Host {
 /// The objects that stand in an event.
 fn refs_of(event: &Event) -> Vec<ObjectId> {
     match event {
-        Event::Offer(offer) => offer.refs.clone(),
+        Event::Offer(offer) | Event::Call(offer) => offer.refs.clone(),
         Event::Ran { results, .. } => results.iter().flat_map(Outcome::refs).copied().collect(),
         Event::Sealed { outcome, .. } | Event::Item { item: outcome, .. } => {
             outcome.refs().to_vec()

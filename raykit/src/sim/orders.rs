@@ -3,7 +3,7 @@
 use super::claims::{cause, failed};
 use super::host::{Chore, Host, Job, Place};
 use super::model::Model;
-use super::program::Program;
+use super::program::{Kind, Program};
 use crate::base::quantity::Resources;
 use crate::base::{NodeId, ObjectId};
 use crate::proto::event::{Action, Event, Offer, Wish};
@@ -29,11 +29,7 @@ impl Host {
                 }
             }
             Action::Settle { lease, by, results } => self.settles(model, lease, by, results),
-            Action::TurnedDown { lease, .. } => {
-                if self.returns(model, lease) {
-                    self.again(model, lease.task, false);
-                }
-            }
+            Action::TurnedDown { lease, .. } => self.is_turned_down(model, lease),
             Action::Lost { lease, .. } => {
                 if self.returns(model, lease) {
                     self.again(model, lease.task, true);
@@ -88,6 +84,16 @@ impl Host {
         self.claims.seal(model, object, outcome);
     }
 
+    fn is_turned_down(&mut self, model: &mut Model, lease: LeaseId) {
+        if self.returns(model, lease) {
+            let kind = self.tasks.get(&lease.task).map(|task| task.program.kind);
+            if matches!(kind, Some(Kind::Call { .. })) {
+                model.fail(format!("I16: {lease:?} is a call, and nobody turns it down"));
+            }
+            self.again(model, lease.task, false);
+        }
+    }
+
     /// The brain has done with a lease of an own task. Whether that is the present attempt.
     fn returns(&mut self, model: &mut Model, lease: LeaseId) -> bool {
         if !self.offered.remove(&lease) {
@@ -108,9 +114,12 @@ impl Host {
         if !self.taken.insert(lease) {
             model.fail(format!("I12: {} is given {lease:?} twice", self.me));
         }
-        match Program::read(spec) {
+        let program = Program::read(spec);
+        let is_call = program.is_some_and(|program| matches!(program.kind, Kind::Call { .. }));
+        program.into_iter().for_each(|program| self.hears_call(model, lease, program));
+        match program {
             Some(program)
-                if !self.draining
+                if (!self.draining || is_call)
                     && want.lacking(&self.total).is_none()
                     && !self.gangs.is_over(&want) =>
             {

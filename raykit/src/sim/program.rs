@@ -24,6 +24,12 @@ pub(super) enum Kind {
         items: u32,
         ahead: u32,
     },
+    /// A call of a node's actor: the caller's number on its node, and which of its calls of that
+    /// actor this is.
+    Call {
+        caller: u32,
+        number: u32,
+    },
 }
 
 impl Program {
@@ -34,6 +40,7 @@ impl Program {
         match self.kind {
             Kind::Task => {}
             Kind::Stream { items, ahead } => (1_u8, (items, ahead)).put(&mut out),
+            Kind::Call { caller, number } => (2_u8, (caller, number)).put(&mut out),
         }
         out.into()
     }
@@ -47,6 +54,10 @@ impl Program {
             Some(1) => {
                 let (items, ahead) = <(u32, u32)>::take(&mut reader)?;
                 Kind::Stream { items, ahead }
+            }
+            Some(2) => {
+                let (caller, number) = <(u32, u32)>::take(&mut reader)?;
+                Kind::Call { caller, number }
             }
             Some(_) => return None,
         };

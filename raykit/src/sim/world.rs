@@ -8,7 +8,7 @@ use super::model::{Model, mix};
 use super::network::Network;
 use super::node::{Happening, Node};
 use crate::base::NodeId;
-use crate::base::quantity::Amount;
+use crate::base::quantity::{Amount, Resources};
 use crate::base::rng::Rng;
 use crate::proto::event::{Action, Event};
 use crate::proto::machine::Welcome;
@@ -178,7 +178,8 @@ impl World {
                 println!("{:>12} {id}   -> {}", self.clock.now().0 / 1_000, wanted(&action));
             }
             checks::action(node, &action, event.as_ref(), &mut self.model);
-            if matches!(action, Action::Run { .. })
+            // Its actor is called as long as it lives.
+            if matches!(&action, Action::Run { want, .. } if *want != Resources::NOTHING)
                 && self.model.mild
                 && node.leaves.is_some_and(|since| self.clock.now().since(since) > WORD_WITHIN)
             {
