@@ -99,6 +99,14 @@ impl Resources {
         }
     }
 
+    /// Whether all of it is there in `have`.
+    pub(crate) fn fits(&self, have: &Resources) -> bool {
+        self.cpu <= have.cpu
+            && self.gpu <= have.gpu
+            && self.memory <= have.memory
+            && self.named.iter().all(|(name, want)| *want <= have.named(name))
+    }
+
     /// What of `self` is lacking in `have`: name, wanted, had. `None` when all of it fits.
     pub(crate) fn lacking(&self, have: &Resources) -> Option<(String, String, String)> {
         let row = |name: &str, want: Amount, had: Amount| {
@@ -117,7 +125,7 @@ impl Resources {
 
     /// Takes `want` out of here if all of it is there.
     pub(crate) fn take(&mut self, want: &Resources) -> bool {
-        if want.lacking(self).is_some() {
+        if !want.fits(self) {
             return false;
         }
         self.cpu.0 -= want.cpu.0;

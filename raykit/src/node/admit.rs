@@ -26,7 +26,7 @@ impl Node {
         match want.lacking(budget.total()) {
             None => Ok(()),
             // It may be of what is set aside for a placement group.
-            Some(_) if want.lacking(&budget.whole()).is_none() => Ok(()),
+            Some(_) if want.fits(&budget.whole()) => Ok(()),
             // Another node may have it; actors are where they are made.
             Some(_) if self.cluster.get().is_some() && function.is_mobile() => Ok(()),
             Some((name, wanted, had)) => {

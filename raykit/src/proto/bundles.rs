@@ -55,7 +55,7 @@ fn one_by_one(
     settled.iter().for_each(|node| *used.entry(*node).or_default() += 1);
     let mut found = Vec::new();
     for at in order {
-        let fits = (0..plots.len()).filter(|plot| wants[*at].lacking(&rooms[*plot]).is_none());
+        let fits = (0..plots.len()).filter(|plot| wants[*at].fits(&rooms[*plot]));
         let count = |plot: &usize| used.get(&plots[*plot].node).copied().unwrap_or(0);
         let best = match strategy {
             PlacementStrategy::StrictSpread => fits.filter(|plot| count(plot) == 0).min(),

@@ -31,7 +31,7 @@ impl Offer {
     /// one while it runs, and so are the methods of the actor.
     pub(crate) fn could_run_on(&self, total: &Resources, labels: &[(String, String)]) -> bool {
         let charged = self.holds && !self.want.has_cpu();
-        self.want.lacking(total).is_none()
+        self.want.fits(total)
             && (!charged || total.cpu >= Amount::ONE)
             && meet(labels, &self.labels)
     }

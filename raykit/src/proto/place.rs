@@ -50,9 +50,9 @@ impl Seat<'_> {
             at_most.add(self.freed);
             at_most.keep_from(self.held);
             let scarce = Resources { cpu: Amount::ZERO, ..want.clone() };
-            scarce.lacking(&at_most).is_some()
+            !scarce.fits(&at_most)
         });
-        whole.lacking(self.total).is_none() && !used_by_others
+        whole.fits(self.total) && !used_by_others
     }
 
     /// The part of it that is in use, in thousandths.

@@ -287,7 +287,7 @@ impl Group {
     ) -> bool {
         let all = self.wants.iter().zip(0_u32..);
         let mut named = all.filter(|(_, at)| bundle.is_none_or(|only| only == *at));
-        named.any(|(has, at)| want.lacking(&has.in_group(group, Some(at))).is_none())
+        named.any(|(has, at)| want.fits(&has.in_group(group, Some(at))))
     }
 }
 

@@ -56,7 +56,7 @@ impl Aside {
         let mut back = Resources::NOTHING;
         let Aside { all, pools, ending } = self;
         ending.retain(|(group, real)| {
-            if all.of_group(*group).lacking(rest).is_some() {
+            if !all.of_group(*group).fits(rest) {
                 return true;
             }
             rest.forget_group(*group);

@@ -237,7 +237,7 @@ impl Budget {
             let cpu_had =
                 || want.cpu == Amount::ZERO || (cpu_open && self.take_cpu(steps(want.cpu)));
             let (pool, gpu) = state.pool_of(&want);
-            let lacks = beside.lacking(&open).is_some() || !pool.fits(gpu);
+            let lacks = !beside.fits(&open) || !pool.fits(gpu);
             if !lacks && cpu_had() {
                 let fits = state.rest.take(&beside) && open.take(&beside);
                 debug_assert!(fits, "it was compared a moment ago, under the same lock");

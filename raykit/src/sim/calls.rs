@@ -80,7 +80,7 @@ impl Host {
     pub(super) fn dispatch(&mut self, model: &mut Model, id: TaskId, away: bool) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let lease = LeaseId { task: id, attempt: task.attempt };
-        let here = task.want.lacking(&self.total).is_none();
+        let here = task.want.fits(&self.total);
         if here && !away && task.wish == Wish::Anywhere {
             return self.queue_own(model, id);
         }

@@ -50,7 +50,7 @@ pub(super) fn action(node: &Node, action: &Action, event: Option<&Event>, model:
                 model.fail(format!("V2: {lease:?} of {me} cannot run in {group}, which is there"));
             }
             let hard = node.host.is_hard(*lease);
-            let fits = |total| want.lacking(total).is_none();
+            let fits = |total| want.fits(total);
             let reach = |m: &&crate::proto::wire::Member| hard.is_none_or(|at| at == m.node);
             if node.machine.members().filter(reach).any(|member| fits(&member.total)) {
                 model.fail(format!("V2: {lease:?} of {me} is called infeasible, and is not"));

@@ -20,7 +20,7 @@ impl Host {
             }
             Action::Stop { lease } => self.stops(model, lease),
             Action::Keep(offer) => {
-                let here = offer.want.lacking(&self.total).is_none();
+                let here = offer.want.fits(&self.total);
                 if !here {
                     model.fail(format!("I11: {} keeps what it cannot run", self.me));
                 }
@@ -120,7 +120,7 @@ impl Host {
         match program {
             Some(program)
                 if (!self.draining || is_call)
-                    && want.lacking(&self.total).is_none()
+                    && want.fits(&self.total)
                     && !self.gangs.is_over(&want) =>
             {
                 self.enqueue(model, lease, program, refs, want);
@@ -171,7 +171,7 @@ impl Host {
         for _ in 0..count {
             let Some(total) = self.members.get(&to) else { return };
             let fits = |lease: &&LeaseId| {
-                let could = |job: &Job| job.want.lacking(total).is_none();
+                let could = |job: &Job| job.want.fits(total);
                 lease.task.node == self.me && self.jobs.get(*lease).is_some_and(could)
             };
             let Some(lease) = self.queue.iter().rev().find(fits).copied() else { return };
