@@ -69,11 +69,15 @@ pub(crate) enum Bug {
     CallOvertaken,
     /// Calls are not given up with the node of their actor.
     CallsOfTheDead,
+    /// Who is told to run what he runs already begins it once more.
+    LeasedTwice,
+    /// Anybody may say that a reference which was passed on is known.
+    LentBelieved,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 33] = [
+    pub(crate) const ALL: [Bug; 35] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -107,6 +111,8 @@ impl Bug {
         Bug::RevokeUntold,
         Bug::CallOvertaken,
         Bug::CallsOfTheDead,
+        Bug::LeasedTwice,
+        Bug::LentBelieved,
     ];
 }
 

@@ -79,7 +79,7 @@ fn frames() -> Vec<Frame> {
         Frame::Item { lease: own, item: item.clone(), token },
         Frame::Credit { lease, items: 9 },
         Frame::Borrow { object: foreign, lender: OTHER, token },
-        Frame::Lent { token },
+        Frame::Lent { token, by: OTHER },
         Frame::Release { object: foreign, count: 2 },
         Frame::Sealed { object, outcome: item, token },
         Frame::Again { object: foreign },

@@ -32,9 +32,10 @@ impl Peers {
                 self.pulses.get_mut(&from).into_iter().for_each(Pulse::is_sure);
             }
             Frame::Heard { node } => {
-                if let Some(pulse) = self.pulses.get_mut(&node) {
-                    (pulse.heard, pulse.doubted) = (cx.now, None);
-                }
+                self.pulses
+                    .get_mut(&node)
+                    .into_iter()
+                    .for_each(|pulse| pulse.is_heard(from, cx.now));
             }
             _ => {}
         }
@@ -108,8 +109,11 @@ impl Peers {
             *other != node && self.peers.get(other).is_some_and(|peer| peer.line.is_up())
         };
         let asked: Vec<NodeId> = self.members.keys().copied().filter(up).take(3).collect();
-        for other in asked {
-            self.send(cx, other, &Frame::Seek { node });
+        for other in &asked {
+            self.send(cx, *other, &Frame::Seek { node });
+        }
+        if let Some(pulse) = self.pulses.get_mut(&node) {
+            pulse.asked = asked;
         }
     }
 
@@ -237,6 +241,27 @@ mod tests {
         assert!(!is_alone(&mut node), "n3 is not the head");
         hears(&mut node, now, HEAD, vec![fenced()]);
         assert!(is_alone(&mut node));
+    }
+
+    /// A member that has been taken over cannot keep a dead one alive.
+    #[test]
+    fn who_was_not_asked_says_in_vain_that_a_node_lives() {
+        let now = Moment(0) + ms(1_000);
+        let (mut head, _, _) = linked(now);
+        let liar = NodeId(3);
+        head.admit(now, member(liar));
+        head.handle(now, Event::Up(liar));
+        let mut gone = false;
+        for second in 1..30 {
+            let now = now + ms(1_000 * second);
+            let mut packet = Vec::new();
+            (0_u64, 0_u64).put(&mut packet);
+            Frame::Heard { node: NODE }.put(&mut packet);
+            hears(&mut head, now, liar, vec![packet.into()]);
+            head.overdue(now);
+            gone |= said(&mut head, NODE).1;
+        }
+        assert!(gone, "nothing was heard of it for half a minute");
     }
 
     #[test]

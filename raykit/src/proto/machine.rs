@@ -237,7 +237,7 @@ impl Machine {
             Frame::Borrow { object, lender, token } => {
                 refs.borrowed(cx, from, object, lender, token);
             }
-            Frame::Lent { token } => refs.lent(cx, token),
+            Frame::Lent { token, by } => refs.lent(cx, from, token, by),
             Frame::Release { object, count } => refs.released(cx, from, object, count),
             Frame::Cancel { object } if refs.is_held(from, object) => {
                 cx.actions.push_back(Action::Cancel(object));
@@ -319,6 +319,16 @@ impl Machine {
     /// Frames that other nodes have not acknowledged.
     pub(crate) fn unacked(&self) -> usize {
         self.peers.unacked()
+    }
+
+    /// References that were passed on: under which number, of what, and to whom.
+    pub(crate) fn passed(&self) -> Vec<(u64, ObjectId, NodeId)> {
+        self.refs.passed()
+    }
+
+    /// The number of the frame that is to come next from that node.
+    pub(crate) fn expects(&self, from: NodeId) -> u64 {
+        self.peers.peers.get(&from).map_or(0, |peer| peer.line.expects())
     }
 
     /// Whether nothing of any other node is in use from here.

@@ -39,6 +39,8 @@ pub(crate) mod machine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod small_tests;
 #[cfg(test)]
 mod wire_tests;

@@ -84,6 +84,12 @@ impl Outbox {
         self.unacked.len()
     }
 
+    /// The number of the frame that is to come next.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn expects(&self) -> u64 {
+        self.expected
+    }
+
     /// Whether something waits for its acknowledgement.
     pub(super) fn is_waiting(&self) -> bool {
         !self.unacked.is_empty()

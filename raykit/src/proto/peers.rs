@@ -289,7 +289,7 @@ impl Peers {
             Frame::Probe { back: false, head } => {
                 self.send_loose(cx, from, &Frame::Probe { head, back: true });
             }
-            Frame::Probe { back: true, head } if head != self.me => {
+            Frame::Probe { back: true, head } if head == self.head && head != self.me => {
                 self.send(cx, head, &Frame::Heard { node: from });
             }
             Frame::Beat { .. }

@@ -93,6 +93,12 @@ impl Refs {
             && self.refused.is_empty()
     }
 
+    /// References that were passed on: under which number, of what, and to whom.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn passed(&self) -> Vec<(u64, ObjectId, NodeId)> {
+        self.passed.iter().map(|(token, passed)| (*token, passed.object, passed.to)).collect()
+    }
+
     /// How many other nodes hold an own object.
     pub(super) fn holders(&self, object: ObjectId) -> usize {
         self.own.get(&object).map_or(0, |own| own.holders.len())
@@ -243,7 +249,7 @@ impl Refs {
             }
             if self.dead.contains(&object.node) {
                 cx.actions.push_back(Action::Hold { object: *object, generation: 0 });
-                cx.frames.push_back((from, Frame::Lent { token }));
+                cx.frames.push_back((from, Frame::Lent { token, by: self.me }));
                 token = token.wrapping_add(1);
                 continue;
             }
@@ -262,7 +268,7 @@ impl Refs {
             foreign.known |= planted(Bug::LentTooEarly);
             match known {
                 // The owner has this node on its list.
-                true => cx.frames.push_back((from, Frame::Lent { token })),
+                true => cx.frames.push_back((from, Frame::Lent { token, by: self.me })),
                 false => {
                     foreign.counted += 1;
                     let borrow = Frame::Borrow { object: *object, lender: from, token };
@@ -290,17 +296,27 @@ impl Refs {
             let freed = Frame::Sealed { object, outcome: Outcome::Freed, token: 0 };
             cx.frames.push_back((by, freed));
             // Whoever passed it on after that need not keep it any longer.
-            cx.frames.push_back((lender, Frame::Lent { token }));
+            cx.frames.push_back((lender, Frame::Lent { token, by }));
             return;
         }
         self.counts(cx, object, by);
         if !planted(Bug::LostLent) {
-            cx.frames.push_back((lender, Frame::Lent { token }));
+            cx.frames.push_back((lender, Frame::Lent { token, by }));
         }
     }
 
     /// The owner, or the receiver, says that a reference which was passed on is known.
-    pub(super) fn lent(&mut self, cx: &mut Context, token: u64) {
+    /// Nobody else can: who has it borrowed stands in the word, since the owner says so to whomever
+    /// a borrower names.
+    pub(super) fn lent(&mut self, cx: &mut Context, from: NodeId, token: u64, by: NodeId) {
+        let Some(passed) = self.passed.get(&token) else { return };
+        let his = passed.to == by && (from == by || from == passed.object.node);
+        if his || planted(Bug::LentBelieved) {
+            self.passes_no_more(cx, token);
+        }
+    }
+
+    fn passes_no_more(&mut self, cx: &mut Context, token: u64) {
         if let Some(passed) = self.passed.remove(&token)
             && !planted(Bug::SidewaysUnpinned)
         {
@@ -398,7 +414,7 @@ impl Refs {
             .filter(|(_, passed)| passed.to == node || passed.object.node == node)
             .map(|(token, _)| *token)
             .collect();
-        lost.into_iter().for_each(|token| self.lent(cx, token));
+        lost.into_iter().for_each(|token| self.passes_no_more(cx, token));
         self.refused.retain(|(_, by), _| *by != node);
         let held: Vec<ObjectId> = self.own.keys().copied().collect();
         for object in held.into_iter().filter(|_| !planted(Bug::HoldersOfTheDead)) {

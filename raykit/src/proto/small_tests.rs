@@ -207,7 +207,7 @@ impl World {
             Frame::Borrow { object, lender, token } => {
                 refs.borrowed(&mut cx, NodeId(from), object, lender, token);
             }
-            Frame::Lent { token } => refs.lent(&mut cx, token),
+            Frame::Lent { token, by } => refs.lent(&mut cx, NodeId(from), token, by),
             Frame::Release { object, count } => {
                 refs.released(&mut cx, NodeId(from), object, count);
             }

@@ -427,8 +427,8 @@ frames! {
 
     /// I have a reference to an object of yours, from that node, which waits for this to be known.
     40 Borrow { object: ObjectId, lender: NodeId, token: u64 }
-    /// The owner knows of the reference that you passed on under this number.
-    41 Lent { token: u64 }
+    /// The owner knows of the reference that you passed on to that node under this number.
+    41 Lent { token: u64, by: NodeId }
     /// I have let go of all references that you gave me, so many.
     42 Release { object: ObjectId, count: u64 }
     /// What became of an object that you have a reference to.

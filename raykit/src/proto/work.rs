@@ -335,6 +335,9 @@ impl Work {
         spec: Bytes,
         refs: Vec<ObjectId>,
     ) {
+        if self.taken.contains_key(&lease) && !planted(Bug::LeasedTwice) {
+            return; // nobody who is in his right mind says so twice
+        }
         self.taken.insert(lease, true);
         cx.actions.push_back(Action::Run { lease, want, spec, refs });
     }

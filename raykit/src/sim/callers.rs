@@ -71,7 +71,8 @@ impl Host {
         let come = self.actors.come.entry((lease.task.node, caller)).or_default();
         if number != *come {
             let me = self.me;
-            model.fail(format!("I15: {me} hears call {number} of {lease:?} after {come}"));
+            let text = format!("I15: {me} hears call {number} of {lease:?} after {come}");
+            model.fail_of([me, lease.task.node], text);
         }
         *come = number + 1;
     }
@@ -92,7 +93,8 @@ impl Host {
         let Kind::Call { caller, number } = job.program.kind else { return };
         let begun = self.actors.begun.entry((lease.task.node, caller)).or_default();
         if number < *begun {
-            model.fail(format!("I15: {lease:?} begins as call {number} after {begun}"));
+            let text = format!("I15: {lease:?} begins as call {number} after {begun}");
+            model.fail_of([self.me, lease.task.node], text);
         }
         *begun = number + 1;
     }

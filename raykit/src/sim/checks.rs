@@ -47,7 +47,8 @@ pub(super) fn action(node: &Node, action: &Action, event: Option<&Event>, model:
             let group = node.host.group_of(*lease).filter(|group| model.groups.contains_key(group));
             // Where packets are lost, word of it may take longer than the task waits.
             if let Some(group) = group.filter(|_| !gpu && model.mild) {
-                model.fail(format!("V2: {lease:?} of {me} cannot run in {group}, which is there"));
+                let text = format!("V2: {lease:?} of {me} cannot run in {group}, which is there");
+                model.fail_of([group.node], text);
             }
             let hard = node.host.is_hard(*lease);
             let fits = |total| want.fits(total);
@@ -107,8 +108,9 @@ fn comes_home(nodes: &Nodes, model: &mut Model, from: NodeId, object: ObjectId) 
     let givers = claim.map(|claim| &claim.givers).or(model.given.get(&(from, object)));
     let void =
         givers.is_some_and(|givers| !givers.contains(&object.node) && givers.iter().all(gone));
-    if !void && !gone(&from) && !model.excused.contains(&object) {
-        model.fail(format!("I6: {from} sends {object} home, where it is freed"));
+    if !void && !gone(&from) && !model.excused.contains(&object) && !model.tainted.contains(&object)
+    {
+        model.fail_of([from], format!("I6: {from} sends {object} home, where it is freed"));
     }
 }
 
@@ -117,6 +119,10 @@ fn holds(nodes: &Nodes, model: &mut Model, holder: NodeId, object: ObjectId, rul
     let (Some(owner), Some(node)) = (nodes.get(&object.node), nodes.get(&holder)) else { return };
     let dead = |by: &Node| by.machine.is_dead(holder) || by.machine.is_dead(object.node);
     let head = nodes.get(&HEAD);
+    let hostile = [holder, object.node].into_iter().any(|node| Some(node) == model.hostile);
+    if hostile || model.tainted.contains(&object) {
+        return;
+    }
     if dead(owner) || dead(node) || head.is_some_and(dead) || model.excused.contains(&object) {
         return;
     }

@@ -21,6 +21,8 @@ const ALONE_WITHIN: Duration = Duration::from_secs(30);
 const EMPTY_WITHIN: Duration = Duration::from_secs(60);
 /// How often the world is looked at in between.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// When a node becomes somebody else's, in worlds where one does.
+const TURNS_AFTER: Duration = Duration::from_millis(800);
 /// For so long it must stay as it is.
 const STAYS: u32 = 8;
 
@@ -50,7 +52,7 @@ pub(crate) fn run(seed: u64, settings: &Settings) -> Outcome {
     let network = Network::new(plan.weather);
     let mut world = World::new(rng, network, plan.submits, settings.tells);
     world.model.mild = plan.mild && plan.weather.lost == 0 && plan.weather.early == 0;
-    world.extras = Extras::of(seed);
+    (world.extras, world.seed) = (Extras::of(seed), seed);
     // Now and then, without another throw of the dice.
     let headless = seed % 16 == 15;
     let failure = live(&mut world, &plan, headless);
@@ -82,6 +84,7 @@ fn live(world: &mut World, plan: &Plan, headless: bool) -> Option<String> {
         return Some("V9: a node was declared dead in mild weather, and lived".to_owned());
     }
     world.network.heal();
+    world.puts_out();
     if headless {
         return outlive(world);
     }
@@ -120,6 +123,9 @@ fn begin(world: &mut World, plan: &Plan) {
     (1..plan.nodes).for_each(|_| world.join(false));
     for (at, fault) in &plan.faults {
         world.clock.at(*at, Happening::Fault(*fault));
+    }
+    if world.extras.hostile {
+        world.clock.after(TURNS_AFTER, Happening::Turn);
     }
     world.clock.after(LOOK_EVERY, Happening::Look);
 }

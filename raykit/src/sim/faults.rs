@@ -46,12 +46,14 @@ pub(super) struct Extras {
     pub(super) streams: bool,
     /// Each node has an actor, and calls those of the others.
     pub(super) actors: bool,
+    /// One of the nodes is somebody else's.
+    pub(super) hostile: bool,
 }
 
 impl Extras {
     pub(super) fn of(seed: u64) -> Extras {
         let in_one_of = |what: u64, count: u64| mix(seed, what).is_multiple_of(count);
-        Extras { streams: in_one_of(1, 2), actors: in_one_of(2, 2) }
+        Extras { streams: in_one_of(1, 2), actors: in_one_of(2, 2), hostile: in_one_of(3, 4) }
     }
 }
 

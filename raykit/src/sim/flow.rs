@@ -1,7 +1,7 @@
 //! Both ends of a stream: how far its producer is, and who reads it.
 
 use super::program::Program;
-use crate::base::ObjectId;
+use crate::base::{NodeId, ObjectId};
 use crate::proto::wire::Outcome;
 use std::collections::VecDeque;
 
@@ -25,6 +25,8 @@ pub(super) struct Reader {
     /// The attempt whose items come, how many have come of it, and how many of those its producer
     /// knows to be taken.
     pub(super) attempt: u32,
+    /// Who gives them, where that is another node.
+    pub(super) by: Option<NodeId>,
     pub(super) come: u32,
     pub(super) credited: u32,
     pub(super) line: VecDeque<Outcome>,

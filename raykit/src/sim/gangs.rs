@@ -98,7 +98,8 @@ impl Host {
                 Some(bundle) if bundle.stage == Stage::Lies => {}
                 other => {
                     let me = self.me;
-                    model.fail(format!("I11: {group}.{at} is to lie on {me}, which has {other:?}"));
+                    let text = format!("I11: {group}.{at} is to lie on {me}, which has {other:?}");
+                    model.fail_of([me], text);
                 }
             }
         }
@@ -167,7 +168,8 @@ impl Host {
                 let was_whole = self.free.take(&named) && self.total.take(&named);
                 self.free.give(&bundle.want);
                 if !was_whole {
-                    model.fail(format!("I11: {} lacks something of {group}.{at}", self.me));
+                    let text = format!("I11: {} lacks something of {group}.{at}", self.me);
+                    model.fail_of([self.me], text);
                 }
                 self.gangs.bundles.remove(&(group, at));
                 if self.gangs.bundles.keys().all(|(of, _)| *of != group) {

@@ -366,7 +366,7 @@ impl Host {
     }
 
     pub(super) fn finish(&mut self, model: &mut Model, lease: LeaseId) {
-        if !self.jobs.contains_key(&lease) {
+        if !self.jobs.get(&lease).is_some_and(|job| job.running) {
             return;
         }
         let mut results = self.results(model, lease);

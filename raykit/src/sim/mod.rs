@@ -45,6 +45,7 @@ mod node;
 mod checks;
 mod world;
 mod trouble;
+mod hostile;
 pub(crate) mod cluster;
 #[cfg(feature = "sim")]
 pub(crate) mod command;

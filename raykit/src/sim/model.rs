@@ -17,6 +17,9 @@ pub(super) struct Model {
     taken: BTreeMap<TaskId, u32>,
     /// Objects that a holder has lost because all who could vouch for it have died.
     pub(super) excused: BTreeSet<ObjectId>,
+    /// The node that is somebody else's, and objects of which it has said what is not so.
+    pub(super) hostile: Option<NodeId>,
+    pub(super) tainted: BTreeSet<ObjectId>,
     /// No trouble lasts for long, and no packet is lost.
     pub(super) mild: bool,
     /// Placement groups that there are for the head, and how many bundles each has.
@@ -48,6 +51,19 @@ impl Model {
         if self.failure.is_none() {
             self.failure = Some(what);
         }
+    }
+
+    /// The same if all of those nodes are what they should be.
+    pub(super) fn fail_of<const N: usize>(&mut self, nodes: [NodeId; N], what: String) {
+        if !nodes.iter().any(|node| Some(*node) == self.hostile) {
+            self.fail(what);
+        }
+    }
+
+    pub(super) fn turns_hostile(&mut self, node: NodeId) {
+        self.hostile = Some(node);
+        // What has to do with it may fail by that.
+        self.deaths += 1;
     }
 
     pub(super) fn expect(&mut self, object: ObjectId, value: u64) {
@@ -83,13 +99,14 @@ impl Model {
     /// An attempt begins; `retries_max` is how often the task may be begun again.
     pub(super) fn begins(&mut self, node: NodeId, lease: LeaseId, retries_max: u32) {
         if !self.leases.insert(lease) {
-            self.fail(format!("I12: {lease:?} is begun a second time, on {node}"));
+            let text = format!("I12: {lease:?} is begun a second time, on {node}");
+            self.fail_of([lease.task.node], text);
         }
         let begun = self.begun.entry(lease.task).or_default();
         *begun += 1;
         if *begun > 1 + retries_max {
             let text = format!("I3: {} was begun {begun} times, retries {retries_max}", lease.task);
-            self.fail(text);
+            self.fail_of([lease.task.node], text);
         }
     }
 
@@ -97,7 +114,8 @@ impl Model {
     pub(super) fn gives_item(&mut self, lease: LeaseId, index: u32, ahead: u32) {
         let taken = self.taken.get(&lease.task).copied().unwrap_or(0);
         if index >= taken + ahead {
-            self.fail(format!("I21: {lease:?} is {index} - {taken} items ahead of its reader"));
+            let text = format!("I21: {lease:?} is {index} - {taken} items ahead of its reader");
+            self.fail_of([lease.task.node], text);
         }
     }
 

@@ -43,6 +43,9 @@ pub(super) enum Happening {
     /// A trouble is over.
     Unblock(NodeId, NodeId),
     Unslow(NodeId, NodeId),
+    /// A node is somebody else's from now on; and it does harm.
+    Turn,
+    Attack,
     Look,
 }
 

@@ -5,7 +5,7 @@ use super::host::{Chore, Host, Job, Place};
 use super::model::Model;
 use super::program::{Kind, Program};
 use crate::base::quantity::Resources;
-use crate::base::{NodeId, ObjectId};
+use crate::base::{NodeId, ObjectId, TaskId};
 use crate::proto::event::{Action, Event, Offer, Wish};
 use crate::proto::wire::{Bytes, LeaseId, Outcome};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl Host {
             Action::Keep(offer) => {
                 let here = offer.want.fits(&self.total);
                 if !here {
-                    model.fail(format!("I11: {} keeps what it cannot run", self.me));
+                    model.fail_of([self.me], format!("I11: {} keeps what it cannot run", self.me));
                 }
                 if self.returns(model, offer.lease) {
                     self.queue_own(model, offer.lease.task);
@@ -51,11 +51,14 @@ impl Host {
             Action::Let(object) => self.claims.brain_lets(model, object),
             Action::Watch(object) => self.claims.watch(model, object),
             Action::Fill { object, outcome } => self.is_told(model, object, outcome),
-            Action::Item { lease, item } => self.hears_item(model, lease, item),
+            Action::Item { lease, item } => self.hears_item(model, from, lease, item),
             Action::Credit { lease, items } => self.hears_credit(model, lease, items),
-            // Nothing here cancels what it has borrowed.
-            Action::Cancel(_) => {
-                model.fail(format!("{} is to do what nobody has asked for", self.me));
+            Action::Cancel(object) => {
+                // Nobody else here cancels what he has borrowed.
+                if model.hostile.is_none() {
+                    model.fail(format!("{} is to cancel what nobody has asked for", self.me));
+                }
+                self.cancel(model, TaskId { node: object.node, sequence: object.sequence });
             }
             Action::Unpark(lease) => drop(self.parked.remove(&lease)),
             Action::Joined(member) => {
@@ -88,7 +91,8 @@ impl Host {
         if self.returns(model, lease) {
             let kind = self.tasks.get(&lease.task).map(|task| task.program.kind);
             if matches!(kind, Some(Kind::Call { .. })) {
-                model.fail(format!("I16: {lease:?} is a call, and nobody turns it down"));
+                let text = format!("I16: {lease:?} is a call, and nobody turns it down");
+                model.fail_of([self.me], text);
             }
             self.again(model, lease.task, false);
         }
@@ -112,7 +116,7 @@ impl Host {
         refs: Vec<ObjectId>,
     ) {
         if !self.taken.insert(lease) {
-            model.fail(format!("I12: {} is given {lease:?} twice", self.me));
+            model.fail_of([self.me], format!("I12: {} is given {lease:?} twice", self.me));
         }
         let program = Program::read(spec);
         let is_call = program.is_some_and(|program| matches!(program.kind, Kind::Call { .. }));
@@ -159,6 +163,9 @@ impl Host {
             }
             self.chores.push((Duration::from_millis(3), Chore::Fetch(lease, by)));
             return;
+        }
+        if let Some(reader) = self.readers.get_mut(&lease.task) {
+            reader.by = Some(by);
         }
         self.end(model, lease.task, results);
     }

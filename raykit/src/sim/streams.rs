@@ -9,7 +9,7 @@ use super::flow::{Flow, Reader};
 use super::host::{Chore, Host, Place, cpus, ms};
 use super::model::Model;
 use super::program::{Kind, Program};
-use crate::base::{ObjectId, TaskId};
+use crate::base::{NodeId, ObjectId, TaskId};
 use crate::proto::event::{Event, Wish};
 use crate::proto::wire::{LeaseId, Outcome};
 use std::time::Duration;
@@ -44,6 +44,7 @@ impl Host {
             line: Default::default(),
             taken: 0,
             stops_at: if self.side.below(4) == 0 { self.side.below(8) as u32 } else { u32::MAX },
+            by: None,
             slow: self.side.below(3) == 0,
             awake: true,
             ended: false,
@@ -103,7 +104,8 @@ impl Host {
         let Some(job) = self.jobs.get_mut(&lease) else { return };
         let Flow { sent, known, .. } = job.flow;
         if items < u64::from(known) || items > u64::from(sent) {
-            model.fail(format!("I21: {items} items of {lease:?} are taken, of {sent} ({known})"));
+            let text = format!("I21: {items} items of {lease:?} are taken, of {sent} ({known})");
+            model.fail_of([self.me, lease.task.node], text);
             return;
         }
         job.flow.known = items as u32;
@@ -113,7 +115,16 @@ impl Host {
     }
 
     /// The brain has an item of an own stream.
-    pub(super) fn hears_item(&mut self, model: &mut Model, lease: LeaseId, item: Outcome) {
+    pub(super) fn hears_item(
+        &mut self,
+        model: &mut Model,
+        from: Option<NodeId>,
+        lease: LeaseId,
+        item: Outcome,
+    ) {
+        if let Some(reader) = self.readers.get_mut(&lease.task) {
+            reader.by = from;
+        }
         if !self.offered.contains(&lease) {
             model.fail(format!("I21: {} has an item of {lease:?}, which is over", self.me));
         }
@@ -132,7 +143,8 @@ impl Host {
         let expected = reader.program.value(1 + reader.come, args);
         if read(&item) != Ok(expected) {
             let (come, me) = (reader.come, self.me);
-            return model.fail(format!("I21: {me} has {item:?} as item {come} of {lease:?}"));
+            let text = format!("I21: {me} has {item:?} as item {come} of {lease:?}");
+            return model.fail_of([me, reader.by.unwrap_or(me)], text);
         }
         reader.come += 1;
         let wakes = !std::mem::replace(&mut reader.awake, true);
@@ -217,7 +229,8 @@ impl Host {
         let Kind::Stream { items, .. } = reader.program.kind else { return };
         let come = if reader.attempt == attempt { reader.come } else { 0 };
         if well && come != items {
-            model.fail(format!("I21: {id} ends well after {come} items of {items}"));
+            let text = format!("I21: {id} ends well after {come} items of {items}");
+            model.fail_of([self.me, reader.by.unwrap_or(self.me)], text);
         }
         if !std::mem::replace(&mut reader.awake, true) {
             self.chores.push((Duration::ZERO, Chore::Take(id)));

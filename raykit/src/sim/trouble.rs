@@ -32,6 +32,8 @@ impl World {
             Happening::Resume(id) => self.resume(id),
             Happening::Enter(id, welcome) => self.enter(id, welcome),
             Happening::Unblock(from, to) => self.network.unblock(from, to),
+            Happening::Turn => self.turns_hostile(),
+            Happening::Attack => self.attacks(),
             Happening::Unslow(a, b) => self.network.slow(a, b, 1),
             _ => {}
         }

@@ -35,6 +35,9 @@ pub(super) struct World {
     /// Prints what happens.
     pub(super) tells: bool,
     pub(super) extras: Extras,
+    pub(super) seed: u64,
+    /// The dice of who is hostile.
+    pub(super) foe: Rng,
 }
 
 impl World {
@@ -51,6 +54,8 @@ impl World {
             hash: 0,
             tells,
             extras: Extras::default(),
+            seed: 0,
+            foe: Rng::new(0),
         }
     }
 
@@ -183,7 +188,12 @@ impl World {
                 && self.model.mild
                 && node.leaves.is_some_and(|since| self.clock.now().since(since) > WORD_WITHIN)
             {
-                self.model.fail(format!("I22: {id} takes nothing new, and is given something"));
+                let owner = match &action {
+                    Action::Run { lease, .. } => lease.task.node,
+                    _ => id,
+                };
+                let text = format!("I22: {id} takes nothing new, and is given something");
+                self.model.fail_of([owner, id], text);
             }
             ends |= matches!(action, Action::Alone { .. });
             match action {
@@ -200,7 +210,8 @@ impl World {
             }
         }
         if ends {
-            let leaves = self.nodes.get(&id).is_none_or(|node| node.host.draining);
+            let leaves = self.nodes.get(&id).is_none_or(|node| node.host.draining)
+                || self.model.hostile == Some(id);
             self.model.false_deaths += u64::from(!leaves);
             return self.end(id, true);
         }
@@ -233,7 +244,7 @@ impl World {
         }
     }
 
-    fn sends(&mut self, from: NodeId, to: NodeId, packet: Bytes) {
+    pub(super) fn sends(&mut self, from: NodeId, to: NodeId, packet: Bytes) {
         let Some(epoch) = self.network.epoch(from, to) else { return };
         let [first, again] = self.network.route(self.clock.now(), &mut self.rng, from, to);
         if let Some(at) = again {
@@ -328,7 +339,8 @@ impl World {
             return;
         }
         if value.is_none() {
-            self.model.fail(format!("I6: {by} does not keep the large result of {lease:?}"));
+            let text = format!("I6: {by} does not keep the large result of {lease:?}");
+            self.model.fail_of([id, by], text);
         }
         if let Some(node) = self.nodes.get_mut(&id) {
             node.host.fetched(&mut self.model, lease, value);
