@@ -73,11 +73,13 @@ pub(crate) enum Bug {
     LeasedTwice,
     /// Anybody may say that a reference which was passed on is known.
     LentBelieved,
+    /// A node that goes does not say so.
+    LeaveUntold,
 }
 
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
-    pub(crate) const ALL: [Bug; 35] = [
+    pub(crate) const ALL: [Bug; 36] = [
         Bug::EarlyFree,
         Bug::CountIgnored,
         Bug::GenerationIgnored,
@@ -113,6 +115,7 @@ impl Bug {
         Bug::CallsOfTheDead,
         Bug::LeasedTwice,
         Bug::LentBelieved,
+        Bug::LeaveUntold,
     ];
 }
 

@@ -422,7 +422,7 @@ impl Peers {
     /// This node goes.
     pub(super) fn leave(&mut self, cx: &mut Context, why: String) {
         self.leaving = true;
-        if self.is_head() {
+        if self.is_head() || planted(Bug::LeaveUntold) {
             return;
         }
         let head = self.head;

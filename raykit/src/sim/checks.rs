@@ -3,6 +3,7 @@
 
 use super::model::Model;
 use super::node::Node;
+use super::program::Kind;
 use crate::base::{NodeId, ObjectId};
 use crate::proto::event::{Action, Event};
 use std::collections::BTreeMap;
@@ -40,6 +41,14 @@ pub(super) fn action(node: &Node, action: &Action, event: Option<&Event>, model:
     match action {
         Action::Lost { lease, by, .. } if !node.machine.is_dead(*by) => {
             model.fail(format!("I4: {me} has lost {lease:?} at {by}, which is not dead"));
+        }
+        Action::Lost { lease, by, .. } if model.mild && model.drained.contains(by) => {
+            // Actors are called to the end.
+            let task = node.host.tasks.get(&lease.task).map(|task| task.program.kind);
+            if task.is_some_and(|kind| !matches!(kind, Kind::Call { .. })) {
+                let text = format!("V8: {me} has lost {lease:?} at {by}, which had nothing left");
+                model.fail_of([me, *by], text);
+            }
         }
         Action::Infeasible { lease, want } => {
             // Bundles have no GPUs here.
@@ -134,7 +143,8 @@ fn holds(nodes: &Nodes, model: &mut Model, holder: NodeId, object: ObjectId, rul
 }
 
 /// In good weather: all have the same list, which is those that live, and all tasks have ended.
-pub(super) fn is_well(nodes: &Nodes, head: NodeId) -> Result<(), String> {
+/// `drains`: and all that were told to go have gone.
+pub(super) fn is_well(nodes: &Nodes, head: NodeId, drains: bool) -> Result<(), String> {
     let version = nodes.get(&head).map(|node| node.machine.version());
     let Some(version) = version else { return Ok(()) };
     for (id, node) in nodes {
@@ -152,6 +162,9 @@ pub(super) fn is_well(nodes: &Nodes, head: NodeId) -> Result<(), String> {
         }
     }
     for (id, node) in nodes {
+        if node.host.left || drains && node.host.draining {
+            return Err(format!("V8: {id} was told to go, and is there"));
+        }
         if node.machine.groups() > 0 {
             return Err(format!("V10: {id} knows groups that nobody wants"));
         }

@@ -89,8 +89,9 @@ fn live(world: &mut World, plan: &Plan, headless: bool) -> Option<String> {
         return outlive(world);
     }
     let end = world.clock.now() + WELL_WITHIN;
-    until(world, end, |world| checks::is_well(&world.nodes, HEAD).is_ok());
-    let well = checks::is_well(&world.nodes, HEAD).err();
+    let drains = world.extras.drains;
+    until(world, end, |world| checks::is_well(&world.nodes, HEAD, drains).is_ok());
+    let well = checks::is_well(&world.nodes, HEAD, drains).err();
     if let Some(failure) = world.model.failure.take().or(well) {
         return Some(failure);
     }

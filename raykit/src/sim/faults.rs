@@ -48,12 +48,19 @@ pub(super) struct Extras {
     pub(super) actors: bool,
     /// One of the nodes is somebody else's.
     pub(super) hostile: bool,
+    /// Nodes that are told to go do so as soon as they have nothing that others wait for.
+    pub(super) drains: bool,
 }
 
 impl Extras {
     pub(super) fn of(seed: u64) -> Extras {
         let in_one_of = |what: u64, count: u64| mix(seed, what).is_multiple_of(count);
-        Extras { streams: in_one_of(1, 2), actors: in_one_of(2, 2), hostile: in_one_of(3, 4) }
+        Extras {
+            streams: in_one_of(1, 2),
+            actors: in_one_of(2, 2),
+            hostile: in_one_of(3, 4),
+            drains: in_one_of(4, 2),
+        }
     }
 }
 

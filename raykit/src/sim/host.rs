@@ -33,7 +33,9 @@ pub(super) enum Chore {
     Yield(LeaseId),
     Take(TaskId),
     EndGroup(PlacementGroupId),
+    /// It is told to go, and the time is over in which it may end what it has; see whether it has.
     Leave,
+    Drained,
 }
 
 /// A task of this node that has not ended.
@@ -97,6 +99,8 @@ pub(super) struct Host {
     pub(super) told: Load,
     pub(super) next: u64,
     pub(super) draining: bool,
+    /// It has said that it goes.
+    pub(super) left: bool,
     /// No new tasks are made, and nothing is kept.
     pub(super) closing: bool,
     pub(super) submits: u32,
@@ -142,6 +146,7 @@ impl Host {
             told: Load::default(),
             next: 1,
             draining: false,
+            left: false,
             closing: false,
             submits,
             gangs: Gangs::default(),
@@ -230,6 +235,18 @@ impl Host {
         }
         job.args.iter().chain(&job.made).for_each(|object| self.claims.let_go(model, *object));
         Some(job)
+    }
+
+    /// Says that it goes.
+    pub(super) fn leaves(&mut self) {
+        if !std::mem::replace(&mut self.left, true) {
+            self.inbox.push_back(Event::Leave("it was asked to".to_owned()));
+        }
+    }
+
+    /// Whether it has nothing of others, and keeps nothing for them.
+    pub(super) fn is_drained(&self) -> bool {
+        self.taken.is_empty() && self.parked.is_empty() && self.inbox.is_empty()
     }
 
     /// Puts an event into the inbox, with a reference to each object in it.
@@ -453,8 +470,8 @@ impl Host {
             Chore::Drop(object) => self.drop_kept(model, object),
             Chore::Cancel(task) => self.cancel(model, task),
             Chore::EndGroup(group) => self.inbox.push_back(Event::EndGroup(group)),
-            Chore::Leave => self.inbox.push_back(Event::Leave("it was asked to".to_owned())),
-            Chore::Fetch(..) => {}
+            Chore::Leave => self.leaves(),
+            Chore::Fetch(..) | Chore::Drained => {}
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Model {
     taken: BTreeMap<TaskId, u32>,
     /// Objects that a holder has lost because all who could vouch for it have died.
     pub(super) excused: BTreeSet<ObjectId>,
+    /// Nodes that went when nobody waited for anything of them.
+    pub(super) drained: BTreeSet<NodeId>,
     /// The node that is somebody else's, and objects of which it has said what is not so.
     pub(super) hostile: Option<NodeId>,
     pub(super) tainted: BTreeSet<ObjectId>,

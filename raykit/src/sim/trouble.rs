@@ -4,13 +4,16 @@ use super::checks::HEAD;
 use super::faults::{Fault, Noticed};
 use super::host::Chore;
 use super::node::Happening;
-use super::world::World;
+use super::world::{WORD_WITHIN, World};
 use crate::base::NodeId;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Nodes in one world at the most.
 const NODES_MAX: u32 = 8;
+
+/// How often a node that is to go looks whether it can.
+const DRAINED_EVERY: Duration = Duration::from_millis(100);
 
 impl World {
     /// One of the nodes that live, by dice; `spares` the head.
@@ -148,7 +151,25 @@ impl World {
             node.host.draining = true;
             node.leaves.get_or_insert(now);
             self.clock.after(pause, Happening::Chore(id, Chore::Leave));
+            if self.extras.drains {
+                self.clock.after(DRAINED_EVERY, Happening::Chore(id, Chore::Drained));
+            }
             self.carry_out(id, None);
         }
+    }
+
+    /// A node that is to go looks whether somebody waits for something of it: it waits until all
+    /// have heard that it takes nothing new, and all that it has said has come.
+    pub(super) fn drains_out(&mut self, id: NodeId) {
+        let now = self.clock.now();
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| !node.host.left) else { return };
+        let all_know = node.leaves.is_some_and(|since| now.since(since) > WORD_WITHIN);
+        if all_know && node.host.is_drained() && node.machine.unacked() == 0 {
+            self.model.drained.insert(id);
+            node.host.leaves();
+        } else {
+            self.clock.after(DRAINED_EVERY, Happening::Chore(id, Chore::Drained));
+        }
+        self.carry_out(id, None);
     }
 }

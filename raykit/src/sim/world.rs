@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Looks after which a node that is dead for the head must have heard of it: some seconds.
 const UNAWARE_MAX: u32 = 24;
 /// In mild weather all have heard within so long that a node takes nothing new.
-const WORD_WITHIN: Duration = Duration::from_secs(8);
+pub(super) const WORD_WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) struct World {
     pub(super) rng: Rng,
@@ -124,6 +124,7 @@ impl World {
             Happening::Wake(_) => self.wakes(id),
             Happening::Drain(_) => self.drains(id),
             Happening::Chore(_, Chore::Fetch(lease, by)) => self.fetches(id, lease, by),
+            Happening::Chore(_, Chore::Drained) => self.drains_out(id),
             Happening::Chore(_, chore) => {
                 if let Some(node) = self.nodes.get_mut(&id) {
                     node.host.does(&mut self.model, chore);
