@@ -75,7 +75,7 @@ impl World {
         }
         let frame = match self.foe.below(4) {
             0 => self.as_head(me),
-            1 => self.from_node(me),
+            1 => self.as_node(me),
             2 => self.of_work(me, to),
             _ => self.of_references(me, to),
         };
@@ -146,7 +146,7 @@ impl World {
     }
 
     /// What nodes say to the head.
-    fn from_node(&mut self, me: NodeId) -> Frame {
+    fn as_node(&mut self, me: NodeId) -> Frame {
         let (node, group) = (self.somebody(), self.group());
         let load = Load { free: self.resources(), queued: u32::MAX, ..Load::default() };
         match self.foe.below(9) {
