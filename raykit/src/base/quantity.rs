@@ -239,13 +239,12 @@ impl Resources {
 
     /// Gives back what was taken.
     pub(crate) fn give(&mut self, back: &Resources) {
-        // Another node may say that it has any number of something.
-        self.cpu.0 = self.cpu.0.saturating_add(back.cpu.0);
-        self.gpu.0 = self.gpu.0.saturating_add(back.gpu.0);
+        self.cpu.0 += back.cpu.0;
+        self.gpu.0 += back.gpu.0;
         self.memory = self.memory.saturating_add(back.memory);
         for (name, amount) in &back.named {
             if let Some(held) = self.named.iter_mut().find(|held| held.0 == *name) {
-                held.1.0 = held.1.0.saturating_add(amount.0);
+                held.1.0 += amount.0;
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use super::event::{Action, Event, Offer, Wish};
 use super::machine::{Machine, Welcome};
-use super::wire::{Frame, LeaseId, Load, Member, Wire};
+use super::wire::{Frame, LeaseId, Member, Wire};
 use crate::base::moment::Moment;
-use crate::base::quantity::{Amount, Resources};
+use crate::base::quantity::Resources;
 use crate::base::{NodeId, TaskId};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn member(node: NodeId) -> Member {
         addresses: Vec::new(),
         host: 0,
         driver: false,
-        total: Resources { cpu: Amount::ONE, gpu: Amount::ONE, ..Resources::default() },
+        total: Resources::NOTHING,
         labels: Vec::new(),
     }
 }
@@ -99,37 +99,4 @@ fn nobody_else_says_that_a_reference_is_known() {
         }
         assert!(lets(&hears(&mut brain, from, &Frame::Lent { token, by })), "{from} {by}");
     }
-}
-
-/// The numbers of another node are added up with one's own.
-#[test]
-fn a_node_that_has_all_there_is_does_no_harm() {
-    let mut brain = brain(HEAD);
-    let all = Amount(u64::MAX);
-    let free = Resources { cpu: all, gpu: all, memory: u64::MAX, ..Resources::default() };
-    hears(&mut brain, LIAR, &Frame::Beat { version: 1, load: Load { free, ..Load::default() } });
-    for sequence in 0..2 {
-        let offer = Offer {
-            lease: LeaseId { task: TaskId { node: HEAD, sequence }, attempt: 0 },
-            want: Resources { gpu: Amount::ONE, ..Resources::default() },
-            wish: Wish::At { node: LIAR, soft: false },
-            labels: Arc::from([]),
-            holds: false,
-            spec: Arc::from(&b""[..]),
-            refs: Vec::new(),
-        };
-        brain.handle(Moment(2), Event::Offer(Box::new(offer)));
-    }
-    let lent = std::iter::from_fn(|| brain.action())
-        .filter(|action| matches!(action, Action::Send(LIAR, _)))
-        .count();
-    assert_eq!((lent, brain.counts().0), (0, 2), "the link is not open, and one GPU is there");
-    assert_eq!(
-        brain.holder(LeaseId { task: TaskId { node: HEAD, sequence: 0 }, attempt: 0 }),
-        Some(LIAR)
-    );
-    assert_eq!(
-        brain.holder(LeaseId { task: TaskId { node: HEAD, sequence: 1 }, attempt: 0 }),
-        None
-    );
 }
