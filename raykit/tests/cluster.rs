@@ -12,8 +12,8 @@ use clap::{Args as _, FromArgMatches as _};
 use common::eventually;
 use processes::{Head, be_node};
 use raykit::prelude::*;
-use raykit::{Config, ErrorKind, NodeArgs, Strategy};
-use std::process::{Command, Stdio};
+use raykit::{Config, ErrorKind, NodeArgs, NodeId, Strategy};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -386,28 +386,67 @@ fn what_runs_for_a_dead_process_is_cancelled() {
     common::all_clear(1);
 }
 
+/// A node that goes when it is told to, and its number.
+fn told(head: &Head, variables: &[(&str, &str)]) -> (Child, NodeId) {
+    let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+        .env("RAYKIT_TEST_NODE", "worker")
+        .env("RAYKIT_TEST_HEAD", &head.address)
+        .env("RAYKIT_TOKEN", &head.token)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut new = None;
+    eventually("the node has come", || {
+        let nodes = raykit::nodes().unwrap();
+        new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
+        new.is_some()
+    });
+    (child, new.unwrap())
+}
+
+fn tell_to_go(child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+}
+
+#[remote]
+fn ones_late(len: usize, ms: u64) -> Vec<f64> {
+    std::thread::sleep(Duration::from_millis(ms));
+    vec![1.0; len]
+}
+
+/// D5: what a node has made for others when it goes is theirs, however long it takes to bring it.
+#[test]
+fn what_a_node_has_made_arrives_before_it_goes() {
+    let head = head(1);
+    let _here = head.node.enter();
+    for memory in ["0", "1073741824"] {
+        let (mut child, id) = told(&head, &[("RAYKIT_OBJECT_MEMORY", memory)]);
+        let there = Strategy::Node { node: id, soft: true };
+        let large = ones_late::options().strategy(there).max_retries(0).remote(30_000_000, 200);
+        let sure = process::options().strategy(there).remote(1);
+        assert_eq!(sure.get().unwrap().1, child.id());
+        tell_to_go(&child);
+        assert_eq!(large.get().unwrap().len(), 30_000_000, "object memory of {memory} bytes");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
 /// D5, D8: a node that is told to go takes nothing new, ends what it runs, and leaves; its process
 /// ends well, and nothing has to run twice.
 #[test]
 fn a_node_that_is_told_to_go_ends_what_it_has() {
     let head = head(1);
     let _here = head.node.enter();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-        .env("RAYKIT_TEST_NODE", "worker")
-        .env("RAYKIT_TEST_HEAD", &head.address)
-        .env("RAYKIT_TOKEN", &head.token)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    eventually("the node has come", || raykit::nodes().unwrap().len() == 2);
-    let id = raykit::nodes().unwrap().iter().map(|node| node.id).find(|id| *id != head.node.id());
-    let there = Strategy::Node { node: id.unwrap(), soft: true };
+    let (mut child, id) = told(&head, &[]);
+    let there = Strategy::Node { node: id, soft: true };
     let last = sleepy::options().strategy(there).max_retries(0).remote(7, 700);
     let sure = process::options().strategy(there).remote(1);
     assert_eq!(sure.get().unwrap().1, child.id());
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    tell_to_go(&child);
     assert_eq!(last.get().unwrap(), 7, "it was not run again, and could not have been");
     assert!(child.wait().unwrap().success());
     eventually("the node has left", || raykit::nodes().unwrap().len() == 1);

@@ -6,8 +6,8 @@ use super::placed::Placed;
 use super::post::Packed;
 use super::stream::Tap;
 use super::task::producer;
-use crate::base::ObjectId;
 use crate::base::quiet::quietly;
+use crate::base::{NodeId, ObjectId};
 use crate::object::codec::Sealed;
 use crate::object::raw::RawRef;
 use crate::proto::event::{Offer, Wish};
@@ -53,6 +53,14 @@ impl Hands {
         if let Some(task) = producer(claim).or_else(of_stream) {
             node.cancel(&task);
         }
+    }
+
+    /// What others wait for: tasks of theirs that run here, large results that they have not got,
+    /// and nodes that have not said that the word of the others has come.
+    pub(super) fn owed(&self) -> usize {
+        let on_its_way = |owner: &&NodeId| self.machine.bytes_to(**owner) > 0;
+        let words = self.owners.iter().filter(on_its_way).count();
+        self.taken.len() + self.making.len() + self.parked.len() + words
     }
 
     /// What the brain is told of a value; `keep` gets a large one.

@@ -43,9 +43,9 @@ pub(crate) struct Cluster {
     lost: OnceLock<Error>,
     /// It takes nothing new, and leaves when it has run what it has.
     draining: AtomicBool,
-    /// Tasks of other nodes that run here.
-    taken: Mutex<usize>,
-    taken_changed: Condvar,
+    /// While it does: what others wait for, once that was counted.
+    owed: Mutex<Option<usize>>,
+    owed_changed: Condvar,
     road: OnceLock<Arc<dyn OnRoad>>,
     /// Told when there is no cluster any more.
     on_lost: Mutex<Option<OnLost>>,
@@ -85,8 +85,8 @@ impl Cluster {
             members: Mutex::new(members),
             lost: OnceLock::new(),
             draining: AtomicBool::new(false),
-            taken: Mutex::new(0),
-            taken_changed: Condvar::new(),
+            owed: Mutex::default(),
+            owed_changed: Condvar::new(),
             road: OnceLock::new(),
             on_lost: Mutex::new(None),
             memory: OnceLock::new(),
@@ -187,24 +187,27 @@ impl Cluster {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Takes nothing new from now on, and waits until what runs here for others has ended.
+    /// Takes nothing new from now on, and waits until what runs here for others has ended, and they
+    /// have what came of it.
     pub(crate) fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Release);
         self.ring();
         let deadline = std::time::Instant::now() + limit;
-        let mut taken = self.taken.lock();
-        while *taken > 0 && self.lost().is_none() {
-            if self.taken_changed.wait_until(&mut taken, deadline).timed_out() {
-                tracing::warn!(left = *taken, "tasks of other nodes have not ended in time");
+        let mut owed = self.owed.lock();
+        while *owed != Some(0) && self.lost().is_none() {
+            if self.owed_changed.wait_until(&mut owed, deadline).timed_out() {
+                let text =
+                    "tasks of other nodes have not ended in time, or their results have not gone";
+                tracing::warn!(left = *owed, "{text}");
                 return;
             }
         }
     }
 
-    /// So many tasks of other nodes run here.
-    pub(super) fn set_taken(&self, count: usize) {
-        *self.taken.lock() = count;
-        self.taken_changed.notify_all();
+    /// What others wait for of this node while it drains.
+    pub(super) fn set_owed(&self, count: usize) {
+        *self.owed.lock() = Some(count);
+        self.owed_changed.notify_all();
     }
 
     /// This node goes: says so, and leaves the road.

@@ -24,7 +24,7 @@ use crate::object::value::Value;
 use crate::proto::event::{Action, Event, Wish};
 use crate::proto::machine::{Machine, Welcome};
 use crate::proto::wire::{LeaseId, Load, Member, Reader, Wire};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Wake as _;
@@ -59,6 +59,8 @@ pub(super) struct Hands {
     /// Large values that others may fetch.
     pub(super) exports: HashMap<ObjectId, Arc<Sealed>>,
     pub(super) parked: HashMap<LeaseId, Vec<Option<Arc<Sealed>>>>,
+    /// Nodes whose tasks have run here.
+    pub(super) owners: BTreeSet<NodeId>,
     /// Tasks of other nodes that run here.
     pub(super) taken: HashMap<LeaseId, Arc<Task>>,
     /// Actors that are being made for other nodes.
@@ -99,6 +101,7 @@ impl Hands {
             fresh: HashMap::new(),
             exports: HashMap::new(),
             parked: HashMap::new(),
+            owners: BTreeSet::new(),
             taken: HashMap::new(),
             making: HashMap::new(),
             flows: HashMap::new(),
@@ -129,9 +132,8 @@ impl Hands {
 
     /// Something has happened on the road.
     pub(super) fn happened(&mut self, event: Event, road: &mut dyn Road) {
-        let now = self.now();
         let up = if let Event::Up(node) = event { Some(node) } else { None };
-        self.machine.handle(now, event);
+        self.machine.handle(self.now(), event);
         self.act(road);
         up.into_iter().for_each(|node| self.linked(node, road));
         let asked = self.machine.is_asked();
@@ -143,15 +145,13 @@ impl Hands {
     }
 
     pub(super) fn overdue(&mut self, road: &mut dyn Road) {
-        let now = self.now();
-        self.machine.overdue(now);
+        self.machine.overdue(self.now());
         self.act(road);
     }
 
     /// The head's: a node may come in. What follows is done when the hands are rung.
     pub(super) fn admit(&mut self, member: Member) -> Welcome {
-        let now = self.now();
-        self.machine.admit(now, member)
+        self.machine.admit(self.now(), member)
     }
 
     /// Reads what was posted, and sees what there is to do.
@@ -209,7 +209,7 @@ impl Hands {
                 if !self.flows.is_empty() {
                     self.flows.remove(&lease);
                 }
-                self.cluster.set_taken(self.taken.len());
+                self.owners.insert(lease.task.node);
                 Event::Ran { lease, results: self.results(lease, results) }
             }
             Post::Item { lease, packed } => {
@@ -272,6 +272,9 @@ impl Hands {
         // What nobody has taken is dropped, and its owner told.
         let fresh = std::mem::take(&mut self.fresh);
         quietly(|| drop(fresh));
+        if self.cluster.is_draining() {
+            self.cluster.set_owed(self.owed());
+        }
     }
 
     fn perform(&mut self, action: Action, road: &mut dyn Road) {
@@ -420,7 +423,6 @@ impl Hands {
             flow.wake();
         }
         self.taken.insert(lease, task);
-        self.cluster.set_taken(self.taken.len());
     }
 
     fn hold(&self, node: &Arc<Node>, object: ObjectId, generation: u64) -> RawRef {
@@ -481,8 +483,7 @@ impl Hands {
         let wish = Wish::At { node: to, soft: true };
         for lease in leases {
             if let Some(offer) = self.offer(lease, wish) {
-                let now = self.now();
-                self.machine.handle(now, Event::Offer(offer));
+                self.machine.handle(self.now(), Event::Offer(offer));
             }
         }
     }

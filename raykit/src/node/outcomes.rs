@@ -183,6 +183,8 @@ impl Hands {
         self.cluster.members.lock().retain(|member| member.node != node);
         self.swarms.values_mut().for_each(|swarm| swarm.gone(node));
         self.incoming.retain(|object, _| object.node != node);
+        self.parked.retain(|lease, _| lease.task.node != node);
+        self.owners.remove(&node);
         self.cluster.look_near();
         if let Some(own) = self.node.upgrade() {
             names::gone(&own, &self.cluster, node);

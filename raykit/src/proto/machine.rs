@@ -124,6 +124,11 @@ impl Machine {
         self.refs.holders(object)
     }
 
+    /// Bytes of frames that a node has not acknowledged.
+    pub(crate) fn bytes_to(&self, node: NodeId) -> usize {
+        self.peers.bytes_to(node)
+    }
+
     pub(crate) fn is_dead(&self, node: NodeId) -> bool {
         self.peers.is_dead(node)
     }
