@@ -529,6 +529,8 @@ fn names_are_found_and_freed() {
     let wrong = raykit::actor::<ReaderHandle>("tally").unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::ActorNotFound);
     assert!(wrong.to_string().contains("Counter"), "{wrong}");
+    let wrong = error(&Fragile::options().name("tally").get_if_exists().remote(false).ready());
+    assert_eq!(wrong.kind(), ErrorKind::ActorNotFound, "{wrong}");
     assert!(tally.kill());
     let gone = raykit::actor::<CounterHandle>("tally").unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::ActorNotFound);

@@ -211,6 +211,28 @@ impl Late {
     }
 }
 
+/// A31: of the actors that have ended so many are told of, the last ones.
+#[test]
+fn actors_that_have_ended_are_forgotten_in_their_turn() {
+    let node = common::node(2);
+    let _here = node.enter();
+    const KEPT: usize = 1_000;
+    let dead = || state::actors().state("DEAD").get().unwrap().items;
+    for x in 0..KEPT as i64 + 200 {
+        let late = Late::options().name(format!("late {x}")).remote(x);
+        let ended = late.ended();
+        drop(late);
+        ended.get().unwrap();
+    }
+    common::eventually("the last has ended", || {
+        dead().iter().any(|row| row.name.as_deref() == Some("late 1199"))
+    });
+    let rows = dead();
+    assert_eq!(rows.len(), KEPT);
+    assert!(rows.iter().all(|row| row.name.as_deref() != Some("late 0")));
+    common::all_clear(2);
+}
+
 /// An actor that lives on another node than the one that has made it is told once, from its first
 /// word to its last.
 #[test]

@@ -92,6 +92,15 @@ pub struct LogWriter {
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
 impl LogWriter {
+    /// Takes bytes in; what is to be written meanwhile goes to `out`. How many were seen to.
+    fn take(&mut self, bytes: &[u8], out: impl FnOnce(&[u8])) -> usize {
+        let seen = self.keep(bytes);
+        if self.text.len() >= KEPT_BYTES_MAX {
+            out(&self.full());
+        }
+        seen
+    }
+
     /// Keeps what there is room for, without the rest of a line that has begun before. How much of
     /// it was seen to.
     fn keep(&mut self, bytes: &[u8]) -> usize {
@@ -128,11 +137,7 @@ fn say_all(text: &[u8]) {
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let seen = self.keep(bytes);
-        if self.text.len() >= KEPT_BYTES_MAX {
-            say_all(&self.full());
-        }
-        Ok(seen)
+        Ok(self.take(bytes, say_all))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -155,10 +160,7 @@ mod tests {
     fn written(bytes: &[u8]) -> Vec<String> {
         let (mut writer, mut said, mut rest) = (log_writer(), Vec::new(), bytes);
         while !rest.is_empty() {
-            rest = &rest[writer.keep(rest)..];
-            if writer.text.len() >= KEPT_BYTES_MAX {
-                said.push(writer.full());
-            }
+            rest = &rest[writer.take(rest, |text| said.push(text.to_vec()))..];
         }
         said.push(std::mem::take(&mut writer.text));
         let lines = said.iter().flat_map(|one| std::str::from_utf8(one).unwrap().lines());

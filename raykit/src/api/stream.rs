@@ -166,12 +166,8 @@ pub fn submit_stream<T, const N: usize>(
     options: Option<Options>,
     inputs: [Input; N],
 ) -> ObjectStream<T> {
-    ObjectStream::new(tap(submit::submit(
-        function,
-        options.map(Box::new),
-        Inputs::new(inputs),
-        |_| (),
-    )))
+    let options = options.map(Box::new);
+    ObjectStream::new(tap(submit::submit(function, options, Inputs::new(inputs), |_| ()), None))
 }
 
 /// Calls a method that gives a stream.
@@ -182,7 +178,7 @@ pub fn call_stream<T, const N: usize, A>(
     inputs: [Input; N],
 ) -> ObjectStream<T> {
     match super::actor::called(actor, method, options, Inputs::new(inputs), |_| ()) {
-        Ok(task) => ObjectStream::new(tap(task)),
+        Ok(task) => ObjectStream::new(tap(task, None)),
         Err(error) => ObjectStream::new(slots::failed(error)),
     }
 }

@@ -67,7 +67,7 @@ impl ObjectId {
 }
 
 /// How many ids a thread takes from the common counter at once, so that threads seldom meet there.
-const IDS_PER_BLOCK: u64 = 1024;
+pub(super) const IDS_PER_BLOCK: u64 = 1024;
 
 std::thread_local! {
     static BLOCK: Cell<(u64, u64)> = const { Cell::new((0, 0)) };

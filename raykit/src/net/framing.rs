@@ -19,19 +19,15 @@ pub(super) fn frame_bytes(packet: &[u8]) -> usize {
 }
 
 /// The frames of `packets`, in pieces to be written one after the other.
-pub(super) fn pack<P>(packets: Vec<P>) -> Vec<Bytes>
-where
-    P: AsRef<[u8]> + Send + 'static,
-{
-    let total: usize = packets.iter().map(|packet| frame_bytes(packet.as_ref())).sum();
+pub(super) fn pack(packets: Vec<Arc<[u8]>>) -> Vec<Bytes> {
+    let total: usize = packets.iter().map(|packet| frame_bytes(packet)).sum();
     let mut pieces = Vec::new();
     let mut open = Vec::with_capacity(total.min(PIECE_BYTES));
     for packet in packets {
-        let bytes = packet.as_ref();
         // `Outbox` takes none that are longer than a frame.
-        open.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        if bytes.len() < COPY_BYTES_MAX {
-            open.extend_from_slice(bytes);
+        open.extend_from_slice(&(packet.len() as u32).to_le_bytes());
+        if packet.len() < COPY_BYTES_MAX {
+            open.extend_from_slice(&packet);
         } else {
             pieces.push(std::mem::take(&mut open).into());
             pieces.push(Bytes::from_owner(packet));
@@ -79,6 +75,7 @@ impl Splitter {
             if length(&self.held)?.is_some_and(|length| self.held.len() == LENGTH_BYTES + length) {
                 packets.push(self.held[LENGTH_BYTES..].into());
                 self.held.clear();
+                self.held.shrink_to(COPY_BYTES_MAX);
             }
         }
         while let Some(length) = length(piece)? {
@@ -188,10 +185,9 @@ mod tests {
             lengths in prop::collection::vec(prop_oneof![0..40usize, 16_000..20_000usize], 0..20),
             step in prop_oneof![1..9usize, 1000..70_000usize],
         ) {
-            let packets: Vec<Vec<u8>> =
-                lengths.iter().enumerate().map(|(at, length)| vec![at as u8; *length]).collect();
+            let packet = |(at, length): (usize, &usize)| Arc::from(vec![at as u8; *length]);
+            let packets: Vec<Arc<[u8]>> = lengths.iter().enumerate().map(packet).collect();
             let bytes = pack(packets.clone()).concat();
-            let packets = packets.into_iter().map(Arc::from).collect();
             prop_assert_eq!(split(&bytes, step), Ok(packets));
         }
 
@@ -203,7 +199,7 @@ mod tests {
 
     #[test]
     fn an_oversize_frame_is_found_at_its_length() {
-        let mut bytes = pack(vec![b"fine".to_vec()]).concat();
+        let mut bytes = pack(vec![Arc::from(*b"fine")]).concat();
         bytes.extend((FRAME_BYTES_MAX as u32 + 1).to_le_bytes());
         for step in 1..bytes.len() {
             assert_eq!(split(&bytes, step), Err(Oversize));

@@ -12,6 +12,7 @@ use super::token::{Token, TokenId};
 use crate::base::NodeId;
 use crate::base::fuzz::Target;
 use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "framing", run: framing, seeds: framing_seeds },
@@ -36,7 +37,7 @@ fn framing(bytes: &[u8]) {
 }
 
 fn framing_seeds() -> Vec<Vec<u8>> {
-    let packets = [&b"hello"[..], b"", &[7; 300]].map(<[u8]>::to_vec).to_vec();
+    let packets = [&b"hello"[..], b"", &[7; 300]].map(Arc::from).to_vec();
     vec![[&[3], &pack(packets).concat()[..]].concat()]
 }
 

@@ -464,12 +464,8 @@ fn a_goodbye_is_not_waited_for_from_one_that_is_silent() {
 fn nothing_is_waited_for_from_the_dead_nor_done_for_them() {
     let things = HashMap::from([(b"thing".to_vec(), vec![1; 9])]);
     let head = End::head(Setting { things, ..Setting::default() });
-    let identity = head.join(&head.issue(None, None)).unwrap().identity;
-    let peer = identity.name().node;
-    let stranger = Stranger::new(identity);
-    let connection = stranger.call(head.address()).unwrap();
-    let _streams = stranger.greet(&connection, hello(peer));
-    assert_eq!(head.next(), Happening::Up(peer));
+    let (stranger, connection, _streams) = Stranger::linked(&head);
+    let peer = stranger.node;
     let ask = |connection: &Connection, kind, request: &[u8]| {
         stranger.runtime.block_on(async {
             let mut answer = streams::ask(connection, kind, request).await?;
@@ -521,12 +517,8 @@ fn bulk_bytes_are_fetched_whole_or_not_at_all() {
 #[test]
 fn a_link_that_ends_leaves_the_bytes_that_had_come() {
     let head = End::head(Setting::default());
-    let identity = head.join(&head.issue(None, None)).unwrap().identity;
-    let peer = identity.name().node;
-    let stranger = Stranger::new(identity);
-    let connection = stranger.call(head.address()).unwrap();
-    let (mut send, _receive) = stranger.greet(&connection, hello(peer));
-    assert_eq!(head.next(), Happening::Up(peer));
+    let (stranger, connection, (mut send, _receive)) = Stranger::linked(&head);
+    let peer = stranger.node;
     let (tell, told) = mpsc::channel();
     head.look(move |road| {
         road.fetch(peer, b"x".to_vec(), u64::MAX, move |got| tell.send(got).unwrap_or(()));
@@ -547,12 +539,14 @@ fn a_link_that_ends_leaves_the_bytes_that_had_come() {
 
 /// Somebody with a certificate who speaks the protocol by hand.
 struct Stranger {
+    node: NodeId,
     runtime: tokio::runtime::Runtime,
     doors: Doors,
 }
 
 impl Stranger {
     fn new(identity: Identity) -> Stranger {
+        let node = identity.name().node;
         // It goes on speaking while the test waits for the other side.
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().unwrap();
@@ -560,7 +554,16 @@ impl Stranger {
         let wallet = Wallet::new(identity).unwrap();
         let doors = Doors::open(&wallet, false, &[], Pace::default()).unwrap();
         drop(within);
-        Stranger { runtime, doors }
+        Stranger { node, runtime, doors }
+    }
+
+    /// One that was let in, and has a link to the head.
+    fn linked(head: &End) -> (Stranger, Connection, (SendStream, RecvStream)) {
+        let stranger = Stranger::new(head.join(&head.issue(None, None)).unwrap().identity);
+        let connection = stranger.call(head.address()).unwrap();
+        let streams = stranger.greet(&connection, hello(stranger.node));
+        assert_eq!(head.next(), Happening::Up(stranger.node));
+        (stranger, connection, streams)
     }
 
     fn call(&self, address: SocketAddr) -> Result<Connection, quinn::ConnectionError> {
@@ -628,12 +631,8 @@ fn an_id_that_is_not_the_certificates_is_turned_away() {
 #[test]
 fn a_frame_that_is_too_long_ends_the_link() {
     let head = End::head(Setting::default());
-    let identity = head.join(&head.issue(None, None)).unwrap().identity;
-    let own = identity.name().node;
-    let stranger = Stranger::new(identity);
-    let connection = stranger.call(head.address()).unwrap();
-    let (mut send, _receive) = stranger.greet(&connection, hello(own));
-    assert_eq!(head.next(), Happening::Up(own));
+    let (stranger, connection, (mut send, _receive)) = Stranger::linked(&head);
+    let own = stranger.node;
     let mut bytes = b"\x02\0\0\0ok".to_vec();
     bytes.extend((FRAME_BYTES_MAX as u32 + 1).to_le_bytes());
     stranger.runtime.block_on(send.write_all(&bytes)).unwrap();
@@ -646,12 +645,8 @@ fn a_frame_that_is_too_long_ends_the_link() {
 #[test]
 fn a_flood_of_streams_is_stopped_and_the_rest_goes_on() {
     let (head, node) = pair(Setting::default(), Setting::default());
-    let identity = head.join(&head.issue(None, None)).unwrap().identity;
-    let own = identity.name().node;
-    let stranger = Stranger::new(identity);
-    let connection = stranger.call(head.address()).unwrap();
-    let (mut send, mut receive) = stranger.greet(&connection, hello(own));
-    assert_eq!(head.next(), Happening::Up(own));
+    let (stranger, connection, (mut send, mut receive)) = Stranger::linked(&head);
+    let own = stranger.node;
     stranger.runtime.block_on(async {
         receive.read_exact(&mut [0; 40]).await.unwrap();
         let mut open = Vec::new();
@@ -886,12 +881,7 @@ mod near {
 
     impl Guest {
         fn new(head: &End) -> Guest {
-            let identity = head.join(&head.issue(None, None)).unwrap().identity;
-            let own = identity.name().node;
-            let stranger = Stranger::new(identity);
-            let connection = stranger.call(head.address()).unwrap();
-            let streams = stranger.greet(&connection, hello(own));
-            assert_eq!(head.next(), Happening::Up(own));
+            let (stranger, connection, streams) = Stranger::linked(head);
             Guest { stranger, connection, _streams: streams }
         }
 

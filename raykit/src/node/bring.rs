@@ -16,22 +16,25 @@ use crate::proto::wire::{Reader, Wire};
 use std::sync::Arc;
 
 impl Hands {
-    /// Brings an object here that `owner` has.
-    pub(super) fn bring(&mut self, object: ObjectId, len: u64, at: NodeId, road: &mut dyn Road) {
+    /// Brings an object here from its owner.
+    pub(super) fn bring(&mut self, object: ObjectId, len: u64, road: &mut dyn Road) {
+        let owner = object.node;
         let whole = usize::try_from(len).ok().filter(|_| swarm::is_large(len));
-        let Some(len) = whole.filter(|_| at == object.node && !self.cluster.is_near(at)) else {
-            return road.fetch(at, Fetch::Object(object));
+        let Some(len) = whole.filter(|_| !self.cluster.is_near(owner)) else {
+            return road.fetch(owner, Fetch::Object(object));
         };
-        self.incoming.insert(object, Incoming::new(at, len));
+        self.incoming.insert(object, Incoming::new(owner, len));
         self.ask_next(object, false, road);
     }
 
     /// Goes on with what a lost link has broken off.
     pub(super) fn resume(&mut self, object: ObjectId, road: &mut dyn Road) {
-        if let Some(incoming) = self.incoming.get_mut(&object) {
-            incoming.begin_again();
+        let Some(incoming) = self.incoming.get_mut(&object) else { return };
+        incoming.begin_again();
+        match incoming.missing {
+            0 => self.complete(object, road),
+            _ => self.ask_next(object, false, road),
         }
-        self.ask_next(object, false, road);
     }
 
     fn ask_next(&mut self, object: ObjectId, swap: bool, road: &mut dyn Road) {
@@ -80,13 +83,15 @@ impl Hands {
             (Ok((Answer::Piece(at), bytes, from)), _) if piece.is_none_or(|asked| asked == at) => {
                 incoming.shared = true;
                 let right = swarm::range(at, incoming.len).map(|range| range.len());
-                let place = incoming.pieces.get_mut(at as usize).filter(|place| place.is_none());
-                if let (Some(place), true) = (place, right == Some(bytes.len() - from)) {
-                    *place = Some(Arc::new(survey::buffer(&bytes[from..])));
-                    incoming.missing -= 1;
-                    incoming.got.push(at);
-                } else {
-                    incoming.failed.push(at);
+                match incoming.pieces.get_mut(at as usize) {
+                    // Its owner has not heard that it is there.
+                    Some(Some(_)) => incoming.got.push(at),
+                    Some(place) if right == Some(bytes.len() - from) => {
+                        *place = Some(Arc::new(survey::buffer(&bytes[from..])));
+                        incoming.missing -= 1;
+                        incoming.got.push(at);
+                    }
+                    _ => incoming.failed.push(at),
                 }
             }
             (Ok((Answer::At(at, node), ..)), None) => {

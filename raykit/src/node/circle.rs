@@ -4,6 +4,7 @@
 
 use super::Node;
 use super::cluster::{Cluster, Foreign};
+use super::flow::Flow;
 use super::graph::{self, Edge};
 use super::request;
 use super::task::{State, Task, producer};
@@ -75,6 +76,8 @@ pub(super) struct Place<'a> {
     pub(super) claims: &'a HashMap<ObjectId, RawRef>,
     /// Tasks of other nodes that run here.
     pub(super) taken: &'a HashMap<LeaseId, Arc<Task>>,
+    /// Those that give streams, and own streams that others read.
+    pub(super) flows: &'a HashMap<LeaseId, Arc<Flow>>,
     /// The node that has an own task.
     pub(super) holder: &'a dyn Fn(LeaseId) -> Option<NodeId>,
 }
@@ -122,7 +125,8 @@ impl Search<'_> {
                 edge.iter().for_each(|edge| self.of_edge(edge, None, &mut open));
             }
             At::Lease(lease) => {
-                let task = self.place.taken.get(&lease).cloned();
+                let read = || self.place.flows.get(&lease).map(|flow| flow.task());
+                let task = self.place.taken.get(&lease).or_else(read).cloned();
                 open.extend(task.map(|task| (Next::Task(task), None)));
             }
             At::Object(object) => {

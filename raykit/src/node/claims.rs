@@ -38,7 +38,8 @@ impl Hands {
         } else {
             // Of another node in this process, or of none: it goes by a name of this one.
             let (me, sequence) = (self.cluster.me, crate::base::id::next_sequence());
-            let new = ObjectId { node: me, index: 0, sequence };
+            let index = if id.is_stream() { ObjectId::STREAM } else { 0 };
+            let new = ObjectId { node: me, index, sequence };
             *self.aliases.entry(reference.address()).or_insert(new)
         };
         self.claims.entry(object).or_insert_with(|| reference.clone());
@@ -56,7 +57,8 @@ impl Hands {
     }
 
     /// What others wait for: tasks of theirs that run here, large results that they have not got,
-    /// and nodes that have not said that the word of the others has come.
+    /// and nodes that have not acknowledged what was said to them. Objects and streams of this node
+    /// go with it.
     pub(super) fn owed(&self) -> usize {
         let on_its_way = |owner: &&NodeId| self.machine.bytes_to(**owner) > 0;
         let words = self.owners.iter().filter(on_its_way).count();
@@ -85,7 +87,7 @@ impl Hands {
                 let inner = refs(self, &sealed);
                 let len = sealed.len() as u64;
                 keep(self, sealed);
-                Outcome::Large(len, self.cluster.me, inner)
+                Outcome::Large(len, inner)
             }
         }
     }

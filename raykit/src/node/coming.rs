@@ -7,6 +7,7 @@ use super::post::Coming;
 use super::swarm::{self, Incoming};
 use crate::base::NodeId;
 use crate::base::limits::FETCH_TRIES_MAX;
+use crate::base::quiet::quietly;
 use crate::object::buffer::Buffer;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::RawRef;
@@ -37,11 +38,14 @@ impl Hands {
         if !lost || self.machine.is_dead(coming.from) || self.cluster.lost().is_some() {
             return false;
         }
+        if coming.waits {
+            return true; // of several questions on a link each ends with it
+        }
         (coming.waits, coming.tries) = (true, coming.tries + 1);
         let (from, len, links) = (coming.from, coming.len, coming.links);
         tracing::debug!(?what, node = %from, error = error.message(), "is fetched again");
         if let Fetch::Object(object) = what
-            && let (true, Some(got)) = (object.node == from, got)
+            && let Some(got) = got
             && swarm::is_large(len)
             && let Ok(len) = usize::try_from(len)
         {
@@ -69,9 +73,19 @@ impl Hands {
     }
 
     fn ask_again(&mut self, what: Fetch, road: &mut dyn Road) {
-        let Some(coming) = self.coming.get_mut(&what) else { return };
-        let from = coming.from;
-        (coming.waits, coming.links) = (false, self.links.get(&from).copied().unwrap_or(0));
+        if let Fetch::Object(object) = what
+            && self.cluster.held(object).is_none()
+        {
+            // Nobody here wants it any more.
+            self.incoming.remove(&object);
+            let refs = self.coming.remove(&what).map(|coming| coming.refs);
+            return quietly(|| drop(refs));
+        }
+        let Some(from) = self.coming.get(&what).map(|coming| coming.from) else { return };
+        let links = self.links_to(from);
+        if let Some(coming) = self.coming.get_mut(&what) {
+            (coming.waits, coming.links) = (false, links);
+        }
         match what {
             Fetch::Object(object) if self.incoming.contains_key(&object) => {
                 self.resume(object, road);

@@ -97,6 +97,15 @@ fn taken(name: &str, actor: &RawRef) -> Error {
     Error::new(ErrorKind::AlreadyRunning, format!("an actor named `{name}` is there already: {id}"))
 }
 
+/// Another actor has the name that was asked for.
+fn there(asked: &ActorOptions, other: RawRef, constructor: &Function) -> Result<Made> {
+    let name = asked.name.as_deref().unwrap_or_default();
+    match asked.get_if_exists {
+        true => names::of_type(other, name, (constructor.path)()).map(Made::There),
+        false => Err(taken(name, &other)),
+    }
+}
+
 /// The same for one whose name is its own.
 fn create_somewhere(
     node: &Arc<Node>,
@@ -110,12 +119,9 @@ fn create_somewhere(
         return create_here(node, constructor, options, inputs, None);
     }
     let options = ActorOptions::clone(&options);
-    let (name, get_if_exists) = (options.name.clone(), options.get_if_exists);
     let placed = Placed::new(node, constructor, options, inputs, by_head);
-    match node.actors.enter_placed(&placed) {
-        Ok(()) => {}
-        Err(other) if get_if_exists => return Ok(Made::There(other)),
-        Err(other) => return Err(taken(&name.unwrap_or_default(), &other)),
+    if let Err(other) = node.actors.enter_placed(&placed) {
+        return there(&placed.options, other, constructor);
     }
     placed.make(node);
     Ok(Made::New(RawRef(placed as Arc<dyn Holder>)))
@@ -157,7 +163,6 @@ fn create_here(
     mut inputs: Inputs,
     birth: Option<Birth>,
 ) -> Result<Made> {
-    let get_if_exists = options.get_if_exists;
     let comes_back = options.max_restarts > 0 || options.supervisor.is_some();
     let (after, legacy) = birth.map_or((None, None), |birth| (birth.after, Some(birth.legacy)));
     if let Some(after) = after {
@@ -172,8 +177,7 @@ fn create_here(
     let cell = Arc::clone(claim.cell());
     cell.take_desk(node)?;
     if let Err(other) = node.actors.enter(&claim) {
-        let name = cell.options.name.as_deref().unwrap_or_default();
-        return if get_if_exists { Ok(Made::There(other)) } else { Err(taken(name, &other)) };
+        return there(&cell.options, other, constructor);
     }
     if let Some(supervisor) = &cell.options.supervisor {
         supervisor.0.joined(Arc::new(Charge(Arc::clone(&cell))));
@@ -204,7 +208,13 @@ impl Node {
         (options.known_as, options.lost_before) = (None, 0);
         let cluster = self.cluster.get();
         let cluster = cluster.ok_or_else(|| Error::new(ErrorKind::ClusterLost, "no cluster"))?;
+        let name = name_of(&options);
         let options = Options::Own(Box::new(options));
-        create_somewhere(self, cluster, constructor, options, inputs, false).map(Made::handle)
+        let made = create_somewhere(self, cluster, constructor, options, inputs, false);
+        // Each of those that ask for it at once is given the name; one of them uses it.
+        if let (Some(name), false) = (name, matches!(made, Ok(Made::New(_)))) {
+            names::free(self, name);
+        }
+        made.map(Made::handle)
     }
 }

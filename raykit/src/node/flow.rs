@@ -35,8 +35,6 @@ pub(super) struct Flow {
     cluster: Arc<Cluster>,
     lease: LeaseId,
     task: Arc<Task>,
-    /// What keeps the stream open, of one that runs for this node and is read by the other.
-    _tap: Option<RawRef>,
     ahead: Ahead,
     state: Mutex<State>,
 }
@@ -49,6 +47,8 @@ struct State {
     known: (u64, u64),
     /// Bytes of the items that are not known to be in line there.
     sizes: std::collections::VecDeque<u64>,
+    /// What keeps the stream open, of one that runs for this node and is read by the other.
+    tap: Option<RawRef>,
     ended: bool,
     /// A thread sends; and it should look once more.
     sending: bool,
@@ -61,7 +61,6 @@ impl Flow {
             cluster: Arc::clone(cluster),
             lease,
             task: Arc::clone(task),
-            _tap: None,
             ahead: part(task.options()),
             state: Mutex::default(),
         })
@@ -70,8 +69,8 @@ impl Flow {
     /// The same of a stream of this node that another one reads. `None` if it is none.
     pub(super) fn of(cluster: &Arc<Cluster>, lease: LeaseId, stream: RawRef) -> Option<Arc<Flow>> {
         let (cluster, task) = (Arc::clone(cluster), Arc::clone(stream.peek::<Tap>()?.task()));
-        let (ahead, state) = (part(&READ.defaults), Mutex::default());
-        Some(Arc::new(Flow { cluster, lease, task, _tap: Some(stream), ahead, state }))
+        let state = Mutex::new(State { tap: Some(stream), ..State::default() });
+        Some(Arc::new(Flow { cluster, lease, task, ahead: part(&READ.defaults), state }))
     }
 
     /// So many items are in line there.
@@ -89,7 +88,17 @@ impl Flow {
 
     /// Nobody wants anything more.
     pub(super) fn stop(&self) {
-        self.state.lock().ended = true;
+        let tap = {
+            let mut state = self.state.lock();
+            state.ended = true;
+            state.tap.take()
+        };
+        quietly(|| drop(tap));
+    }
+
+    /// The task whose items it sends.
+    pub(super) fn task(&self) -> &Arc<Task> {
+        &self.task
     }
 }
 

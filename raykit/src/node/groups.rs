@@ -27,32 +27,43 @@ use std::time::Duration;
 /// All placement groups that a node knows.
 #[derive(Default)]
 pub(crate) struct Groups {
-    state: Mutex<Table>,
+    pub(super) state: Mutex<Table>,
 }
 
 #[derive(Default)]
-struct Table {
-    groups: BTreeMap<PlacementGroupId, Entry>,
-    bundles: BTreeMap<(PlacementGroupId, u32), Bundle>,
+pub(super) struct Table {
+    pub(super) groups: BTreeMap<PlacementGroupId, Entry>,
+    pub(super) bundles: BTreeMap<(PlacementGroupId, u32), Bundle>,
     /// The last of those that have ended.
     ended: VecDeque<PlacementGroupId>,
+    pub(super) alone: Alone,
 }
 
-struct Entry {
+/// Groups of a node that is alone which are not set aside as a whole, in their order.
+#[derive(Default)]
+pub(super) struct Alone {
+    pub(super) waiting: VecDeque<PlacementGroupId>,
+    /// What the first one needs has been asked for.
+    pub(super) asked: bool,
+    /// Somebody is asking, and will see what there is to do next.
+    pub(super) asking: bool,
+}
+
+pub(super) struct Entry {
     /// `None` where a handle has come sooner than the word of the head.
-    known: Option<Group>,
+    pub(super) known: Option<Group>,
     /// Filled when it lies somewhere as a whole.
     ready: RawRef,
 }
 
 /// What is set aside here for one bundle.
-struct Bundle {
+pub(super) struct Bundle {
     attempt: u64,
     want: Resources,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Asked(Arc<Request>),
     SetAside,
     /// It is for tasks that ask for it.
@@ -60,7 +71,7 @@ enum Stage {
 }
 
 /// Waits in the pool until what a bundle asks for is free.
-struct Request {
+pub(super) struct Request {
     node: Weak<Node>,
     group: PlacementGroupId,
     attempt: u64,
@@ -160,53 +171,6 @@ impl Node {
         Ok(group)
     }
 
-    /// Whether a group could lie on this node alone.
-    fn could_lie(&self, known: &Group) -> Result<()> {
-        let count = known.wants.len();
-        if known.strategy == PlacementStrategy::StrictSpread && count > 1 {
-            let text =
-                format!("{count} bundles are to lie on nodes of their own, and there is one");
-            return Err(Error::new(ErrorKind::Unschedulable, text));
-        }
-        let sum = sum(&known.wants);
-        match sum.lacking(self.pool.budget().total()) {
-            None => Ok(()),
-            Some((name, wanted, had)) => {
-                let text = format!(
-                    "the bundles ask for {name} = {wanted} together, and this node has {had} in all"
-                );
-                Err(Error::new(ErrorKind::Unschedulable, text))
-            }
-        }
-    }
-
-    /// Sets all of a group aside here, where there is no cluster. Requests are granted in their
-    /// order, so that two groups do not hold each other up.
-    fn reserve_alone(self: &Arc<Node>, group: PlacementGroupId, known: &Group) {
-        // Tasks may ask for it before it is there.
-        self.pool.announce(&named(group, known));
-        for (want, at) in known.wants.iter().zip(0..) {
-            self.reserve(group, 0, at, want.clone());
-        }
-    }
-
-    /// Something was set aside where there is no cluster: the group lies here when all of it is.
-    fn reserved_alone(self: &Arc<Node>, group: PlacementGroupId) {
-        let known = {
-            let mut table = self.groups.state.lock();
-            let open = |bundle: &Bundle| matches!(bundle.stage, Stage::Asked(_));
-            let waits = table.bundles.iter().any(|((of, _), one)| *of == group && open(one));
-            let entry = table.groups.get_mut(&group).filter(|_| !waits);
-            entry.and_then(|entry| entry.known.as_mut()).map(|known| {
-                known.homes = vec![Some(self.id); known.wants.len()];
-                known.clone()
-            })
-        };
-        if let Some(known) = known {
-            self.group_lies(group, known);
-        }
-    }
-
     /// What is filled when a group lies somewhere as a whole.
     pub(crate) fn group_ready(self: &Arc<Node>, group: PlacementGroupId) -> RawRef {
         let unknown = self.cluster.get().is_none() && self.groups.get(group).is_none();
@@ -238,13 +202,30 @@ impl Node {
         bundle: u32,
         want: Resources,
     ) {
+        let request = self.wish(group, attempt, bundle, want);
+        self.request(request);
+    }
+
+    /// Notes that something is to be set aside.
+    pub(super) fn wish(
+        self: &Arc<Node>,
+        group: PlacementGroupId,
+        attempt: u64,
+        bundle: u32,
+        want: Resources,
+    ) -> Arc<Request> {
         let node = Arc::downgrade(self);
         let request = Arc::new(Request { node, group, attempt, bundle, want: want.clone() });
-        let asked = Stage::Asked(Arc::clone(&request));
-        let new = Bundle { attempt, want: want.clone(), stage: asked };
+        let stage = Stage::Asked(Arc::clone(&request));
+        let new = Bundle { attempt, want, stage };
         self.groups.state.lock().bundles.insert((group, bundle), new);
+        request
+    }
+
+    pub(super) fn request(&self, request: Arc<Request>) {
+        let (group, bundle) = (request.group, request.bundle);
         // What the node has not by name it never will: nobody who knows that asks for it.
-        if !self.pool.request(want, request) {
+        if !self.pool.request(request.want.clone(), request) {
             tracing::warn!(%group, bundle, "a bundle asks for what is not here");
         }
     }
@@ -354,6 +335,7 @@ impl Node {
             entry.ready.seal(Err(no_group(group, why)));
         }
         let lay = self.take_back(group, |_| true);
+        self.assembled(group);
         let refused = self.pool.end_group(group, &sum(&lay));
         for job in refused {
             let any: Arc<dyn Any + Send + Sync> = job;
@@ -420,7 +402,7 @@ impl Node {
     }
 }
 
-fn sum(wants: &[Resources]) -> Resources {
+pub(super) fn sum(wants: &[Resources]) -> Resources {
     let mut sum = Resources::NOTHING;
     for want in wants {
         sum.add(want);
@@ -430,7 +412,7 @@ fn sum(wants: &[Resources]) -> Resources {
 }
 
 /// All that tasks of a group can ask for.
-fn named(group: PlacementGroupId, known: &Group) -> Resources {
+pub(super) fn named(group: PlacementGroupId, known: &Group) -> Resources {
     let all = known.wants.iter().zip(0..).map(|(want, at)| want.in_group(group, Some(at)));
     sum(&all.collect::<Vec<_>>())
 }

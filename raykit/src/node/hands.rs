@@ -257,6 +257,7 @@ impl Hands {
                 cluster: &self.cluster,
                 claims: &self.claims,
                 taken: &self.taken,
+                flows: &self.flows,
                 holder: &|lease| self.machine.holder(lease),
             };
             circle::serve(&place, request)

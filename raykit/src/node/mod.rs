@@ -58,6 +58,7 @@ mod request;
 mod post;
 pub(crate) mod cluster;
 mod groups;
+mod alone;
 mod plan;
 mod pack;
 pub(crate) mod far;

@@ -78,13 +78,18 @@ const ANY_TYPE: &str = "";
 /// The actor of that name whose home is this node, if it is of that type.
 fn named(node: &Node, name: &Name, type_name: &str) -> Result<RawRef> {
     let found = node.actors.find(name).ok_or_else(|| not_found(name))?;
+    of_type(found, &name.1, type_name)
+}
+
+/// The actor that was found by that name, if it is of that type.
+pub(super) fn of_type(found: RawRef, name: &str, type_name: &str) -> Result<RawRef> {
     let there = match (found.peek::<Claim>(), found.peek::<Placed>()) {
         (Some(claim), _) => claim.cell().type_name(),
         (_, Some(placed)) => placed.type_name(),
         _ => "",
     };
     if type_name != ANY_TYPE && there != type_name {
-        let text = format!("the actor named `{}` is a `{there}` and not a `{type_name}`", name.1);
+        let text = format!("the actor named `{name}` is a `{there}` and not a `{type_name}`");
         return Err(Error::new(ErrorKind::ActorNotFound, text));
     }
     Ok(found)

@@ -32,10 +32,10 @@ impl Hands {
                 let text = format!("{object} is not kept by {} any more", object.node);
                 Err(Error::new(ErrorKind::ObjectLost, text))
             }
-            Outcome::Large(len, at, refs) => {
+            Outcome::Large(len, refs) => {
                 let inner = self.arrived(&refs).unwrap_or_default();
-                self.expect(Fetch::Object(object), at, len, inner);
-                return self.bring(object, len, at, road);
+                self.expect(Fetch::Object(object), object.node, len, inner);
+                return self.bring(object, len, road);
             }
         };
         seal(&reference, filled);
@@ -85,7 +85,13 @@ impl Hands {
         results: Vec<Outcome>,
         road: &mut dyn Road,
     ) {
-        let Some(away) = self.take_away(lease) else { return };
+        let Some(away) = self.take_away(lease) else {
+            // It was withdrawn, and the brain has not heard of that: nobody fetches what it made.
+            if results.iter().any(|result| matches!(result, Outcome::Large(..))) {
+                self.happened(Event::Unpark { lease, by }, road);
+            }
+            return;
+        };
         if let [Outcome::Inline(bytes, refs)] = &results[..] {
             // As nearly all are.
             let value = self.value(bytes, refs).map(|value| Returns(Results::One(value)));
@@ -98,12 +104,12 @@ impl Hands {
                 Outcome::Inline(bytes, refs) => Some(self.value(&bytes, &refs)),
                 Outcome::Failed(bytes, refs) => Some(Err(self.error(&bytes, &refs))),
                 Outcome::Freed => Some(Err(Error::new(ErrorKind::ObjectLost, "a result is gone"))),
-                Outcome::Large(len, at, refs) => {
+                Outcome::Large(len, refs) => {
                     missing += 1;
                     let what = Fetch::Result { lease, index: index as u32 };
                     let inner = self.arrived(&refs).unwrap_or_default();
-                    self.expect(what, at, len, inner);
-                    road.fetch(at, what);
+                    self.expect(what, by, len, inner);
+                    road.fetch(by, what);
                     None
                 }
             });
@@ -150,6 +156,11 @@ impl Hands {
                 {
                     let by = whole.by;
                     match &whole.broken {
+                        Some(error) if error.kind() == ErrorKind::ObjectLost => {
+                            let name = (whole.task.name(), whole.task.id());
+                            let error = error.clone().in_task(name.0, name.1);
+                            node.settle_away(&whole.task, Err(error));
+                        }
                         // The node is gone, or on its way: its word on the task is worth nothing.
                         Some(error) => again(&node, &whole.task, by, error.message()),
                         None => finish(&node, whole),
@@ -182,7 +193,6 @@ impl Hands {
         tracing::warn!(target: AUDIT, %node, why, "a node is gone");
         self.cluster.members.lock().retain(|member| member.node != node);
         self.swarms.values_mut().for_each(|swarm| swarm.gone(node));
-        self.incoming.retain(|object, _| object.node != node);
         self.parked.retain(|lease, _| lease.task.node != node);
         self.owners.remove(&node);
         self.cluster.look_near();

@@ -28,6 +28,7 @@ pub(super) struct Written {
     out_of_order: bool,
     name: Option<String>,
     namespace: Option<String>,
+    get_if_exists: bool,
     detached: bool,
     strategy: (u32, NodeId),
     group: Option<(PlacementGroupId, Option<u32>)>,
@@ -46,6 +47,7 @@ record!(Written {
     out_of_order,
     name,
     namespace,
+    get_if_exists,
     detached,
     strategy,
     group,
@@ -69,6 +71,7 @@ impl Plan {
             out_of_order: own.out_of_order,
             name: own.name.as_ref().map(|name| name.to_string()),
             namespace: own.namespace.as_ref().map(|name| name.to_string()),
+            get_if_exists: own.get_if_exists && self.by_head,
             detached: own.detached && self.by_head,
             strategy: match own.strategy {
                 Strategy::Default | Strategy::Group { .. } => (0, NodeId(0)),
@@ -114,7 +117,7 @@ impl Written {
             },
             known_as: Some(ActorId { node: creator, sequence }),
             lost_before: self.lost_before,
-            get_if_exists: false,
+            get_if_exists: self.get_if_exists,
             supervisor: None,
             ..defaults.clone()
         }

@@ -17,18 +17,20 @@ use std::sync::Arc;
 /// Reads another node's stream here from now on: the claim that takes the place of its handle's.
 /// `None` where it is no such handle, or its owner is known to be gone.
 pub(crate) fn read_here(stream: &RawRef) -> Option<RawRef> {
-    let there = stream.holder::<Foreign>().filter(|there| there.object().is_stream())?;
-    if stream.is_ready() {
+    let far = stream.peek::<Foreign>().is_some_and(|there| there.object().is_stream());
+    if !far || stream.is_ready() {
         return None;
     }
+    let there = stream.holder::<Foreign>()?;
     let Some(node) = current::node_with(there.cluster().me) else {
         let text = "the node that had this handle was closed";
         return Some(slots::failed(Error::new(ErrorKind::ShutDown, text)));
     };
-    let mailbox = Arc::new(Reading(there)) as Arc<dyn Mailbox>;
+    let mailbox = Arc::new(Reading(Arc::clone(&there))) as Arc<dyn Mailbox>;
     let task = submit::by_itself(&node, &READ, None, Inputs::None, mailbox);
     node.send(&task, false);
-    Some(tap(task))
+    // The end that follows comes from there, behind what the stream has given.
+    Some(tap(task, Some(Box::new(move || there.cancel()))))
 }
 
 /// Has the node that owns it cancel the stream; `None` where it is no such handle.

@@ -49,7 +49,7 @@ record!(Told { welcome, differ });
 fn format() -> u64 {
     let width = size_of::<usize>() as u64;
     let little = u64::from(cfg!(target_endian = "little"));
-    1 << 16 | width << 8 | little
+    2 << 16 | width << 8 | little
 }
 
 fn functions() -> Vec<(String, u64)> {
@@ -75,12 +75,10 @@ fn put_to(road: &mut Road, to: NodeId, request: Vec<u8>, told: Tell) {
     road.ask(to, request, ANSWER_BYTES_MAX, told);
 }
 
-impl Lane<'_> {
-    /// There will be no link to that node, and nobody says so: its questions end.
-    fn give_up(&mut self, node: NodeId) {
-        for Asked { to, told, .. } in self.asked.extract_if(.., |asked| asked.to == node) {
-            told(Err(Error::new(ErrorKind::Io, format!("{to} cannot be reached"))));
-        }
+/// There will be no link to that node for now: its questions end.
+fn give_up(asked: &mut Vec<Asked>, node: NodeId) {
+    for Asked { to, told, .. } in asked.extract_if(.., |asked| asked.to == node) {
+        told(Err(Error::new(ErrorKind::Io, format!("{to} cannot be reached"))));
     }
 }
 
@@ -95,11 +93,11 @@ impl Way for Lane<'_> {
     }
     fn disconnect(&mut self, from: NodeId) {
         self.road.disconnect(from);
-        self.give_up(from);
+        give_up(self.asked, from); // nobody else says so
     }
     fn fence(&mut self, from: NodeId) {
         self.road.fence(from);
-        self.give_up(from);
+        give_up(self.asked, from); // nobody else says so
     }
     fn fetch(&mut self, from: NodeId, what: Fetch) {
         let mut request = Vec::new();
@@ -145,13 +143,10 @@ struct Steering {
 }
 
 impl Steering {
-    /// There is a link to that node, or there will be none for now: its questions go, or end.
-    fn linked(&mut self, node: NodeId, up: bool, road: &mut Road) {
+    /// There is a link to that node: its questions go.
+    fn linked(&mut self, node: NodeId, road: &mut Road) {
         for Asked { to, request, told } in self.asked.extract_if(.., |asked| asked.to == node) {
-            match up {
-                true => put_to(road, to, request, told),
-                false => told(Err(Error::new(ErrorKind::Io, format!("{to} cannot be reached")))),
-            }
+            put_to(road, to, request, told);
         }
     }
 
@@ -225,11 +220,11 @@ impl Driver for Steering {
                 if node == self.head {
                     self.reached.take().into_iter().for_each(|reached| reached());
                 }
-                self.linked(node, true, road);
+                self.linked(node, road);
                 Event::Up(node)
             }
             Happening::Down { peer, sure } => {
-                self.linked(peer, false, road);
+                give_up(&mut self.asked, peer);
                 Event::Down { peer, sure }
             }
             Happening::Suspect { peer, near } => Event::Doubt { node: peer, near },

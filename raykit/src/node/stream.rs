@@ -29,9 +29,13 @@ use std::time::{Duration, Instant};
 pub(crate) struct Tap {
     slot: Slot,
     task: Arc<Task>,
+    /// Has the stream cancelled that the task reads, where it is another one.
+    cancel: Option<Cancel>,
     /// Somebody was given the error that the stream ended with.
     told: AtomicBool,
 }
+
+type Cancel = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Holder for Tap {
     fn place(&self) -> &dyn Any {
@@ -57,10 +61,10 @@ impl Drop for Tap {
     }
 }
 
-/// The claim to the stream of `task`.
-pub(crate) fn tap(task: Arc<Task>) -> RawRef {
+/// The claim to the stream of `task`, and how that is cancelled if not by its task's end.
+pub(crate) fn tap(task: Arc<Task>, cancel: Option<Cancel>) -> RawRef {
     let slot = task.slot_beside();
-    RawRef(Arc::new(Tap { slot, task, told: AtomicBool::new(false) }) as Arc<dyn Holder>)
+    RawRef(Arc::new(Tap { slot, task, cancel, told: AtomicBool::new(false) }) as Arc<dyn Holder>)
 }
 
 impl Tap {
@@ -176,6 +180,9 @@ impl Tap {
 
     /// Says that nobody wants the stream. `false` if it had ended.
     pub(crate) fn cancel(&self) -> bool {
+        if let Some(cancel) = self.cancel.as_ref().filter(|_| !self.task.is_settled()) {
+            return cancel();
+        }
         let node = current::node_with(self.task.id().node);
         node.is_some_and(|node| node.cancel(&self.task))
     }

@@ -9,6 +9,7 @@ use crate::base::limits::{PIECE_BYTES, SWARM_BYTES_MAX, SWARM_BYTES_MIN};
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
 use crate::proto::wire::{choice, record};
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -105,8 +106,10 @@ impl Swarm {
     /// What the node `by` should do next.
     pub(super) fn next(&mut self, by: NodeId, asks: &Next) -> Answer {
         let count = self.given.len();
-        if self.nodes.get(&by).is_some_and(|known| known.fetch != asks.fetch) {
-            self.gone(by); // it has let the object go, and fetches it once more
+        match self.nodes.get(&by).map(|known| asks.fetch.cmp(&known.fetch)) {
+            Some(Less) => return Answer::Wait, // of a fetch that it has given up
+            Some(Greater) => self.gone(by),    // it has let the object go, and fetches it once more
+            Some(Equal) | None => {}
         }
         // Far apart, however many come: halves, quarters, ...
         let rank = self.nodes.len() as u32;

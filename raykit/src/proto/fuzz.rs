@@ -47,7 +47,7 @@ fn frames() -> Vec<Frame> {
     let bytes: Bytes = Arc::from(&b"some bytes"[..]);
     let results = vec![
         Outcome::Inline(Arc::clone(&bytes), vec![object]),
-        Outcome::Large(1 << 33, OTHER, vec![object]),
+        Outcome::Large(1 << 33, vec![object]),
         Outcome::Failed(Arc::clone(&bytes), Vec::new()),
         Outcome::Freed,
     ];

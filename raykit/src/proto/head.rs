@@ -48,8 +48,9 @@ impl Peers {
         }
         if let Some(pulse) = self.pulses.get_mut(&node) {
             let until = cx.now + ms(if near { DOUBT_NEAR_MS } else { DOUBT_MS });
-            pulse.doubted.get_or_insert(until);
-            cx.timers.set(Timer::Silence, until);
+            let until = pulse.doubted.map_or(until, |before| before.min(until));
+            pulse.doubted = Some(until);
+            cx.timers.set_if_earlier(Timer::Silence, until);
             self.send_loose(cx, node, &Frame::Probe { head: self.me, back: false });
         }
     }
@@ -136,6 +137,10 @@ impl Peers {
         for node in suspect {
             self.seek(cx, node);
         }
+        let doubts = self.pulses.values().filter_map(|pulse| pulse.doubted);
+        if let Some(until) = doubts.min() {
+            cx.timers.set_if_earlier(Timer::Silence, until);
+        }
     }
 
     /// Tells all what has changed in what nodes have to do and to give.
@@ -218,6 +223,40 @@ mod tests {
         head.handle(now, Event::Doubt { node: NODE, near: false });
         hears(&mut head, now, NODE, beat);
         head.overdue(now + ms(DOUBT_MS));
+        assert!(said(&mut head, NODE).1, "it is dead");
+    }
+
+    /// Of two signs the one counts that leaves less time.
+    #[test]
+    fn a_doubt_ends_when_the_nearest_says() {
+        let now = Moment(0) + ms(1_000);
+        for near_first in [false, true] {
+            let (mut head, _, _) = linked(now);
+            for near in [near_first, !near_first] {
+                head.handle(now, Event::Doubt { node: NODE, near });
+            }
+            assert!(head.deadline().is_some_and(|at| at <= now + ms(DOUBT_NEAR_MS)));
+            head.overdue(now + ms(DOUBT_NEAR_MS));
+            assert!(said(&mut head, NODE).1, "it is dead");
+        }
+    }
+
+    /// A process that gives up its link, and with it the sign of its life, and lives makes another.
+    #[test]
+    fn who_loses_its_link_has_the_time_to_make_another() {
+        let now = Moment(0) + ms(1_000);
+        let (mut head, _, _) = linked(now);
+        head.handle(now, Event::Doubt { node: NODE, near: true });
+        head.handle(now + ms(5), Event::Down { peer: NODE, sure: false });
+        head.overdue(now + ms(DOUBT_NEAR_MS + 5));
+        assert!(!said(&mut head, NODE).1, "it may be on its way");
+        head.handle(now + ms(60), Event::Up(NODE));
+        head.overdue(now + ms(DOUBT_MS + 60));
+        assert!(!said(&mut head, NODE).1, "it has come");
+        // Another one does not come.
+        head.handle(now + ms(400), Event::Doubt { node: NODE, near: true });
+        head.handle(now + ms(405), Event::Down { peer: NODE, sure: false });
+        head.overdue(now + ms(405 + DOUBT_MS));
         assert!(said(&mut head, NODE).1, "it is dead");
     }
 

@@ -224,6 +224,8 @@ impl Peers {
         if sure && node == self.head {
             return self.alone(cx, "the head has ended");
         }
+        // Where its process has given up the link and lives, it needs another one to say so.
+        self.pulses.get_mut(&node).into_iter().for_each(|pulse| pulse.has_longer(cx.now));
         cx.timers.set_if_unset(Timer::Redial(node), cx.now + ms(REDIAL_MS));
     }
 

@@ -24,8 +24,14 @@ impl Pulse {
     /// It has said something. In doubt that is no proof, only a reason to wait: what a process had
     /// sent before its death may come after the news of it.
     pub(super) fn beats(&mut self, now: Moment) {
-        let doubted = self.doubted.map(|_| now + Duration::from_millis(DOUBT_MS));
+        self.has_longer(now);
+        let doubted = self.doubted;
         *self = Pulse { heard: now, doubted, sought: false, asked: Vec::new() };
+    }
+
+    /// If it is in doubt, it has as long as any from now on to say that it is there.
+    pub(super) fn has_longer(&mut self, now: Moment) {
+        self.doubted = self.doubted.map(|_| now + Duration::from_millis(DOUBT_MS));
     }
 
     /// Another node says that it is there. One that nobody has asked may say so for ever.

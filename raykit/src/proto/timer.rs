@@ -49,6 +49,13 @@ impl Timers {
         }
     }
 
+    /// The same where there is none yet, or a later one.
+    pub(super) fn set_if_earlier(&mut self, timer: Timer, at: Moment) {
+        if self.at.get(&timer).is_none_or(|before| at < *before) {
+            self.set(timer, at);
+        }
+    }
+
     pub(super) fn clear(&mut self, timer: Timer) {
         if let Some(at) = self.at.remove(&timer) {
             self.order.remove(&(at, timer));
@@ -82,6 +89,7 @@ mod tests {
         timers.set(Timer::Silence, Moment(5));
         timers.set(Timer::Beat, Moment(15));
         timers.set_if_unset(Timer::Beat, Moment(1));
+        timers.set_if_earlier(Timer::Beat, Moment(16));
         timers.clear(Timer::Silence);
         assert_eq!(timers.next(), Some(Moment(10)));
         assert_eq!(timers.due(Moment(9)), None);

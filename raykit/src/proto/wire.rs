@@ -327,8 +327,8 @@ record!(Load { free, queued, draining, suspect });
 pub(crate) enum Outcome {
     /// Its archive, and the references in that.
     Inline(Bytes, Vec<ObjectId>),
-    /// It is so large, where it lies, and the references in it.
-    Large(u64, NodeId, Vec<ObjectId>),
+    /// It is so large and lies with whoever says so, and the references in it.
+    Large(u64, Vec<ObjectId>),
     /// An error, as `object::told` writes it, and the references in that.
     Failed(Bytes, Vec<ObjectId>),
     /// The owner has it no more.
@@ -338,9 +338,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     pub(crate) fn refs(&self) -> &[ObjectId] {
         match self {
-            Outcome::Inline(_, refs) | Outcome::Large(_, _, refs) | Outcome::Failed(_, refs) => {
-                refs
-            }
+            Outcome::Inline(_, refs) | Outcome::Large(_, refs) | Outcome::Failed(_, refs) => refs,
             Outcome::Freed => &[],
         }
     }
@@ -348,7 +346,7 @@ impl Outcome {
 
 choice!(Outcome {
     0 Inline(bytes, refs),
-    1 Large(len, node, refs),
+    1 Large(len, refs),
     2 Failed(bytes, refs),
     3 Freed,
 });

@@ -41,7 +41,7 @@ fn samples() -> Vec<Frame> {
             lease,
             results: vec![
                 Outcome::Inline(Arc::clone(&bytes), vec![object]),
-                Outcome::Large(1 << 33, NodeId(4), vec![object]),
+                Outcome::Large(1 << 33, vec![object]),
                 Outcome::Failed(bytes, Vec::new()),
                 Outcome::Freed,
             ],

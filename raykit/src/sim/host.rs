@@ -404,7 +404,7 @@ impl Host {
             let large = is_task && results.len() == 1 && self.rng.below(8) == 0;
             if large && let Ok(value) = read(&results[0]) {
                 self.parked.insert(lease, value);
-                results = vec![Outcome::Large(1 << 30, self.me, Vec::new())];
+                results = vec![Outcome::Large(1 << 30, Vec::new())];
             }
             self.post(model, Event::Ran { lease, results });
         }

@@ -247,7 +247,7 @@ impl World {
         self.model.tainted.insert(object);
         let refs = if self.foe.below(2) == 0 { Vec::new() } else { vec![object] };
         match self.foe.below(3) {
-            0 => Outcome::Large(1 << 20, self.somebody(), refs),
+            0 => Outcome::Large(1 << 20, refs),
             _ => Outcome::Inline(Bytes::from(7_u64.to_le_bytes()), refs),
         }
     }

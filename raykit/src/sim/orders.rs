@@ -157,9 +157,9 @@ impl Host {
             }
             return;
         }
-        if let [Outcome::Large(_, at, _)] = results[..] {
+        if let [Outcome::Large(..)] = results[..] {
             if let Some(task) = self.tasks.get_mut(&lease.task) {
-                task.place = Place::Fetching(at);
+                task.place = Place::Fetching(by);
             }
             self.chores.push((Duration::from_millis(3), Chore::Fetch(lease, by)));
             return;

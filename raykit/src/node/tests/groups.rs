@@ -183,6 +183,45 @@ fn removing_a_group_ends_what_runs_in_it() {
     until("all is free", || crate::stats().unwrap().cpus_free == 3.0);
 }
 
+/// Half a group is none: it lies there when the last of its bundles is set aside.
+#[test]
+fn a_group_is_not_there_before_all_of_it_is() {
+    let node = crate::Config::new().num_cpus(2).start().unwrap();
+    let _here = node.enter();
+    let busy = goes_on::remote();
+    until("it runs", || crate::stats().unwrap().cpus_free == 1.0);
+    let group = PlacementGroup::of(cpus(&[1.0, 1.0])).create().unwrap();
+    until("the first bundle is set aside", || crate::stats().unwrap().cpus_free == 0.0);
+    assert!(!group.ready().is_ready());
+    assert_eq!(group.nodes().unwrap(), [None, None]);
+    busy.cancel();
+    group.ready().get().unwrap();
+    assert_eq!(group.nodes().unwrap(), [Some(node.id()); 2]);
+    group.remove().unwrap();
+    until("all is free", || crate::stats().unwrap().cpus_free == 2.0);
+}
+
+/// Two groups whose bundles ask for the same in another order do not hold each other up.
+#[test]
+fn groups_have_their_turns_on_one_node() {
+    let node = crate::Config::new().num_cpus(2).num_gpus(1.0).start().unwrap();
+    let _here = node.enter();
+    let busy = goes_on::options().num_cpus(0.0).num_gpus(1.0).remote();
+    let gpu = |cpus| Bundle::new().num_cpus(cpus).num_gpus(1.0);
+    let first = PlacementGroup::of([gpu(2.0)]).create().unwrap();
+    let second = PlacementGroup::of([Bundle::new().num_cpus(2.0), gpu(0.0)]).create().unwrap();
+    // One that is removed before its turn is passed over.
+    let third = PlacementGroup::of([gpu(1.0)]).create().unwrap();
+    let last = PlacementGroup::of([gpu(1.0)]).create().unwrap();
+    third.remove().unwrap();
+    busy.cancel();
+    for group in [first, second, last] {
+        group.ready().get().unwrap();
+        group.remove().unwrap();
+    }
+    until("all is free", || crate::stats().unwrap().cpus_free == 2.0);
+}
+
 fn placed(group: PlacementGroup, bundle: u32) -> u32 {
     where_am_i::options().strategy(group.bundle(bundle)).remote(0).get().unwrap().1
 }

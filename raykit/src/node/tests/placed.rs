@@ -281,6 +281,38 @@ fn the_detached_outlive_their_maker() {
     nothing_left(&[&head, &other]);
 }
 
+/// Of several that want the same detached actor at once one makes it, and when it has ended the name
+/// is free for all.
+#[test]
+fn a_name_that_many_ask_for_at_once_is_free_in_the_end() {
+    let mut world = World::new();
+    let head = world.join(1);
+    let others: Vec<Joined> = (0..4).map(|_| world.join(1)).collect();
+    for round in 0..20 {
+        let name = format!("kept {round}");
+        let make = |other: &Joined| {
+            here(other, || {
+                let kept = Ledger::options().name(name.clone()).detached().get_if_exists();
+                kept.remote(round).entries().get().unwrap()
+            })
+        };
+        let entries: Vec<Vec<i64>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                others.iter().map(|other| scope.spawn(move || make(other))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(entries, vec![vec![round]; others.len()]);
+        assert!(here(&head, || crate::actor::<LedgerHandle>(&name).unwrap().kill()));
+        until("the name is free", || {
+            here(&others[0], || {
+                let new = Ledger::options().name(name.clone()).remote(7);
+                new.entries().get().is_ok_and(|entries| entries == [7])
+            })
+        });
+    }
+    nothing_left(&others.iter().chain([&head]).collect::<Vec<_>>());
+}
+
 /// A handle that goes while the actor waits for room elsewhere takes the actor with it.
 #[test]
 fn what_nobody_wants_any_more_is_not_made() {
