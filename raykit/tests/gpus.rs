@@ -5,16 +5,19 @@
 mod common;
 
 use common::{Gate, all_clear, eventually};
-use raykit::Config;
 use raykit::prelude::*;
+use raykit::{Config, NodeId};
 use std::sync::Mutex;
 
-static HELD: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+/// GPUs in use, each with its node: several tests run at once.
+static HELD: Mutex<Vec<(Option<NodeId>, usize)>> = Mutex::new(Vec::new());
 
 /// Takes its GPUs for a moment, and fails if another task has one of them.
 #[remote(num_gpus = 1, num_cpus = 0)]
 fn alone() -> Vec<usize> {
-    let mine = raykit::context().gpus();
+    let node = raykit::context().node_id();
+    let gpus = raykit::context().gpus();
+    let mine: Vec<_> = gpus.iter().map(|gpu| (node, *gpu)).collect();
     {
         let mut held = HELD.lock().unwrap();
         assert!(mine.iter().all(|gpu| !held.contains(gpu)), "{mine:?} of {held:?}");
@@ -22,7 +25,7 @@ fn alone() -> Vec<usize> {
     }
     std::thread::yield_now();
     HELD.lock().unwrap().retain(|gpu| !mine.contains(gpu));
-    mine
+    gpus
 }
 
 #[test]
