@@ -89,6 +89,42 @@ fn tasks_run_in_other_processes() {
     assert_eq!(raykit::nodes().unwrap().len(), 3);
 }
 
+/// As many numbers as it takes, and then the process that has added one.
+#[remote]
+fn stamped(mut numbers: Vec<u32>) -> Vec<u32> {
+    numbers.push(std::process::id());
+    numbers
+}
+
+#[remote]
+fn stamps(numbers: &[u32]) -> Vec<u32> {
+    numbers[LARGE..].to_vec()
+}
+
+#[remote]
+fn zeros() -> Vec<u32> {
+    vec![0; LARGE]
+}
+
+const LARGE: usize = 1_000_000;
+
+/// L1, L7: calls go to what they take, and what was left on a killed process is made again.
+#[test]
+fn a_chain_works_where_its_data_is() {
+    let head = processes::head(Config::new().num_cpus(1).object_memory(0));
+    let _here = head.node.enter();
+    let apart = [("RAYKIT_OBJECT_MEMORY", "0".to_owned())]; // as if on another host
+    let (mut one, other) = (head.node(&apart), head.node(&apart));
+    let begun = zeros::options().strategy(one.preferred()).remote();
+    let chain = (0..4).fold(begun, |before, _| stamped::remote(&before));
+    assert_eq!(stamps::remote(&chain).get().unwrap(), [one.child.id(); 4]);
+    one.child.kill().unwrap();
+    eventually("the node is gone", || raykit::nodes().unwrap().len() == 2);
+    let there = stamps::options().strategy(other.here()).remote(&chain).get().unwrap();
+    assert!(there.len() == 4 && !there.contains(&one.child.id()), "{there:?}");
+    assert_eq!(chain.get().unwrap().len(), LARGE + 4);
+}
+
 /// T1, T9: what a killed process was running runs again elsewhere, within its retries.
 #[test]
 fn a_killed_process_is_noticed_and_its_tasks_run_again() {

@@ -192,6 +192,13 @@ pub(crate) const LINE_BYTES_MAX: usize = 64 << 20;
 /// A value that goes to another node with the word that it is there; a larger one is fetched.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
 
+/// A result of that size stays on the node that has made it until somebody elsewhere wants it; a
+/// smaller one is brought to whoever has made the call.
+pub(crate) const LEFT_BYTES_MIN: u64 = 1 << 20;
+
+/// How often one looks at what was left on other nodes.
+pub(crate) const LEFT_LOOK_MS: u64 = 200;
+
 /// Bytes of arguments up to which a queued task is given to another node that has nothing to do.
 pub(crate) const LEAVING_BYTES_MAX: usize = 1 << 20;
 

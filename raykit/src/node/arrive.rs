@@ -17,7 +17,7 @@ use crate::base::id::next_sequence;
 use crate::base::limits::LEAVING_BYTES_MAX;
 use crate::base::{ObjectId, Strategy, TaskId};
 use crate::object::error::{Error, ErrorKind};
-use crate::object::raw::RawRef;
+use crate::object::raw::{Holder, RawRef};
 use crate::object::slot::Watched;
 use crate::object::value::Value;
 use crate::proto::event::{Offer, Wish};
@@ -25,8 +25,8 @@ use crate::proto::wire::LeaseId;
 use crate::sched::LaneId;
 use crate::task::arg::Given;
 use crate::task::call::Returns;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 
 impl Task {
@@ -136,6 +136,9 @@ impl Node {
     /// A task that was away, or was to be, is for this node to run or to offer again.
     pub(super) fn come_back(self: &Arc<Node>, task: &Arc<Task>, place: Place) {
         match task.rest() {
+            true if task.lacks_arguments() => {
+                self.await_again(task, matches!(place, Place::Anywhere));
+            }
             true if task.make_ready() => match place {
                 Place::Here => self.enqueue_here(Arc::clone(task), None),
                 Place::Anywhere => self.enqueue(Arc::clone(task), None),
@@ -233,7 +236,7 @@ impl Node {
         lease: LeaseId,
         called: Called,
     ) -> Arc<Task> {
-        let Called { function, options, inputs, deadline, attempt, method } = called;
+        let Called { function, options, inputs, deadline, attempt, method, .. } = called;
         let (actor, caller) = match method {
             Some((actor, caller)) => (Some(actor), caller),
             None => (None, Caller::Far(lease.task.node, lease.task.sequence)),
@@ -351,21 +354,24 @@ impl Wake for Made {
 }
 
 /// Posts what becomes of an object that other nodes wait for.
-pub(super) fn watch(cluster: &Arc<Cluster>, object: ObjectId, reference: RawRef) {
+pub(super) fn watch(cluster: &Arc<Cluster>, object: ObjectId, reference: &RawRef) {
+    let reference = Arc::downgrade(&reference.0);
     Arc::new(Seen { cluster: Arc::clone(cluster), object, reference }).wake();
 }
 
 struct Seen {
     cluster: Arc<Cluster>,
     object: ObjectId,
-    reference: RawRef,
+    /// Not kept by this: what is never wanted never wakes it.
+    reference: Weak<dyn Holder>,
 }
 
 impl Wake for Seen {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(Arc::clone(&self));
-        if self.reference.watch(&waker) == Watched::Ready
-            && let Some(outcome) = self.reference.outcome()
+        let Some(reference) = self.reference.upgrade().map(RawRef) else { return };
+        if reference.observe(&waker) == Watched::Ready
+            && let Some(outcome) = reference.outcome()
         {
             let packed = pack::outcome(outcome, self.cluster.lender());
             self.cluster.post(Post::Sealed { object: self.object, packed });

@@ -152,6 +152,14 @@ impl Hands {
         self.fetched(Fetch::Object(object), Err(error), None, road);
     }
 
+    /// The bytes that another node asks for.
+    pub(super) fn serve(&self, request: &[u8]) -> Option<Arc<Sealed>> {
+        match Fetch::take(&mut Reader::new(request))? {
+            Fetch::Object(object) => self.exports.get(&object).cloned(),
+            Fetch::Result { lease, index } => self.parked.get(&lease)?.get(index as usize)?.clone(),
+        }
+    }
+
     /// The answer to such a question of another node.
     pub(super) fn answer_of_swarm(&mut self, by: NodeId, asked: &[u8]) -> Option<Vec<u8>> {
         let question = request::read(request::SWARM, asked)?;

@@ -5,12 +5,12 @@ use super::hands::Hands;
 use super::placed::Placed;
 use super::post::Packed;
 use super::stream::Tap;
-use super::task::producer;
+use super::task::{Task, producer};
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
 use crate::object::codec::Sealed;
 use crate::object::raw::RawRef;
-use crate::proto::event::{Offer, Wish};
+use crate::proto::event::{Event, Offer, Wish};
 use crate::proto::wire::{LeaseId, Outcome};
 use std::sync::Arc;
 
@@ -25,6 +25,25 @@ impl Hands {
         offer.refs = refs.iter().map(|reference| self.claim(reference)).collect();
         quietly(|| drop(refs));
         Some(offer)
+    }
+
+    /// Offers some of what is queued here to a node that has room.
+    pub(super) fn give(&mut self, node: &Arc<Node>, to: NodeId, count: u32) {
+        let jobs = node.pool.take(count as usize);
+        let mut leases = Vec::new();
+        for job in jobs {
+            let any: Arc<dyn std::any::Any + Send + Sync> = job;
+            let Ok(task) = any.downcast::<Task>() else { continue };
+            if let Some(lease) = node.send_away(&self.cluster, &task) {
+                leases.push(lease);
+            }
+        }
+        let wish = Wish::At { node: to, soft: true };
+        for lease in leases {
+            if let Some(offer) = self.offer(lease, wish) {
+                self.machine.handle(self.now(), Event::Offer(offer));
+            }
+        }
     }
 
     /// Claims an object for the brain. The name that other nodes know it by.

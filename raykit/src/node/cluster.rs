@@ -3,6 +3,7 @@
 
 use super::Node;
 use super::keys::{KeyOrder, Keys};
+use super::left::Left;
 pub(super) use super::post::{Away, Fetch, Packed, Place, Post};
 use super::question::Names;
 use super::task::Task;
@@ -18,7 +19,7 @@ use crate::object::value::{Payload, Value};
 use crate::proto::wire::Member;
 use parking_lot::{Condvar, Mutex};
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -39,6 +40,8 @@ pub(crate) struct Cluster {
     pub(super) foreign: Mutex<HashMap<ObjectId, Weak<Foreign>>>,
     /// Tasks of this node that others have, or may have.
     pub(super) away: Mutex<InOrderMap<TaskId, Away>>,
+    /// Large results of these that stay where they were made.
+    pub(super) left: Mutex<BTreeMap<ObjectId, Left>>,
     pub(super) members: Mutex<Vec<Member>>,
     lost: OnceLock<Error>,
     /// It takes nothing new, and leaves when it has run what it has.
@@ -82,6 +85,7 @@ impl Cluster {
             wanted: AtomicBool::new(false),
             foreign: Mutex::new(HashMap::new()),
             away: Mutex::default(),
+            left: Mutex::default(),
             members: Mutex::new(members),
             lost: OnceLock::new(),
             draining: AtomicBool::new(false),
@@ -282,6 +286,8 @@ pub(crate) struct Foreign {
     object: ObjectId,
     /// How often references have arrived, as the brain counts.
     generation: AtomicU64,
+    /// Somebody here waits for it.
+    wanted: AtomicBool,
     cluster: Arc<Cluster>,
 }
 
@@ -293,7 +299,8 @@ impl Foreign {
         generation: u64,
     ) -> Foreign {
         let generation = AtomicU64::new(generation);
-        Foreign { slot: Slot::new(object, ledger), object, generation, cluster }
+        let wanted = AtomicBool::new(false);
+        Foreign { slot: Slot::new(object, ledger), object, generation, wanted, cluster }
     }
 
     pub(crate) fn object(&self) -> ObjectId {
@@ -307,6 +314,10 @@ impl Foreign {
             self.cluster.post(Post::Cancel(self.object));
         }
         open
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::SeqCst)
     }
 
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
@@ -325,6 +336,12 @@ impl Holder for Foreign {
     }
     fn stage(&self) -> Stage {
         self.slot.stage()
+    }
+    fn want(&self) {
+        let has_value = !self.object.is_actor() && !self.object.is_stream();
+        if has_value && self.stage() == Stage::Open && !self.wanted.swap(true, Ordering::SeqCst) {
+            self.cluster.post(Post::Want(self.object));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ impl Hands {
         self.coming.insert(what, new);
     }
 
-    fn links_to(&self, node: NodeId) -> u64 {
+    pub(super) fn links_to(&self, node: NodeId) -> u64 {
         self.links.get(&node).copied().unwrap_or(0)
     }
 
@@ -60,6 +60,7 @@ impl Hands {
     /// There is a link to that node: what waits for one is asked for.
     pub(super) fn linked(&mut self, node: NodeId, road: &mut dyn Road) {
         *self.links.entry(node).or_default() += 1;
+        self.reached(node, road);
         for what in self.coming_from(node, true) {
             self.ask_again(what, road);
         }

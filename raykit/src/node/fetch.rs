@@ -45,6 +45,9 @@ pub(crate) fn wait(refs: &[&RawRef], goal: Goal, deadline: Option<Instant>) -> R
         return Ok(());
     }
     let worker = crate::sched::worker::current();
+    if current::with_node(|node| node.is_in_cluster()).unwrap_or(true) {
+        refs[progress.first_open..].iter().for_each(|reference| reference.want());
+    }
     // What is waited for may be a call that its actor sees after this poll.
     let _ = current::with_node(flight::see_to_calls);
     if let (Some(worker), None) = (&worker, deadline)

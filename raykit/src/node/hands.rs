@@ -6,6 +6,7 @@ use super::arrive::Arrived;
 use super::circle;
 use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
+use super::left::Apart;
 use super::order::Order;
 use super::pack;
 use super::post::Coming;
@@ -23,7 +24,7 @@ use crate::object::told;
 use crate::object::value::Value;
 use crate::proto::event::{Action, Event, Wish};
 use crate::proto::machine::{Machine, Welcome};
-use crate::proto::wire::{LeaseId, Load, Member, Reader, Wire};
+use crate::proto::wire::{LeaseId, Load, Member};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -77,6 +78,8 @@ pub(super) struct Hands {
     /// Objects of other nodes that come in pieces, and own ones that go in pieces.
     pub(super) incoming: HashMap<ObjectId, Incoming>,
     pub(super) swarms: HashMap<ObjectId, Swarm>,
+    /// Large values that lie on other nodes.
+    pub(super) apart: Apart,
     load: Load,
 }
 
@@ -91,6 +94,10 @@ pub(super) struct Arriving {
 
 impl Hands {
     pub(super) fn new(node: &Arc<Node>, cluster: &Arc<Cluster>, welcome: Welcome) -> Hands {
+        let there = Arc::downgrade(cluster);
+        node.ledger.brings(move |object| {
+            there.upgrade().into_iter().for_each(|cluster| cluster.post(Post::Want(object)));
+        });
         Hands {
             node: Arc::downgrade(node),
             cluster: Arc::clone(cluster),
@@ -111,6 +118,7 @@ impl Hands {
             links: HashMap::new(),
             incoming: HashMap::new(),
             swarms: HashMap::new(),
+            apart: Apart::default(),
             load: Load::default(),
         }
     }
@@ -121,7 +129,7 @@ impl Hands {
         self.look(road);
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         Moment(self.began.elapsed().as_nanos() as u64)
     }
 
@@ -132,10 +140,16 @@ impl Hands {
 
     /// Something has happened on the road.
     pub(super) fn happened(&mut self, event: Event, road: &mut dyn Road) {
-        let up = if let Event::Up(node) = event { Some(node) } else { None };
+        let (mut up, mut down) = (None, None);
+        match event {
+            Event::Up(node) => up = Some(node),
+            Event::Down { peer, .. } => down = Some(peer),
+            _ => {}
+        }
         self.machine.handle(self.now(), event);
         self.act(road);
         up.into_iter().for_each(|node| self.linked(node, road));
+        down.into_iter().for_each(|node| self.unreached(node, road));
         let asked = self.machine.is_asked();
         if asked && !self.cluster.wanted.swap(asked, Ordering::SeqCst) {
             // What is queued already was not worth a word before.
@@ -147,6 +161,7 @@ impl Hands {
     pub(super) fn overdue(&mut self, road: &mut dyn Road) {
         self.machine.overdue(self.now());
         self.act(road);
+        self.look_at_left(road);
     }
 
     /// The head's: a node may come in. What follows is done when the hands are rung.
@@ -167,6 +182,7 @@ impl Hands {
         }
         self.look(road);
         self.act(road);
+        self.look_at_left(road);
     }
 
     /// Tells the brain what this node has to do and to give.
@@ -223,7 +239,11 @@ impl Hands {
                 });
                 Event::Sealed { object, outcome }
             }
-            Post::Dropped { object, generation } => Event::Dropped { object, generation },
+            Post::Dropped { object, generation } => {
+                self.apart.forget(object);
+                Event::Dropped { object, generation }
+            }
+            Post::Want(object) => return self.want(object, road),
             Post::Cancel(object) => Event::Cancel(object),
             Post::Fetched { what, bytes, got } => return self.fetched(what, bytes, got, road),
             Post::NewGroup { group, known, detached } => Event::NewGroup { group, known, detached },
@@ -314,6 +334,9 @@ impl Hands {
             }
             Action::Let(object) => self.let_go(object),
             Action::Cancel(object) => self.cancel_claimed(node, object),
+            Action::Want(object) => {
+                self.claims.get(&object).into_iter().for_each(RawRef::want);
+            }
             Action::Watch(object) => self.watch(object),
             Action::Fill { object, outcome } => self.fill(object, outcome, road),
             Action::Run { lease, want, spec, refs } => {
@@ -406,6 +429,7 @@ impl Hands {
             // Nothing is wrong with it: its owner has it run elsewhere.
             return self.happened(Event::Refused { lease, why: Arc::from([]) }, road);
         }
+        self.lie_apart(lease.task.node, &called);
         let task = match node.arrive(&self.cluster, lease, called) {
             Arrived::Task(task) => task,
             Arrived::Actor(actor) => return drop(self.making.insert(lease, actor)),
@@ -449,7 +473,7 @@ impl Hands {
             return; // it is there, and has no value
         }
         if let Some(reference) = self.claims.get(&object) {
-            super::arrive::watch(&self.cluster, object, reference.clone());
+            super::arrive::watch(&self.cluster, object, reference);
         }
     }
 
@@ -467,33 +491,6 @@ impl Hands {
         match self.arrived(refs) {
             Ok(refs) => told::read(bytes, refs),
             Err(error) => error,
-        }
-    }
-
-    /// Offers some of what is queued here to a node that has room.
-    fn give(&mut self, node: &Arc<Node>, to: NodeId, count: u32) {
-        let jobs = node.pool.take(count as usize);
-        let mut leases = Vec::new();
-        for job in jobs {
-            let any: Arc<dyn std::any::Any + Send + Sync> = job;
-            let Ok(task) = any.downcast::<Task>() else { continue };
-            if let Some(lease) = node.send_away(&self.cluster, &task) {
-                leases.push(lease);
-            }
-        }
-        let wish = Wish::At { node: to, soft: true };
-        for lease in leases {
-            if let Some(offer) = self.offer(lease, wish) {
-                self.machine.handle(self.now(), Event::Offer(offer));
-            }
-        }
-    }
-
-    /// The bytes that another node asks for.
-    pub(super) fn serve(&self, request: &[u8]) -> Option<Arc<Sealed>> {
-        match Fetch::take(&mut Reader::new(request))? {
-            Fetch::Object(object) => self.exports.get(&object).cloned(),
-            Fetch::Result { lease, index } => self.parked.get(&lease)?.get(index as usize)?.clone(),
         }
     }
 }

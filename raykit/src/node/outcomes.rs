@@ -1,7 +1,7 @@
 //! What comes back from other nodes: results, errors, objects, bytes, and the news that a node is
 //! gone, or the cluster.
 
-use super::cluster::{Away, Fetch, Place, owner_died, seal};
+use super::cluster::{Away, Fetch, Foreign, Place, owner_died, seal};
 use super::flow::Inflow;
 use super::hands::{Arriving, Hands, Road};
 use super::task::Task;
@@ -34,8 +34,11 @@ impl Hands {
             }
             Outcome::Large(len, refs) => {
                 let inner = self.arrived(&refs).unwrap_or_default();
-                self.expect(Fetch::Object(object), object.node, len, inner);
-                return self.bring(object, len, road);
+                if reference.peek::<Foreign>().is_none_or(Foreign::is_wanted) {
+                    self.expect(Fetch::Object(object), object.node, len, inner);
+                    return self.bring(object, len, road);
+                }
+                return self.apart.unasked(object, len, inner);
             }
         };
         seal(&reference, filled);
@@ -97,6 +100,12 @@ impl Hands {
             let value = self.value(bytes, refs).map(|value| Returns(Results::One(value)));
             return quietly(|| node.settle_away(&away.task, value));
         }
+        if let [Outcome::Large(len, refs)] = &results[..]
+            && self.may_stay(&away.task, by, *len)
+            && self.stays(node, &away.task, lease, (by, *len), refs)
+        {
+            return;
+        }
         let mut arriving = Arriving { task: away.task, by, results: Vec::new(), broken: None };
         let mut missing = 0;
         for (index, outcome) in results.into_iter().enumerate() {
@@ -135,6 +144,7 @@ impl Hands {
             return;
         }
         let inner = self.coming.remove(&what).map(|coming| coming.refs).unwrap_or_default();
+        let Some(bytes) = self.come_directly(what, bytes, road) else { return };
         bytes.iter().for_each(|bytes| self.cluster.has_come(bytes));
         match what {
             Fetch::Object(object) => {
@@ -209,13 +219,16 @@ impl Hands {
             }
         }
         self.come_no_more(node, why, road);
+        self.lost_with(node, why, road);
     }
 
     /// There is no cluster any more: whatever waits for it ends.
     pub(super) fn alone(&mut self, why: &str) {
         let error = self.cluster.lose(why);
         tracing::error!(%error, "the node has lost its cluster");
-        let arriving: Vec<_> = self.arriving.drain().map(|(_, arriving)| arriving.task).collect();
+        let arriving = self.arriving.drain().map(|(_, arriving)| arriving.task);
+        let arriving: Vec<_> = arriving.chain(self.apart.end()).collect();
+        self.cluster.left.lock().clear();
         let taken: Vec<Arc<Task>> = self.taken.drain().map(|(_, task)| task).collect();
         if let Some(node) = self.node.upgrade() {
             node.end_away(&self.cluster, arriving, &error);
@@ -249,7 +262,7 @@ fn finish(node: &Arc<Node>, arriving: Arriving) {
 }
 
 /// What a node had is lost: another attempt, if the task may have one.
-fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
+pub(super) fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
     let attempt = task.attempt.load(Ordering::Relaxed);
     if let Some(way) = task.mailbox.clone() {
         return way.lost(node, task, by, why);

@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::cluster::Packed;
+use super::left::Left;
 use super::mailbox::caller;
 use super::order::Order;
 use super::plan::{Plan, Written};
@@ -43,8 +44,10 @@ struct Spec {
     brake: (Option<u32>, Option<u64>),
     target: Target,
     inputs: Vec<Part>,
+    /// Which references are of values that were left elsewhere, and where.
+    apart: Vec<(u32, Left)>,
 }
-record!(Spec { function, schema, name, priority, left, attempt, brake, target, inputs });
+record!(Spec { function, schema, name, priority, left, attempt, brake, target, inputs, apart });
 
 /// Whom a call is for. Actors are told by their places in the list of references.
 enum Target {
@@ -109,6 +112,16 @@ pub(super) enum To {
     Read(RawRef),
 }
 
+impl To {
+    /// The constructor of the actor that is to be made.
+    fn creates(&self) -> Option<&'static Function> {
+        match self {
+            To::Create(plan) => Some(plan.constructor),
+            _ => None,
+        }
+    }
+}
+
 /// The call that `task` is, and the references in it.
 pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawRef>)> {
     let mut refs: Vec<RawRef> = Vec::new();
@@ -160,26 +173,34 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
             },
         },
     };
-    let left = task.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-    let function = match to {
-        To::Create(plan) => plan.constructor,
-        _ => task.function,
-    };
+    let left = |at: Instant| at.saturating_duration_since(Instant::now()).as_millis() as u64;
+    let function = to.creates().unwrap_or(task.function);
     let spec = Spec {
         function: registry::number(function),
         schema: function.schema(),
         name: options.name.as_ref().map(|name| name.to_string()),
         priority: options.priority.map(|priority| priority as u32),
-        left: left.map(|left| left.as_millis() as u64),
+        left: task.deadline().map(left),
         attempt: task.attempt.load(std::sync::atomic::Ordering::Relaxed),
         brake: (options.backpressure, options.backpressure_bytes),
         target,
         inputs: parts,
+        apart: apart(node, &refs),
     };
     refs.iter().try_for_each(may_travel)?;
     let mut out = Vec::with_capacity(128);
     spec.put(&mut out);
     Ok((Arc::from(out), refs))
+}
+
+/// Which of these are of values that were left elsewhere.
+fn apart(node: &Node, refs: &[RawRef]) -> Vec<(u32, Left)> {
+    let Some(cluster) = node.cluster.get().filter(|_| node.ledger.has_left()) else {
+        return Vec::new();
+    };
+    let left = cluster.left.lock();
+    let places = (0..).zip(refs);
+    places.filter_map(|(at, one)| Some((at, *left.get(&one.id())?))).collect()
 }
 
 /// A call of another node.
@@ -191,6 +212,8 @@ pub(super) struct Called {
     pub(super) attempt: u32,
     /// The actor that it is for, and who has called it.
     pub(super) method: Option<(RawRef, Caller)>,
+    /// Arguments that were left elsewhere.
+    pub(super) apart: Vec<(RawRef, Left)>,
 }
 
 /// What another node wants done.
@@ -245,17 +268,7 @@ pub(super) fn read_call(
         );
         return Err(Error::new(ErrorKind::UnknownFunction, text));
     }
-    let mut inputs = Vec::with_capacity(spec.inputs.len());
-    for part in spec.inputs {
-        inputs.push(Input(match part {
-            Part::Ref(place) => Given::Ref(at(place)?),
-            Part::Value(bytes, inner) => {
-                let inner = inner.into_iter().map(at).collect::<Result<Vec<_>>>()?;
-                Given::Value(Value::Sealed(Arc::new(Sealed::from_parts(&bytes, inner))))
-            }
-        }));
-    }
-    let inputs = if inputs.is_empty() { Inputs::None } else { Inputs::Many(inputs.into()) };
+    let inputs = inputs(spec.inputs, at)?;
     if let Target::Create(written) = spec.target {
         let plan = plan(*written, function, want).ok_or_else(broken)?;
         return Ok(Wanted::Create(Box::new(plan), inputs));
@@ -280,8 +293,31 @@ pub(super) fn read_call(
             if manner.retries_all { RetryOn::All } else { function.defaults.retry_on };
         options.own_retries = true;
     }
-    let attempt = spec.attempt;
-    Ok(Wanted::Call(Box::new(Called { function, options, inputs, deadline, attempt, method })))
+    let apart = spec.apart.into_iter().map(|(place, left)| Ok((at(place)?, left)));
+    Ok(Wanted::Call(Box::new(Called {
+        function,
+        options,
+        inputs,
+        deadline,
+        attempt: spec.attempt,
+        method,
+        apart: apart.collect::<Result<_>>()?,
+    })))
+}
+
+/// The arguments of a call; `at` finds a reference by its place.
+fn inputs(parts: Vec<Part>, at: impl Fn(u32) -> Result<RawRef> + Copy) -> Result<Inputs> {
+    let read = |part| {
+        Ok(Input(match part {
+            Part::Ref(place) => Given::Ref(at(place)?),
+            Part::Value(bytes, inner) => {
+                let inner = inner.into_iter().map(at).collect::<Result<Vec<_>>>()?;
+                Given::Value(Value::Sealed(Arc::new(Sealed::from_parts(&bytes, inner))))
+            }
+        }))
+    };
+    let inputs = parts.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(if inputs.is_empty() { Inputs::None } else { Inputs::Many(inputs.into()) })
 }
 
 /// How an actor is to be made.

@@ -84,6 +84,8 @@ pub(super) enum Post {
     },
     /// The task that makes another node's object is to be cancelled.
     Cancel(ObjectId),
+    /// Somebody here waits for an object, which may lie elsewhere.
+    Want(ObjectId),
     Dropped {
         object: ObjectId,
         generation: u64,

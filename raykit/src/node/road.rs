@@ -49,7 +49,7 @@ record!(Told { welcome, differ });
 fn format() -> u64 {
     let width = size_of::<usize>() as u64;
     let little = u64::from(cfg!(target_endian = "little"));
-    2 << 16 | width << 8 | little
+    3 << 16 | width << 8 | little
 }
 
 fn functions() -> Vec<(String, u64)> {

@@ -326,6 +326,18 @@ impl Task {
             || self.outlives_crash_of(attempt)
     }
 
+    /// Whether a call that its actor's crash breaks off is tried again on the next life. Not one
+    /// that gives a stream: items of two attempts would be mixed.
+    pub(crate) fn outlives_crash(&self) -> bool {
+        self.outlives_crash_of(self.attempt.load(Ordering::Relaxed))
+    }
+
+    /// The same for the one that runs as this attempt.
+    pub(crate) fn outlives_crash_of(&self, attempt: u32) -> bool {
+        let left = self.options().max_retries > attempt;
+        left && self.mailbox.is_some() && self.pipe().is_none() && !self.function.body.makes()
+    }
+
     /// The arguments: copies of the pointers where another attempt is possible, else themselves.
     pub(crate) fn inputs_for_attempt(&self, attempt: u32) -> crate::task::arg::Inputs {
         let mut inputs = self.inputs();
@@ -417,7 +429,7 @@ impl Node {
             }
             return true;
         }
-        if task.state() == State::Done || task.is_settled() {
+        if task.state() == State::Done || task.is_settled() || task.slot().is_left() {
             return false;
         }
         // The outcome first: what the function returns because it sees the mark is not it.

@@ -63,7 +63,8 @@ impl Drop for Tap {
 
 /// The claim to the stream of `task`, and how that is cancelled if not by its task's end.
 pub(crate) fn tap(task: Arc<Task>, cancel: Option<Cancel>) -> RawRef {
-    let slot = task.slot_beside();
+    // A place of its own: it is a claim to the task, and not to its result.
+    let slot = task.slot().beside(ObjectId::STREAM);
     RawRef(Arc::new(Tap { slot, task, cancel, told: AtomicBool::new(false) }) as Arc<dyn Holder>)
 }
 

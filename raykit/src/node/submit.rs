@@ -314,12 +314,27 @@ impl Node {
 
     /// Counts the arguments that are not there and is called back by each.
     pub(super) fn await_arguments(self: &Arc<Node>, task: &Arc<Task>) {
+        self.await_them(task, self.may_follow(task));
+    }
+
+    /// The same for a task that has lost some of them, or needs here what lies elsewhere unless it
+    /// `follows`.
+    pub(super) fn await_again(self: &Arc<Node>, task: &Arc<Task>, follows: bool) {
+        task.open.store(1, Ordering::Relaxed); // nobody else counts now
+        self.await_them(task, follows);
+    }
+
+    fn await_them(self: &Arc<Node>, task: &Arc<Task>, follows: bool) {
         let waker = Waker::from(Arc::clone(task));
         self.books.waits.enter(task);
         let references: Vec<RawRef> = task.inputs().references().cloned().collect();
         for reference in &references {
             task.open.fetch_add(1, Ordering::Relaxed);
-            if reference.watch(&waker) == Watched::Ready {
+            let watched = match follows {
+                true => reference.follow(&waker),
+                false => reference.watch(&waker),
+            };
+            if watched == Watched::Ready {
                 task.open.fetch_sub(1, Ordering::Relaxed);
                 // One failure is enough, however long the others take.
                 if let Some(Err(error)) = reference.outcome()
@@ -342,6 +357,9 @@ impl Node {
                 self.finish_unrun(&task, error);
             }
             return;
+        }
+        if self.cluster.get().is_some() && task.lacks_arguments() {
+            return self.ready_apart(&task);
         }
         if !task.make_ready() {
             return;

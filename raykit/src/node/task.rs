@@ -17,7 +17,7 @@ use crate::actor::inbox::Caller;
 use crate::actor::state::State as ActorState;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{ActorId, NodeId, ObjectId, TaskId};
+use crate::base::{ActorId, NodeId, TaskId};
 use crate::object::error::{Error, ErrorKind};
 use crate::object::kept::Counted;
 use crate::object::raw::{Holder, RawRef, Stage};
@@ -47,6 +47,8 @@ pub(crate) struct Task {
     pub(crate) function: &'static Function,
     state: AtomicU8,
     cancelled: AtomicBool,
+    /// Somebody here waits for the result, wherever it is made.
+    pub(super) wanted: AtomicBool,
     /// One CPU and nothing else, on any thread, and not `async`: the common case, without a
     /// request.
     pub(crate) plain: bool,
@@ -172,6 +174,12 @@ impl Holder for Task {
     fn stage(&self) -> Stage {
         self.slot.stage()
     }
+    fn want(&self) {
+        if !self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(true, Ordering::Relaxed); // see the fence in `Slot::want`
+            self.slot.want();
+        }
+    }
 }
 impl Holder for Part {
     fn place(&self) -> &dyn Any {
@@ -222,6 +230,7 @@ impl Task {
             function: parts.function,
             state: AtomicU8::new(parts.state as u8),
             cancelled: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
             plain,
             attempt: AtomicU32::new(0),
             open: AtomicU32::new(1),
@@ -280,18 +289,6 @@ impl Task {
             };
             task.extra.is_none() && task.slot.outcome().is_some_and(small)
         })
-    }
-
-    /// Whether a call that its actor's crash breaks off is tried again on the next life. Not one
-    /// that gives a stream: items of two attempts would be mixed.
-    pub(crate) fn outlives_crash(&self) -> bool {
-        self.outlives_crash_of(self.attempt.load(Ordering::Relaxed))
-    }
-
-    /// The same for the one that runs as this attempt.
-    pub(crate) fn outlives_crash_of(&self, attempt: u32) -> bool {
-        let left = self.options().max_retries > attempt;
-        left && self.mailbox.is_some() && self.pipe().is_none() && !self.function.body.makes()
     }
 
     pub(crate) fn state(&self) -> State {
@@ -367,9 +364,8 @@ impl Task {
         }
     }
 
-    /// A place of its own for what is a claim to the task and not to its result.
-    pub(crate) fn slot_beside(&self) -> Slot {
-        self.slot.beside(ObjectId::STREAM)
+    pub(super) fn slot(&self) -> &Slot {
+        &self.slot
     }
 
     /// The error that the task ended with.

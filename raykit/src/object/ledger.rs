@@ -4,7 +4,7 @@
 
 use crate::base::ObjectId;
 use crate::base::shards::Sharded;
-use crate::base::sync::{AtomicU64, Mutex, Ordering};
+use crate::base::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering};
 use std::collections::BTreeMap;
 
 /// Objects and bytes of one node.
@@ -13,7 +13,12 @@ pub(crate) struct Ledger {
     bytes: Sharded,
     /// Those that are large enough to be listed by themselves, with their bytes.
     large: Mutex<BTreeMap<ObjectId, u64>>,
+    /// How many values were left on the nodes that have made them, and who brings them.
+    left: AtomicUsize,
+    bring: Mutex<Option<Bring>>,
 }
+
+type Bring = Arc<dyn Fn(ObjectId) + Send + Sync>;
 
 #[cfg(not(raykit_loom))]
 static RETIRED: Mutex<Vec<&'static Ledger>> = Mutex::new(Vec::new());
@@ -35,8 +40,39 @@ impl Ledger {
     }
 
     fn new() -> Ledger {
-        let large = Mutex::new(BTreeMap::new());
-        Ledger { objects: Sharded::new(), bytes: Sharded::new(), large }
+        Ledger {
+            objects: Sharded::new(),
+            bytes: Sharded::new(),
+            large: Mutex::new(BTreeMap::new()),
+            left: AtomicUsize::new(0),
+            bring: Mutex::new(None),
+        }
+    }
+
+    /// Who is told when an object is wanted whose value was left elsewhere.
+    pub(crate) fn brings(&self, bring: impl Fn(ObjectId) + Send + Sync + 'static) {
+        *self.bring.lock() = Some(Arc::new(bring));
+    }
+
+    /// Another value was left elsewhere, or one fewer is.
+    pub(crate) fn leaves(&self, one_more: bool) {
+        match one_more {
+            true => self.left.fetch_add(1, Ordering::SeqCst),
+            false => self.left.fetch_sub(1, Ordering::SeqCst),
+        };
+    }
+
+    /// Whether any value was left elsewhere.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > 0
+    }
+
+    /// Somebody waits for an object, wherever its value is.
+    pub(super) fn wants(&self, id: ObjectId) {
+        if self.has_left() {
+            let bring = self.bring.lock().clone();
+            bring.into_iter().for_each(|bring| bring(id));
+        }
     }
 
     /// A large object has its value. It is listed until it `is_gone`.
@@ -55,6 +91,8 @@ impl Ledger {
 
     /// The node is closed: nothing is opened here from now on.
     pub(crate) fn retire(&'static self) {
+        *self.bring.lock() = None;
+        self.left.store(0, Ordering::SeqCst);
         #[cfg(not(raykit_loom))]
         RETIRED.lock().push(self);
     }

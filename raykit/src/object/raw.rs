@@ -12,6 +12,9 @@ pub(crate) trait Holder: Any + Send + Sync {
 
     /// What has become of the object. Asked of a million references at a time.
     fn stage(&self) -> Stage;
+
+    /// Somebody in this process waits for the object: wherever it was left, it is to be brought.
+    fn want(&self) {}
 }
 
 /// What has become of an object.
@@ -40,6 +43,11 @@ impl RawRef {
     /// Whether the object is there, as a value or as an error.
     pub(crate) fn is_ready(&self) -> bool {
         self.stage() != Stage::Open
+    }
+
+    /// As [`Holder::want`].
+    pub(crate) fn want(&self) {
+        self.0.want();
     }
 
     /// Whether both are claims to the same object.

@@ -5,6 +5,10 @@
 //! No wake-up is lost: `seal` sets the outcome before it takes the list of waiters, and `watch`
 //! looks at the outcome again while it holds the lock of that list. Whoever comes second sees the
 //! other.
+//!
+//! A large value that was made on another node may be left there until somebody here wants it. The
+//! slot is open then, and says so to those who follow the object instead of waiting for it: tasks
+//! that could as well run where it lies.
 
 use super::error::Error;
 use super::kept::Kept;
@@ -14,7 +18,7 @@ use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
 use crate::base::limits::LISTED_BYTES_MIN;
-use crate::base::sync::{AtomicUsize, Mutex, OnceLock, Ordering};
+use crate::base::sync::{AtomicUsize, Mutex, OnceLock, Ordering, fence};
 use std::any::Any;
 use std::fmt;
 use std::task::Waker;
@@ -35,13 +39,34 @@ pub(crate) struct Slot {
 /// lock.
 enum Waiters {
     One(Waker),
-    #[expect(clippy::box_collection, reason = "keeps the slot small for the common case")]
-    NoneOrMany(Option<Box<Vec<Waker>>>),
+    NoneOrMany(Option<Box<Many>>),
+}
+
+#[derive(Default)]
+struct Many {
+    wakers: Vec<Waker>,
+    /// The value is there, on another node.
+    left: bool,
 }
 
 impl Default for Waiters {
     fn default() -> Waiters {
         Waiters::NoneOrMany(None)
+    }
+}
+
+impl Waiters {
+    fn left(&self) -> bool {
+        matches!(self, Waiters::NoneOrMany(Some(all)) if all.left)
+    }
+
+    fn wake(self) {
+        match self {
+            Waiters::One(waker) => waker.wake(),
+            Waiters::NoneOrMany(all) => {
+                all.into_iter().flat_map(|all| all.wakers).for_each(Waker::wake);
+            }
+        }
     }
 }
 
@@ -101,12 +126,7 @@ impl Slot {
             self.entry.ledger().is_large(self.id, bytes);
         }
         let waiters = std::mem::take(&mut *self.waiters.lock());
-        match waiters {
-            Waiters::One(waker) => waker.wake(),
-            Waiters::NoneOrMany(wakers) => {
-                wakers.into_iter().flat_map(|all| *all).for_each(Waker::wake)
-            }
-        }
+        waiters.wake();
         if failed {
             Failures::tell();
         }
@@ -115,19 +135,66 @@ impl Slot {
 
     /// Has `waker` called when the slot is sealed: as often as it was kept.
     pub(crate) fn watch(&self, waker: &Waker) -> Watched {
+        self.keep(waker, false)
+    }
+
+    /// The same, but that a value which was left on another node is there too.
+    pub(crate) fn follow(&self, waker: &Waker) -> Watched {
+        self.keep(waker, true)
+    }
+
+    fn keep(&self, waker: &Waker, follows: bool) -> Watched {
         let mut waiters = self.waiters.lock();
-        if self.outcome.get().is_some() {
+        if self.outcome.get().is_some() || follows && waiters.left() {
             return Watched::Ready;
         }
         *waiters = match std::mem::take(&mut *waiters) {
             Waiters::NoneOrMany(None) => Waiters::One(waker.clone()),
-            Waiters::One(first) => Waiters::NoneOrMany(Some(Box::new(vec![first, waker.clone()]))),
+            Waiters::One(first) => {
+                let wakers = vec![first, waker.clone()];
+                Waiters::NoneOrMany(Some(Box::new(Many { wakers, left: false })))
+            }
             Waiters::NoneOrMany(Some(mut all)) => {
-                all.push(waker.clone());
+                all.wakers.push(waker.clone());
                 Waiters::NoneOrMany(Some(all))
             }
         };
         Watched::Kept
+    }
+
+    /// The value is there, on another node, and stays there for now: who follows it is woken.
+    /// `false`, and nothing has happened, if `wanted` says that somebody waits for it here; whoever
+    /// does so says it before they watch.
+    pub(crate) fn leave(&self, wanted: impl FnOnce() -> bool) -> bool {
+        let mut waiters = self.waiters.lock();
+        // Pairs with the fence in `want`: either the wish is seen here, or there that one is left.
+        fence(Ordering::SeqCst);
+        if wanted() || self.outcome.get().is_some() {
+            return false;
+        }
+        let left = Many { wakers: Vec::new(), left: true };
+        let before = std::mem::replace(&mut *waiters, Waiters::NoneOrMany(Some(Box::new(left))));
+        drop(waiters);
+        before.wake();
+        true
+    }
+
+    /// It is on its way here, or lost.
+    pub(crate) fn leave_no_more(&self) {
+        if let Waiters::NoneOrMany(Some(all)) = &mut *self.waiters.lock() {
+            all.left = false;
+        }
+    }
+
+    /// Whether the value is there and was left on another node.
+    pub(crate) fn is_left(&self) -> bool {
+        self.waiters.lock().left()
+    }
+
+    /// Somebody here waits for it, and has said so.
+    pub(crate) fn want(&self) {
+        fence(Ordering::SeqCst);
+        self.entry.ledger().wants(self.id);
     }
 
     /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the
@@ -137,8 +204,8 @@ impl Slot {
         let gone = match &mut *waiters {
             Waiters::One(kept) if kept.will_wake(waker) => std::mem::take(&mut *waiters),
             Waiters::NoneOrMany(Some(all)) => {
-                let at = all.iter().rposition(|kept| kept.will_wake(waker));
-                at.map_or(Waiters::default(), |at| Waiters::One(all.swap_remove(at)))
+                let at = all.wakers.iter().rposition(|kept| kept.will_wake(waker));
+                at.map_or(Waiters::default(), |at| Waiters::One(all.wakers.swap_remove(at)))
             }
             _ => Waiters::default(),
         };
@@ -197,9 +264,20 @@ impl RawRef {
         self.found().is_ok_and(|slot| slot.seal(outcome))
     }
 
-    /// As [`Slot::watch`].
+    /// As [`Slot::watch`], for whoever needs the value here.
     pub(crate) fn watch(&self, waker: &Waker) -> Watched {
+        self.0.want(); // before: see `Slot::leave`
         self.found().map_or(Watched::Ready, |slot| slot.watch(waker))
+    }
+
+    /// As [`Slot::watch`], for whoever does not need the value, but only to hear of it.
+    pub(crate) fn observe(&self, waker: &Waker) -> Watched {
+        self.found().map_or(Watched::Ready, |slot| slot.watch(waker))
+    }
+
+    /// As [`Slot::follow`].
+    pub(crate) fn follow(&self, waker: &Waker) -> Watched {
+        self.found().map_or(Watched::Ready, |slot| slot.follow(waker))
     }
 
     /// As [`Slot::unwatch`].
@@ -222,9 +300,13 @@ impl<T> ObjectRef<T> {
         self.0.id()
     }
 
-    /// Whether the object exists already, as a value or as an error.
+    /// Whether the object is here already, as a value or as an error. A large value that was made
+    /// on another node is brought here when somebody asks for it, and to ask this is to do so.
     pub fn is_ready(&self) -> bool {
-        self.0.is_ready()
+        self.0.is_ready() || {
+            self.0.want();
+            false
+        }
     }
 }
 
@@ -246,7 +328,6 @@ pub(crate) struct Failures;
 #[cfg(not(raykit_loom))]
 mod failures {
     use super::*;
-    use crate::base::sync::fence;
 
     static LISTENING: AtomicUsize = AtomicUsize::new(0);
     static LISTENERS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
@@ -325,6 +406,57 @@ mod loom_tests {
             let called = counting.0.load(std::sync::atomic::Ordering::SeqCst);
             assert_eq!(called, usize::from(watched == Watched::Kept));
             assert!(slot.outcome().is_some());
+        });
+    }
+
+    /// Whoever follows an object while its value is left elsewhere is called or told that it is
+    /// there.
+    #[test]
+    fn loom_who_follows_hears_that_it_is_left() {
+        crate::base::sync::explore(|| {
+            let slot = slot();
+            let leaver = {
+                let slot = Arc::clone(&slot);
+                loom::thread::spawn(move || slot.leave(|| false))
+            };
+            let counting = Arc::new(Counting(Count::new(0)));
+            let followed = slot.follow(&Waker::from(Arc::clone(&counting)));
+            assert!(leaver.join().expect("the leaver ends"));
+            let called = counting.0.load(std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(called, usize::from(followed == Watched::Kept));
+        });
+    }
+
+    /// Where somebody wants the value, and says so before he watches, it is not left without his
+    /// being heard, and he is not called before it is here.
+    #[test]
+    fn loom_what_is_wanted_is_not_left_in_silence() {
+        crate::base::sync::explore(|| {
+            let ledger = Ledger::open();
+            let heard = Arc::new(Count::new(0));
+            let hears = Arc::clone(&heard);
+            ledger.brings(move |_| {
+                hears.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            });
+            let id = TaskId { node: NodeId(1), sequence: 1 }.result(0);
+            let slot = Arc::new(Slot::new(id, ledger));
+            let wanted = Arc::new(AtomicUsize::new(0));
+            let leaver = {
+                let (slot, wanted) = (Arc::clone(&slot), Arc::clone(&wanted));
+                loom::thread::spawn(move || {
+                    ledger.leaves(true);
+                    slot.leave(|| wanted.load(Ordering::SeqCst) > 0)
+                })
+            };
+            wanted.store(1, Ordering::SeqCst);
+            slot.want();
+            let counting = Arc::new(Counting(Count::new(0)));
+            assert_eq!(slot.watch(&Waker::from(Arc::clone(&counting))), Watched::Kept);
+            let left = leaver.join().expect("the leaver ends");
+            assert!(!left || heard.load(std::sync::atomic::Ordering::SeqCst) > 0);
+            assert_eq!(counting.0.load(std::sync::atomic::Ordering::SeqCst), 0);
+            assert!(slot.seal(failed()));
+            assert_eq!(counting.0.load(std::sync::atomic::Ordering::SeqCst), 1);
         });
     }
 

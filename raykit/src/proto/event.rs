@@ -44,6 +44,8 @@ pub(crate) enum Wish {
     Anywhere,
     /// Evenly over all.
     Spread,
+    /// On this node, where large arguments lie, if it has room at this moment; else anywhere.
+    Near(NodeId),
     /// On this node. `soft`: elsewhere if that is gone.
     At { node: NodeId, soft: bool },
     /// Where that bundle of a placement group lies, or any of its bundles that has room.
@@ -86,6 +88,8 @@ pub(crate) enum Event {
     Dropped { object: ObjectId, generation: u64 },
     /// An object of another node is not wanted, and its task is to be cancelled.
     Cancel(ObjectId),
+    /// An object of another node is waited for here.
+    Want(ObjectId),
     /// The large results of a task that ran there are here now.
     Unpark { lease: LeaseId, by: NodeId },
     /// This node wants a placement group: where its bundles lie is not known yet. `detached`: it
@@ -137,6 +141,8 @@ pub(crate) enum Action {
     Watch(ObjectId),
     /// A node that holds an object of this one has its task cancelled.
     Cancel(ObjectId),
+    /// A node that holds an object of this one waits for it.
+    Want(ObjectId),
     /// What became of an object of another node.
     Fill { object: ObjectId, outcome: Outcome },
     /// The large results of that call are not needed here any more.

@@ -84,6 +84,7 @@ fn frames() -> Vec<Frame> {
         Frame::Sealed { object, outcome: item, token },
         Frame::Again { object: foreign },
         Frame::Cancel { object: foreign },
+        Frame::Want { object: foreign },
         Frame::Unpark { lease },
         Frame::NewGroup { group, wants, strategy, detached: true },
         Frame::EndGroup { group },

@@ -129,6 +129,11 @@ impl Machine {
         self.peers.bytes_to(node)
     }
 
+    /// Whether that node takes nothing new, and is about to go.
+    pub(crate) fn is_draining(&self, node: NodeId) -> bool {
+        self.peers.load(node).is_some_and(|load| load.draining)
+    }
+
     pub(crate) fn is_dead(&self, node: NodeId) -> bool {
         self.peers.is_dead(node)
     }
@@ -157,6 +162,7 @@ impl Machine {
             Event::Cancel(object) => {
                 cx.frames.push_back((object.node, Frame::Cancel { object }));
             }
+            Event::Want(object) => cx.frames.push_back((object.node, Frame::Want { object })),
             Event::Unpark { lease, by } => cx.frames.push_back((by, Frame::Unpark { lease })),
             Event::NewGroup { group, known, detached } => {
                 let Group { wants, strategy, .. } = known;
@@ -246,6 +252,9 @@ impl Machine {
             Frame::Release { object, count } => refs.released(cx, from, object, count),
             Frame::Cancel { object } if refs.is_held(from, object) => {
                 cx.actions.push_back(Action::Cancel(object));
+            }
+            Frame::Want { object } if refs.is_held(from, object) => {
+                cx.actions.push_back(Action::Want(object));
             }
             Frame::Again { object } => refs.again(cx, from, object),
             Frame::Sealed { object, outcome, token } => {

@@ -4,6 +4,8 @@
 //!   use by less than half, so that a cluster fills node by node and keeps room for large requests;
 //!   if there is none such, the emptiest. (Ray calls this the hybrid policy.)
 //! - `Spread`: the emptiest, and of equal ones each in turn.
+//! - `Near`: that node, where large arguments lie, if it has room at this moment; else as
+//!   `Anywhere`.
 //! - `At`: that node, whether it has room or not; if it is gone, for a soft wish, as `Anywhere`.
 
 use super::event::Wish;
@@ -84,6 +86,13 @@ pub(super) fn choose<'a>(
             }
             false
         }
+        Wish::Near(node) => {
+            let there = |seat: &Seat<'_>| seat.node == node && seat.has_room(want);
+            if seats.iter().any(there) {
+                return Some(node);
+            }
+            false
+        }
         Wish::Spread => true,
         Wish::Anywhere | Wish::Group { .. } => false,
     };
@@ -110,12 +119,14 @@ mod tests {
     /// Four nodes of four CPUs; how many of each are free, and where a task of one CPU goes.
     #[test]
     fn nodes_fill_to_their_half_and_then_evenly() {
-        let table: [([u64; 4], Wish, Option<u32>); 8] = [
+        let table: [([u64; 4], Wish, Option<u32>); 10] = [
             ([4, 4, 4, 4], Wish::Anywhere, Some(4)),
             ([3, 4, 4, 4], Wish::Anywhere, Some(1)),
             ([2, 4, 3, 4], Wish::Anywhere, Some(3)),
             ([2, 2, 2, 1], Wish::Anywhere, Some(1)),
             ([0, 0, 1, 0], Wish::Anywhere, Some(3)),
+            ([2, 4, 3, 4], Wish::Near(NodeId(2)), Some(2)),
+            ([2, 4, 3, 4], Wish::Near(NodeId(9)), Some(3)),
             ([3, 4, 3, 3], Wish::Spread, Some(2)),
             ([0, 4, 4, 4], Wish::At { node: NodeId(1), soft: false }, Some(1)),
             ([4, 4, 4, 4], Wish::At { node: NodeId(9), soft: false }, None),

@@ -49,7 +49,7 @@ impl Work {
                 }
             }
             Wish::Group { group, bundle } => return self.in_group(peers, offer, group, bundle),
-            Wish::Anywhere | Wish::Spread => {}
+            Wish::Anywhere | Wish::Near(_) | Wish::Spread => {}
         }
         let seats = peers.members().keys().filter_map(|node| self.seat(peers, *node));
         let could = seats.filter(|seat| offer.could_run_on(seat.total, seat.labels));

@@ -435,6 +435,8 @@ frames! {
     45 Again { object: ObjectId }
     /// Nobody here wants that object of yours, which is still being made.
     46 Cancel { object: ObjectId }
+    /// That object of yours is waited for here: wherever it lies, I need its outcome.
+    47 Want { object: ObjectId }
     /// You need not keep the large results of this call any more.
     44 Unpark { lease: LeaseId }
 

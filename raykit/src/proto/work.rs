@@ -119,7 +119,7 @@ impl Work {
                 cx.actions.push_back(Action::Lost { lease, by: node, why });
             }
             // A call has one way.
-            Wish::Anywhere | Wish::Spread | Wish::Group { .. } => {}
+            Wish::Anywhere | Wish::Near(_) | Wish::Spread | Wish::Group { .. } => {}
         }
     }
 

@@ -50,6 +50,7 @@ impl Host {
             }
             Action::Let(object) => self.claims.brain_lets(model, object),
             Action::Watch(object) => self.claims.watch(model, object),
+            Action::Want(_) => {} // outcomes are told to all who hold them, as soon as they are there
             Action::Fill { object, outcome } => self.is_told(model, object, outcome),
             Action::Item { lease, item } => self.hears_item(model, from, lease, item),
             Action::Credit { lease, items } => self.hears_credit(model, lease, items),

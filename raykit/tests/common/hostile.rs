@@ -67,7 +67,7 @@ impl Bytes {
 /// What a node says of itself that wants to join.
 pub fn asks(driver: bool) -> Vec<u8> {
     Bytes::default()
-        .add((2_u64 << 16 | 8 << 8 | 1).to_le_bytes()) // the format
+        .add((3_u64 << 16 | 8 << 8 | 1).to_le_bytes()) // the format
         .add(1_u32.to_le_bytes()) // the head's number, which nobody is given
         .sized("hostile")
         .add(1_u32.to_le_bytes())
