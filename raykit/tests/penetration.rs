@@ -320,7 +320,7 @@ fn calls_that_make_no_sense_are_refused() {
     let (hostile, identity) = head.member(51, TokenRole::Node);
     let mut link = head.link(&hostile, &identity);
     let unknown =
-        Bytes::default().add([7; 16]).add([0; 2]).add([0]).add([0; 4]).add([0; 2]).add([0; 5]);
+        Bytes::default().add([7; 16]).add([0; 2]).add([0]).add([0; 4]).add([0; 2]).add([0; 9]);
     hostile.wait(async {
         link.packet(0, &[&[1][..], &1_u64.to_le_bytes()].concat()).await.unwrap();
         let specs = [&b""[..], b"\xff\xff\xff", &unknown.0, &[0xff; 4000]];
