@@ -196,6 +196,15 @@ pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
 /// smaller one is brought to whoever has made the call.
 pub(crate) const LEFT_BYTES_MIN: u64 = 1 << 20;
 
+/// What a call that waits takes beside what it is written down in.
+pub(crate) const CALL_BYTES: usize = 512;
+
+/// What calls of one node may take on another one at the most, in parts of its memory.
+pub(crate) const BURDEN_PART: u64 = 4;
+
+/// And so much in any case.
+pub(crate) const BURDEN_BYTES_MIN: u64 = 64 << 20;
+
 /// How often one looks at what was left on other nodes.
 pub(crate) const LEFT_LOOK_MS: u64 = 200;
 

@@ -165,6 +165,14 @@ impl Cluster {
         }
     }
 
+    /// Has objects of that ledger brought that are wanted.
+    pub(super) fn brings_to(self: &Arc<Cluster>, ledger: &Ledger) {
+        let there = Arc::downgrade(self);
+        ledger.brings(move |object| {
+            there.upgrade().into_iter().for_each(|cluster| cluster.post(Post::Want(object)));
+        });
+    }
+
     /// All that was posted since the last time.
     pub(super) fn take_posts(&self) -> Vec<Post> {
         std::mem::take(&mut *self.posts.lock())

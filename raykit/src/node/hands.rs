@@ -3,6 +3,7 @@
 
 use super::Node;
 use super::arrive::Arrived;
+use super::burden::Burden;
 use super::circle;
 use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
@@ -64,6 +65,7 @@ pub(super) struct Hands {
     pub(super) owners: BTreeSet<NodeId>,
     /// Tasks of other nodes that run here.
     pub(super) taken: HashMap<LeaseId, Arc<Task>>,
+    burden: Burden,
     /// Actors that are being made for other nodes.
     pub(super) making: HashMap<LeaseId, RawRef>,
     /// Those of the tasks that give streams.
@@ -94,10 +96,7 @@ pub(super) struct Arriving {
 
 impl Hands {
     pub(super) fn new(node: &Arc<Node>, cluster: &Arc<Cluster>, welcome: Welcome) -> Hands {
-        let there = Arc::downgrade(cluster);
-        node.ledger.brings(move |object| {
-            there.upgrade().into_iter().for_each(|cluster| cluster.post(Post::Want(object)));
-        });
+        cluster.brings_to(node.ledger);
         Hands {
             node: Arc::downgrade(node),
             cluster: Arc::clone(cluster),
@@ -110,6 +109,7 @@ impl Hands {
             parked: HashMap::new(),
             owners: BTreeSet::new(),
             taken: HashMap::new(),
+            burden: Burden::of(node.config.memory),
             making: HashMap::new(),
             flows: HashMap::new(),
             inflows: HashMap::new(),
@@ -217,6 +217,7 @@ impl Hands {
                 Event::Withdraw(lease)
             }
             Post::Ran { lease, results } => {
+                self.burden.end(lease);
                 self.taken.remove(&lease);
                 if !self.making.is_empty() {
                     let made = self.making.remove(&lease);
@@ -413,11 +414,12 @@ impl Hands {
         refs: &[ObjectId],
         road: &mut dyn Road,
     ) {
-        let refs = self.arrived(refs);
+        let refs = self.burden.take(lease, spec.len()).and_then(|()| self.arrived(refs));
         let called = refs.and_then(|refs| pack::read_call(spec, &refs, want, lease.task.node));
         let called = match called {
             Ok(called) => called,
             Err(error) => {
+                self.burden.end(lease);
                 let why = told::write(&error).map(|sealed| Arc::from(sealed.bytes()));
                 let why = why.unwrap_or_else(|_| Arc::from([]));
                 return self.happened(Event::Refused { lease, why }, road);
@@ -427,6 +429,7 @@ impl Hands {
         let unheard = !node.pool.budget().knows(want);
         if (unheard || self.cluster.is_draining()) && called.may_move() {
             // Nothing is wrong with it: its owner has it run elsewhere.
+            self.burden.end(lease);
             return self.happened(Event::Refused { lease, why: Arc::from([]) }, road);
         }
         self.lie_apart(lease.task.node, &called);

@@ -81,6 +81,7 @@ pub(crate) mod metrics;
 pub(crate) mod scrape;
 #[cfg(feature = "cluster")]
 pub(crate) mod courier;
+mod burden;
 mod swarm;
 mod circle;
 mod watch;

@@ -180,9 +180,18 @@ impl World {
         self.join_as(cpus, "")
     }
 
+    /// A node with as little memory as there can be.
+    fn join_small(&mut self, cpus: usize) -> Joined {
+        self.join_with(Settings { memory: 0, ..settings(cpus) }, "")
+    }
+
     /// A node with the label `zone`, unless that is empty.
     fn join_as(&mut self, cpus: usize, zone: &str) -> Joined {
-        let node = Node::start(settings(cpus)).expect("a node starts");
+        self.join_with(settings(cpus), zone)
+    }
+
+    fn join_with(&mut self, settings: Settings, zone: &str) -> Joined {
+        let node = Node::start(settings).expect("a node starts");
         let cluster = Cluster::new(node.id, self.head.unwrap_or(node.id), Vec::new());
         let member = Member {
             node: node.id,
@@ -488,6 +497,46 @@ fn actors_are_called_from_other_nodes_in_order() {
         assert!(far.kill());
         assert!(ended.get().unwrap().contains("killed"));
         assert!(far.note(2).get().unwrap_err().is_actor_died());
+    });
+    nothing_left(&[&head, &other]);
+}
+
+static LET_GO: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+#[raykit::remote]
+struct Heap;
+
+#[raykit::remote]
+impl Heap {
+    pub fn new() -> Self {
+        Heap
+    }
+    pub fn put(&mut self, bytes: Vec<u8>) -> usize {
+        until("it is let go", || LET_GO.load(Relaxed));
+        bytes.len()
+    }
+}
+
+#[raykit::remote]
+fn makes_heap() -> HeapHandle {
+    Heap::remote()
+}
+
+/// SEC22: calls that wait take so much memory of another node and no more.
+#[test]
+fn a_node_does_not_fill_the_memory_of_another_one() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join_small(1));
+    here(&head, || {
+        let far = makes_heap::options().strategy(at(&other)).remote().get().unwrap();
+        let len = 60_000;
+        let called: Vec<_> = (0..1_500).map(|_| far.put(vec![1; len])).collect();
+        let refused = called[1_499].get().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::PendingCallsLimit, "{refused}");
+        LET_GO.store(true, Relaxed);
+        let done = called.iter().filter(|one| one.get().is_ok_and(|got| got == len)).count();
+        assert!((1_000..1_300).contains(&done), "{done}");
+        assert_eq!(far.put(vec![1; len]).get().unwrap(), len);
     });
     nothing_left(&[&head, &other]);
 }
