@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 pub(super) struct Hands {
     core: Mutex<Core>,
-    /// The deadline may have changed.
+    /// The clock has to be set to something earlier.
     pub(super) rearm: Notify,
     /// There is a link to the head, where there was none.
     pub(super) headed: Notify,
@@ -41,7 +41,7 @@ pub(super) struct Hands {
 struct Core {
     driver: Box<dyn Driver>,
     road: Road,
-    /// The deadline that the clock is set to.
+    /// What the clock is set to: the deadline, or something before it.
     armed: Option<Instant>,
 }
 
@@ -78,9 +78,12 @@ impl Hands {
         let mut core = self.core.lock();
         let Core { driver, road, armed } = &mut *core;
         let result = act(&mut **driver, road);
-        let deadline = driver.deadline();
-        if deadline != *armed {
-            *armed = deadline;
+        // A later deadline is found when the clock comes to the earlier one. Most are put off with
+        // each packet, and to set the clock takes a system call.
+        if let Some(at) = driver.deadline()
+            && armed.is_none_or(|armed| at < armed)
+        {
+            *armed = Some(at);
             self.rearm.notify_one();
         }
         if !road.orders.is_empty() {
@@ -118,8 +121,10 @@ impl Hands {
         self.core.lock().armed
     }
 
-    /// Calls `overdue` if the deadline has passed.
+    /// The clock has come to where it was set: calls `overdue` if the deadline has passed, and sets
+    /// it anew.
     pub(super) fn tick(&self, now: Instant) {
+        self.core.lock().armed = None;
         self.drive(|driver, road| {
             if driver.deadline().is_some_and(|at| at <= now) {
                 driver.overdue(road);
