@@ -242,6 +242,9 @@ pub(crate) mod net {
     /// its delay, with room to spare.
     pub(crate) const WINDOW_BYTES: u32 = 64 << 20;
 
+    /// What is read at once of the shortcut that the packets of a link take on one host.
+    pub(crate) const SHORTCUT_READ_BYTES: usize = 64 << 10;
+
     /// Buffers of a socket; the system may grant less.
     pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 
@@ -357,6 +360,10 @@ pub(crate) mod shm {
     /// links as long as it reads what came on them; a process may often have no more than 1,024
     /// files.
     pub(crate) const READERS_MAX: usize = 512;
+
+    /// Links whose packets go by a socket of their own, each of them a file; those of the others go
+    /// by QUIC.
+    pub(crate) const SHORTCUTS_MAX: usize = 256;
 }
 
 /// How long a node tries to join, and then to reach the head.

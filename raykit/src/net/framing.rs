@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 const LENGTH_BYTES: usize = 4;
 
+/// In the place of a length: no packet comes here any more, they take another way.
+pub(super) const MARK: [u8; LENGTH_BYTES] = [0xff; LENGTH_BYTES];
+
 /// From this size on a packet is not copied beside others into one piece.
 const COPY_BYTES_MAX: usize = 16 << 10;
 
@@ -42,9 +45,14 @@ pub(super) fn pack(packets: Vec<Arc<[u8]>>) -> Vec<Bytes> {
     pieces
 }
 
-/// The peer's frame is longer than one may be.
+/// Why no packet follows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Oversize;
+pub(super) enum Stop {
+    /// They take another way.
+    Mark,
+    /// The peer's frame is longer than one may be, or stands behind a mark.
+    Broken,
+}
 
 /// Cuts a stream into packets, whatever pieces it arrives in.
 #[derive(Default)]
@@ -59,7 +67,7 @@ impl Splitter {
         &mut self,
         mut piece: &[u8],
         packets: &mut Vec<Arc<[u8]>>,
-    ) -> Result<(), Oversize> {
+    ) -> Result<(), Stop> {
         while !self.held.is_empty() {
             let wanted = match length(&self.held)? {
                 None => LENGTH_BYTES,
@@ -71,6 +79,9 @@ impl Splitter {
             piece = later;
             if now.len() < missing {
                 return Ok(());
+            }
+            if self.held == MARK {
+                return Err(if piece.is_empty() { Stop::Mark } else { Stop::Broken });
             }
             if length(&self.held)?.is_some_and(|length| self.held.len() == LENGTH_BYTES + length) {
                 packets.push(self.held[LENGTH_BYTES..].into());
@@ -89,10 +100,11 @@ impl Splitter {
 }
 
 /// The length that `bytes` begin with, once it is there.
-fn length(bytes: &[u8]) -> Result<Option<usize>, Oversize> {
+fn length(bytes: &[u8]) -> Result<Option<usize>, Stop> {
     let Some(length) = bytes.first_chunk() else { return Ok(None) };
     match u32::from_le_bytes(*length) as usize {
-        length if length > FRAME_BYTES_MAX => Err(Oversize),
+        _ if *bytes == MARK => Err(Stop::Mark),
+        length if length > FRAME_BYTES_MAX => Err(Stop::Broken),
         length => Ok(Some(length)),
     }
 }
@@ -171,7 +183,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn split(bytes: &[u8], step: usize) -> Result<Vec<Arc<[u8]>>, Oversize> {
+    fn split(bytes: &[u8], step: usize) -> Result<Vec<Arc<[u8]>>, Stop> {
         let (mut splitter, mut packets) = (Splitter::default(), Vec::new());
         for piece in bytes.chunks(step) {
             splitter.push(piece, &mut packets)?;
@@ -202,8 +214,19 @@ mod tests {
         let mut bytes = pack(vec![Arc::from(*b"fine")]).concat();
         bytes.extend((FRAME_BYTES_MAX as u32 + 1).to_le_bytes());
         for step in 1..bytes.len() {
-            assert_eq!(split(&bytes, step), Err(Oversize));
+            assert_eq!(split(&bytes, step), Err(Stop::Broken));
         }
+    }
+
+    #[test]
+    fn a_mark_is_the_last_that_comes() {
+        let bytes = [&pack(vec![Arc::from(*b"fine")]).concat()[..], &MARK].concat();
+        for step in 1..=bytes.len() {
+            assert_eq!(split(&bytes, step), Err(Stop::Mark));
+        }
+        let more = [&bytes[..], b"x"].concat();
+        assert_eq!(split(&more, more.len()), Err(Stop::Broken));
+        assert_eq!(split(&more, more.len() - 3), Err(Stop::Broken), "the mark in two pieces");
     }
 
     #[test]

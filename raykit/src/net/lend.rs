@@ -1,7 +1,7 @@
 //! The owner's side of shared memory: tells readers where things lie, and keeps what they read.
 
 use super::hands::Hands;
-use super::near::{Bells, Near};
+use super::near::{Bells, Near, To};
 use super::turned::Why;
 use super::whisper::{receive, send, watched};
 use crate::base::NodeId;
@@ -81,7 +81,8 @@ async fn greet(
     let Some(near) = &hands.near else { return };
     let limit = Duration::from_millis(HANDSHAKE_MS);
     match timeout(limit, enter(near, socket, readers)).await {
-        Ok(Ok((reader, _seat))) => {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some((reader, _seat)))) => {
             drop(place);
             let reader = Arc::new(reader);
             let tells = tokio::spawn(tell_gone(Arc::clone(&reader), Arc::clone(near.bells())));
@@ -95,11 +96,12 @@ async fn greet(
     }
 }
 
+/// Lets in who was invited. `None` where that was to a shortcut: its end has been handed over.
 async fn enter(
     near: &Near,
     socket: Socket,
     readers: Arc<Semaphore>,
-) -> Result<(Reader, OwnedSemaphorePermit)> {
+) -> Result<Option<(Reader, OwnedSemaphorePermit)>> {
     let socket = watched(socket)?;
     let word = receive(&socket).await?;
     let invitation = match &word {
@@ -108,11 +110,17 @@ async fn enter(
     };
     let stranger = || Error::new(ErrorKind::PermissionDenied, "it was not invited");
     let invitation = invitation.ok_or_else(stranger)?;
+    let welcome = Word::Welcome(invitation.answer);
+    if let To::Shortcut(place) = &invitation.to {
+        let other = near.halve(invitation.peer, place)?;
+        send(&socket, &welcome, Some(other.as_fd())).await?;
+        return Ok(None);
+    }
     let full = |_| Error::other("there are too many readers of shared memory");
     let seat = readers.try_acquire_owned().map_err(full)?;
-    send(&socket, &Word::Welcome(invitation.answer), None).await?;
+    send(&socket, &welcome, None).await?;
     let (told, claims) = (Mutex::default(), Mutex::default());
-    Ok((Reader { peer: invitation.peer, socket, told, claims }, seat))
+    Ok(Some((Reader { peer: invitation.peer, socket, told, claims }, seat)))
 }
 
 /// Somebody who reads here.

@@ -3,26 +3,28 @@
 //! 1. TLS has shown both certificates, each signed by the cluster's key.
 //! 2. The dialler opens the stream and greets; what it says has to fit its certificate.
 //! 3. Who was dialled decides whether this connection is the link (`Road::meet`), and greets back.
-//! 4. Each side reads all frames of what has arrived, and writes all that waits at once.
+//! 4. Each side reads all frames of what has arrived, and writes all that waits at once: `carrier`.
 //! 5. To say goodbye a side ends its stream, waits until all of it has arrived, and closes.
 
 use super::bulk;
-use super::framing::{Reader, Splitter, Writer, pack};
+use super::carrier::{Carrier, End};
+use super::framing::{Reader, Writer};
 use super::hands::Hands;
 use super::name::{Name, Role};
+use super::near::To;
 use super::outbox::Outbox;
 use super::pulse;
 use super::renew;
 use super::road::{Caller, Code, Happening, Link, Meeting, closed_with};
 use super::secret::random;
-use super::streams::{self, Kind, PACKETS_RANK, failed, lost};
+use super::shortcut::Place;
+use super::streams::{self, Kind, failed, lost};
 use super::tls;
 use super::turned::Why;
 use crate::base::NodeId;
 use crate::base::limits::net::HANDSHAKE_MS;
 use crate::object::Result;
-use bytes::Bytes;
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream};
+use quinn::{Connection, RecvStream, SendStream};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -93,14 +95,10 @@ impl Hello {
 
 /// A connection that has become a link.
 pub(super) struct Ready {
-    hands: Arc<Hands>,
-    connection: Connection,
+    carrier: Arc<Carrier>,
     send: SendStream,
     receive: RecvStream,
-    outbox: Arc<Outbox>,
-    peer: NodeId,
     role: Role,
-    id: u64,
     doubted: Arc<AtomicBool>,
     /// Where to show a sign of life, and what opens the door.
     pulse: Option<(SocketAddr, [u8; 16])>,
@@ -162,13 +160,19 @@ async fn accepted(hands: &Arc<Hands>, connection: &Connection) -> Result<Option<
         }
         Meeting::Banned => return Err(failed("the peer is kept out")),
     }
-    let (hands, connection) = (Arc::clone(hands), connection.clone());
-    let pulse = pulse_of(&connection, name.role, &hello);
-    let (peer, id) = (name.node, own.link);
+    let pulse = pulse_of(connection, name.role, &hello);
+    let carrier = Arc::new(Carrier {
+        hands: Arc::clone(hands),
+        peer: name.node,
+        id: own.link,
+        connection: connection.clone(),
+        dialled: false,
+        outbox,
+        shortcut: Place::default(),
+    });
     // Written even where that fails: the reader finds out, and says `Down` after this `Up`.
     let _ = send.write_all(&own.encode()).await;
-    let role = name.role;
-    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, doubted, pulse }))
+    Ok(Some(Ready { carrier, send, receive, role: name.role, doubted, pulse }))
 }
 
 /// Decides about a connection from a peer, and tells the driver what comes of it.
@@ -309,28 +313,40 @@ async fn greeted(
         connection.close(Code::Double.into(), b"");
         return Ok(None);
     }
-    let (hands, connection) = (Arc::clone(hands), connection.clone());
-    let (id, pulse) = (hello.link, pulse_of(&connection, name.role, &hello));
-    let role = name.role;
-    Ok(Some(Ready { hands, connection, send, receive, outbox, peer, role, id, doubted, pulse }))
+    let pulse = pulse_of(connection, name.role, &hello);
+    let carrier = Arc::new(Carrier {
+        hands: Arc::clone(hands),
+        peer,
+        id: hello.link,
+        connection: connection.clone(),
+        dialled: true,
+        outbox,
+        shortcut: Place::default(),
+    });
+    Ok(Some(Ready { carrier, send, receive, role: name.role, doubted, pulse }))
 }
 
 impl Ready {
     /// Carries packets until the link ends.
     pub(super) async fn run(self) {
-        let Ready { hands, connection, send, receive, outbox, peer, role, id, doubted, pulse } =
-            self;
+        let Ready { carrier, send, receive, role, doubted, pulse } = self;
+        let shared = || Arc::clone(&carrier);
+        let Carrier { hands, connection, outbox, peer, id, .. } = &*carrier;
+        let (peer, id) = (*peer, *id);
         if role == Role::Head {
             hands.headed.notify_one();
         }
-        tokio::spawn(write(Arc::clone(&outbox), send, connection.clone()));
-        tokio::spawn(answer_all(Arc::clone(&hands), peer, connection.clone()));
+        tokio::spawn(shared().write(send));
+        tokio::spawn(answer_all(shared()));
+        if carrier.dialled {
+            tokio::spawn(shared().shorten());
+        }
         let pulse = pulse.map(|(address, nonce)| {
             let link = pulse::Watched { peer, link: id, doubted };
-            tokio::spawn(pulse::hold(Arc::clone(&hands), address, nonce, link))
+            tokio::spawn(pulse::hold(Arc::clone(hands), address, nonce, link))
         });
         // On its own, so that a panic of the driver's does not leave a link that nobody reads.
-        let reading = tokio::spawn(read(Arc::clone(&hands), peer, id, receive));
+        let reading = tokio::spawn(shared().read(receive));
         let end = reading.await.unwrap_or(End::Panicked);
         hands.drive(|driver, road| {
             if road.down(peer, id) {
@@ -340,115 +356,54 @@ impl Ready {
         if let Some(pulse) = pulse {
             pulse.abort();
         }
-        hands.near.iter().for_each(|near| near.forget(&connection, peer));
+        hands.near.iter().for_each(|near| near.forget(connection, peer));
         match end {
             End::Goodbye => connection.close(Code::Goodbye.into(), b""),
             End::Broken => connection.close(Code::Protocol.into(), b"the frames are broken"),
+            End::Cut => {
+                tracing::info!(%peer, "the shortcut has ended: packets go by the link");
+                hands.near.iter().for_each(|near| near.was_cut(peer));
+                connection.close(Code::Fault.into(), b"the shortcut has ended");
+            }
             End::Panicked => connection.close(Code::Fault.into(), b""),
             // The writer may still have a goodbye to say.
             End::Lost => {}
         }
         outbox.close();
+        carrier.shortcut.get().into_iter().for_each(|shortcut| shortcut.end());
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Goodbye,
-    Broken,
-    Lost,
-    Panicked,
-}
-
-async fn read(hands: Arc<Hands>, peer: NodeId, id: u64, mut receive: RecvStream) -> End {
-    let mut splitter = Splitter::default();
-    let mut pieces: [Bytes; 32] = Default::default();
-    let mut packets = Vec::new();
-    loop {
-        let count = match receive.read_chunks(&mut pieces).await {
-            Ok(Some(count)) => count,
-            Ok(None) => return End::Goodbye,
-            Err(ReadError::ConnectionLost(error)) => return end_of(&error),
-            Err(_) => return End::Broken,
-        };
-        let mut whole = true;
-        for piece in pieces.iter_mut().take(count).map(std::mem::take) {
-            whole &= splitter.push(&piece, &mut packets).is_ok();
-            if !whole {
-                break;
-            }
-        }
-        if !packets.is_empty() {
-            hands.drive(|driver, road| {
-                for packet in packets.drain(..) {
-                    // The driver may have said goodbye over the packet before.
-                    if road.is_up(peer, id) {
-                        driver.happened(Happening::Arrived(peer, packet), road);
-                    }
-                }
-            });
-        }
-        if !whole {
-            tracing::warn!(%peer, "a frame is too long: the link is closed");
-            return End::Broken;
-        }
-    }
-}
-
-fn end_of(error: &ConnectionError) -> End {
-    match closed_with(error, Code::Goodbye) {
-        true => End::Goodbye,
-        false => End::Lost,
-    }
-}
-
-async fn write(outbox: Arc<Outbox>, mut send: SendStream, connection: Connection) {
-    let _ = send.set_priority(PACKETS_RANK);
-    while let Some(packets) = outbox.take().await {
-        for piece in pack(packets) {
-            let bytes = piece.len();
-            if send.write_chunk(piece).await.is_err() {
-                // The reader sees the same end, and tells of it.
-                return;
-            }
-            outbox.written(bytes);
-        }
-    }
-    if send.finish().is_ok() {
-        let _ = timeout(HANDSHAKE, send.stopped()).await;
-    }
-    connection.close(Code::Goodbye.into(), b"");
 }
 
 /// Answers each further stream that the peer opens, until the connection ends.
-async fn answer_all(hands: Arc<Hands>, peer: NodeId, connection: Connection) {
-    while let Ok((send, receive)) = connection.accept_bi().await {
-        let (hands, connection) = (Arc::clone(&hands), connection.clone());
+async fn answer_all(carrier: Arc<Carrier>) {
+    while let Ok((send, receive)) = carrier.connection.accept_bi().await {
+        let carrier = Arc::clone(&carrier);
         tokio::spawn(async move {
-            if let Err(error) = answer(&hands, &connection, peer, send, receive).await {
-                tracing::debug!(%peer, %error, "a request was not answered");
+            if let Err(error) = answer(&carrier, send, receive).await {
+                tracing::debug!(peer = %carrier.peer, %error, "a request was not answered");
             }
         });
     }
 }
 
-async fn answer(
-    hands: &Hands,
-    connection: &Connection,
-    peer: NodeId,
-    send: SendStream,
-    receive: RecvStream,
-) -> Result<()> {
-    let asked = streams::asked(receive).await?;
+async fn answer(carrier: &Carrier, send: SendStream, receive: RecvStream) -> Result<()> {
+    let Carrier { hands, connection, peer, shortcut, .. } = carrier;
+    let (asked, peer) = (streams::asked(receive).await?, *peer);
     if hands.road(|road| road.is_fenced(peer)) {
         return Err(failed("the peer was declared dead, or is kept out"));
     }
     match asked {
         (Kind::Fetch, request) => bulk::send(send, hands.serve(peer, &request)).await,
         (Kind::Renew, _) => streams::answer(send, &renew::answer(hands, connection)?).await,
-        (Kind::Near, host) => {
-            let near = hands.near.as_ref();
-            let invitation = near.map_or(Ok(Vec::new()), |near| near.invite(peer, &host))?;
+        (kind @ (Kind::Near | Kind::Shortcut), host) => {
+            let to = match kind {
+                Kind::Shortcut => To::Shortcut(Arc::clone(shortcut)),
+                _ => To::Memory,
+            };
+            // One who was dialled has no shortcut to ask for.
+            let may = kind == Kind::Near || !carrier.dialled;
+            let near = hands.near.as_ref().filter(|_| may);
+            let invitation = near.map_or(Ok(Vec::new()), |near| near.invite(peer, &host, to))?;
             streams::answer(send, &invitation).await
         }
     }

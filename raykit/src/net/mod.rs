@@ -14,7 +14,8 @@
 //!   whoever proves a `Token`; `join` is how. The token's secret never leaves its holder, and the
 //!   holder says nothing before the head has shown the key that the token names.
 //! - Peers of one host and user pass large objects in shared memory (`near`), asked for and told of
-//!   on a socket of their own. What is not there comes by the link.
+//!   on a socket of their own, and packets by another one (`shortcut`). What is not there comes by
+//!   the link.
 //! - All that a peer can make grow has a bound in `base/limits`.
 //!
 //! Absent on purpose: what packets mean, retries, who is a member, and the choice of peers.
@@ -40,6 +41,10 @@ mod register;
 mod authority;
 mod tls;
 mod framing;
+#[cfg(target_os = "linux")]
+mod whisper;
+#[cfg_attr(not(target_os = "linux"), path = "shortcut_absent.rs")]
+mod shortcut;
 mod outbox;
 mod leaving;
 mod road;
@@ -48,8 +53,6 @@ mod failures;
 mod turned;
 mod rate;
 mod streams;
-#[cfg(target_os = "linux")]
-mod whisper;
 #[cfg(target_os = "linux")]
 mod borrow;
 #[cfg_attr(not(target_os = "linux"), path = "near_absent.rs")]
@@ -60,6 +63,7 @@ mod lend;
 mod bulk;
 mod pulse;
 mod renew;
+mod carrier;
 mod link;
 mod ask;
 mod admit;

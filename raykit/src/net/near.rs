@@ -1,33 +1,37 @@
-//! Peers on this host: large objects pass in shared memory instead of by the link.
+//! Peers on this host: large objects pass in shared memory instead of by the link, and packets by
+//! a shortcut.
 //!
 //! 1. Who wants bytes of a peer for the first time asks it on the link for an invitation, and says
 //!    which host it is on. A peer of the same host and user gives the name of its socket and a
 //!    secret, which is good once.
 //! 2. On the socket the system tells each side which user the other one is, and both show what the
 //!    link has told them: so the one at the other end is the one at the other end of the link.
-//! 3. From then on `borrow` asks there where things lie, and `lend` answers.
+//! 3. From then on `borrow` asks there where things lie, and `lend` answers. Or else one end of the
+//!    shortcut is handed over there, and that is all (`shortcut`).
 //!
-//! Whatever fails, the bytes come by the link.
+//! Whatever fails, everything comes by the link.
 
 use super::borrow::Line;
 use super::framing::{Reader, Writer};
 use super::road::Driver;
 use super::secret::random;
+use super::shortcut::{Place, Shortcut};
 use super::streams::{Kind, ask, failed, lost};
 use super::whisper::{receive, send, watched, watched_door};
 use crate::base::NodeId;
 use crate::base::limits::net::HANDSHAKE_MS;
-use crate::base::limits::shm::{INVITATIONS_MAX, SEGMENT_IDLE_MS};
+use crate::base::limits::shm::{INVITATIONS_MAX, SEGMENT_IDLE_MS, SHORTCUTS_MAX};
 use crate::object::Result;
 use crate::object::buffer::Buffer;
-use crate::shm::{self, Arena, Door, Secret, Socket, Word};
+use crate::shm::{self, Arena, Door, Pipe, Secret, Socket, Word};
 use parking_lot::Mutex;
 use quinn::Connection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 const HANDSHAKE: Duration = Duration::from_millis(HANDSHAKE_MS);
@@ -43,6 +47,9 @@ pub(super) struct Near {
     /// By peer: the link that was asked on, and what came of it.
     lines: Mutex<HashMap<NodeId, Arc<Tried>>>,
     bells: Arc<Bells>,
+    shortcuts: Arc<Semaphore>,
+    /// Peers whose shortcut was cut while they lived.
+    cut: Mutex<HashSet<NodeId>>,
 }
 
 /// Rung by the arena.
@@ -57,8 +64,16 @@ pub(super) struct Bells {
 /// What the one who comes with the secret is told, so that it knows who has opened.
 pub(super) struct Invitation {
     pub(super) peer: NodeId,
+    pub(super) to: To,
     pub(super) answer: Secret,
     given: Instant,
+}
+
+/// What one is invited to.
+pub(super) enum To {
+    Memory,
+    /// The shortcut of a link, which has its place there.
+    Shortcut(Place),
 }
 
 struct Tried {
@@ -86,7 +101,8 @@ impl Near {
             rung.empty.notify_one();
         });
         let (invitations, lines) = (Mutex::default(), Mutex::default());
-        Some(Near { host, door, arena, invitations, lines, bells })
+        let (shortcuts, cut) = (Arc::new(Semaphore::new(SHORTCUTS_MAX)), Mutex::default());
+        Some(Near { host, door, arena, invitations, lines, bells, shortcuts, cut })
     }
 
     pub(super) fn bells(&self) -> &Arc<Bells> {
@@ -99,8 +115,8 @@ impl Near {
         invitation.filter(|invitation| invitation.given.elapsed() < HANDSHAKE)
     }
 
-    /// The answer to a peer that would like to read here.
-    pub(super) fn invite(&self, peer: NodeId, host: &[u8]) -> Result<Vec<u8>> {
+    /// The answer to a peer that would like to come.
+    pub(super) fn invite(&self, peer: NodeId, host: &[u8], to: To) -> Result<Vec<u8>> {
         if host != self.host.to_le_bytes() {
             return Ok(Vec::new());
         }
@@ -111,7 +127,7 @@ impl Near {
         if invitations.len() >= INVITATIONS_MAX {
             return Ok(Vec::new());
         }
-        invitations.insert(secret, Invitation { peer, answer, given });
+        invitations.insert(secret, Invitation { peer, to, answer, given });
         let name = self.door.get_ref().name();
         Ok(Writer::default().fixed(&secret).fixed(&answer).sized(name).done())
     }
@@ -132,16 +148,23 @@ impl Near {
             Arc::clone(tried)
         };
         let reach = || async {
-            self.reach(connection)
-                .await
+            let reached = self.reach(connection, Kind::Near).await;
+            let reached = reached
                 .inspect_err(|error| tracing::debug!(%peer, %error, "nothing is shared"))
-                .ok()
+                .ok();
+            reached.map(|(socket, _)| Line::new(socket))
         };
         tried.line.get_or_init(reach).await.clone()
     }
 
-    async fn reach(&self, connection: &Connection) -> Result<Arc<Line>> {
-        let mut answer = ask(connection, Kind::Near, &self.host.to_le_bytes()).await?;
+    /// Asks for an invitation and shows it at the peer's door. The socket there, and the file that
+    /// has come with the welcome.
+    async fn reach(
+        &self,
+        connection: &Connection,
+        kind: Kind,
+    ) -> Result<(AsyncFd<Socket>, Option<OwnedFd>)> {
+        let mut answer = ask(connection, kind, &self.host.to_le_bytes()).await?;
         let bytes = answer.read_to_end(ANSWER_BYTES_MAX).await.map_err(lost)?;
         let mut reader = Reader(&bytes);
         let mut read = || Some((reader.fixed()?, reader.fixed()?, reader.sized()?));
@@ -150,9 +173,47 @@ impl Near {
         let socket = watched(Socket::connect(name)?)?;
         send(&socket, &Word::Enter(secret), None).await?;
         match timeout(HANDSHAKE, receive(&socket)).await.map_err(lost)?? {
-            Some((Word::Welcome(shown), _)) if shown == answer => Ok(Line::new(socket)),
+            Some((Word::Welcome(shown), file)) if shown == answer => Ok((socket, file)),
             _ => Err(failed("somebody else is at the peer's socket")),
         }
+    }
+
+    /// The shortcut of a link that this side has dialled; `None` where its packets go by the link.
+    pub(super) async fn shorten(
+        &self,
+        connection: &Connection,
+        peer: NodeId,
+    ) -> Option<Arc<Shortcut>> {
+        let seat = self.seat(peer)?;
+        let shortened = async {
+            let (_socket, file) = self.reach(connection, Kind::Shortcut).await?;
+            let file = file.ok_or_else(|| failed("no end of a socket has come"))?;
+            Ok::<_, crate::object::Error>(Shortcut::new(Pipe::from(file), seat)?)
+        };
+        let shortened = shortened.await;
+        shortened.inspect_err(|error| tracing::debug!(%peer, %error, "there is no shortcut")).ok()
+    }
+
+    /// Makes the shortcut of a link that was dialled from the other side. The end for that side.
+    pub(super) fn halve(&self, peer: NodeId, place: &Place) -> std::io::Result<Pipe> {
+        let full = || std::io::Error::other("there are too many shortcuts");
+        let seat = self.seat(peer).ok_or_else(full)?;
+        let (own, other) = Pipe::pair()?;
+        let second = |_| std::io::Error::other("the link has a shortcut");
+        place.set(Shortcut::new(own, seat)?).map_err(second)?;
+        Ok(other)
+    }
+
+    fn seat(&self, peer: NodeId) -> Option<OwnedSemaphorePermit> {
+        match self.cut.lock().contains(&peer) {
+            true => None,
+            false => Arc::clone(&self.shortcuts).try_acquire_owned().ok(),
+        }
+    }
+
+    /// The shortcut to the peer has ended, and the peer has not: it has no other one.
+    pub(super) fn was_cut(&self, peer: NodeId) {
+        self.cut.lock().insert(peer);
     }
 
     /// What a peer has in shared memory; `None` where it has to come by the link.

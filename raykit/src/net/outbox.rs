@@ -1,6 +1,7 @@
 //! `Outbox`: packets for one peer, from whoever decides to the one who writes.
 
 use super::framing::frame_bytes;
+use super::shortcut::Shortcut;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -20,6 +21,17 @@ struct State {
     /// room for.
     bytes: usize,
     closed: bool,
+    /// The way of all packets that have not been taken.
+    shortcut: Option<Arc<Shortcut>>,
+    /// The writer knows of it.
+    turned: bool,
+}
+
+/// What the writer is to do next.
+pub(super) struct Taken {
+    /// The way of these packets and of all after them.
+    pub(super) turn: Option<Arc<Shortcut>>,
+    pub(super) packets: Vec<Arc<[u8]>>,
 }
 
 impl Outbox {
@@ -50,13 +62,29 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// All that waits and all that comes goes by `shortcut`. The first one is kept to.
+    pub(super) fn turn(&self, shortcut: &Arc<Shortcut>) {
+        let mut state = self.state.lock();
+        if state.shortcut.is_none() {
+            state.shortcut = Some(Arc::clone(shortcut));
+            self.changed.notify_one();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shortcut(&self) -> Option<Arc<Shortcut>> {
+        self.state.lock().shortcut.clone()
+    }
+
     /// All that waits; `None` when it is closed and empty.
-    pub(super) async fn take(&self) -> Option<Vec<Arc<[u8]>>> {
+    pub(super) async fn take(&self) -> Option<Taken> {
         loop {
             {
                 let mut state = self.state.lock();
-                if !state.packets.is_empty() {
-                    return Some(std::mem::take(&mut state.packets));
+                let turn = state.shortcut.clone().filter(|_| !state.turned);
+                if !state.packets.is_empty() || turn.is_some() {
+                    state.turned |= turn.is_some();
+                    return Some(Taken { turn, packets: std::mem::take(&mut state.packets) });
                 }
                 if state.closed {
                     return None;

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Renew = 2,
     /// An invitation to shared memory.
     Near = 3,
+    /// One to a shortcut for the packets.
+    Shortcut = 4,
 }
 
 /// The packets go before all streams, which begin with rank 0.
@@ -46,8 +48,8 @@ async fn request(mut receive: RecvStream) -> Result<(Kind, Vec<u8>)> {
     let mut head = [0; 5];
     receive.read_exact(&mut head).await.map_err(lost)?;
     let [kind, length @ ..] = head;
-    let kind =
-        [Kind::Fetch, Kind::Renew, Kind::Near].into_iter().find(|known| *known as u8 == kind);
+    let kinds = [Kind::Fetch, Kind::Renew, Kind::Near, Kind::Shortcut];
+    let kind = kinds.into_iter().find(|known| *known as u8 == kind);
     let kind = kind.ok_or_else(|| failed("it is of no known kind"))?;
     let length = u32::from_le_bytes(length) as usize;
     if length > REQUEST_BYTES_MAX {

@@ -787,6 +787,10 @@ fn a_process_that_is_killed_is_suspected() {
 }
 
 #[cfg(target_os = "linux")]
+#[path = "shortcut_tests.rs"]
+mod shortcuts;
+
+#[cfg(target_os = "linux")]
 mod near {
     use super::*;
     use crate::object::buffer::Lender;
@@ -816,7 +820,9 @@ mod near {
     }
 
     /// What has come, once it has.
-    fn wait(socket: &Socket) -> std::io::Result<Option<(Word, Option<std::os::fd::OwnedFd>)>> {
+    pub(super) fn wait(
+        socket: &Socket,
+    ) -> std::io::Result<Option<(Word, Option<std::os::fd::OwnedFd>)>> {
         let begun = Instant::now();
         loop {
             match socket.receive() {
@@ -870,34 +876,34 @@ mod near {
     }
 
     /// A peer by hand.
-    struct Guest {
-        stranger: Stranger,
-        connection: Connection,
-        _streams: (SendStream, RecvStream),
+    pub(super) struct Guest {
+        pub(super) stranger: Stranger,
+        pub(super) connection: Connection,
+        pub(super) streams: (SendStream, RecvStream),
     }
 
     /// What it was given: a secret, the answer to it, and the name of a socket.
-    type Given = (Secret, Secret, Vec<u8>);
+    pub(super) type Given = (Secret, Secret, Vec<u8>);
 
     impl Guest {
-        fn new(head: &End) -> Guest {
+        pub(super) fn new(head: &End) -> Guest {
             let (stranger, connection, streams) = Stranger::linked(head);
-            Guest { stranger, connection, _streams: streams }
+            Guest { stranger, connection, streams }
         }
 
         /// What the head answers to one of that host.
-        fn ask(&self, host: u128) -> Vec<u8> {
+        pub(super) fn ask(&self, kind: Kind, host: u128) -> Vec<u8> {
             self.stranger.runtime.block_on(async {
                 let (mut send, mut receive) = self.connection.open_bi().await.unwrap();
-                let head = [&[Kind::Near as u8], &16_u32.to_le_bytes()[..]].concat();
+                let head = [&[kind as u8], &16_u32.to_le_bytes()[..]].concat();
                 send.write_all(&[&head[..], &host.to_le_bytes()].concat()).await.unwrap();
                 send.finish().unwrap();
                 receive.read_to_end(1000).await.unwrap()
             })
         }
 
-        fn invitation(&self) -> Given {
-            let given = self.ask(shm::host());
+        pub(super) fn invitation(&self, kind: Kind) -> Given {
+            let given = self.ask(kind, shm::host());
             let (secret, rest) = given.split_first_chunk().unwrap();
             let (answer, rest) = rest.split_first_chunk().unwrap();
             (*secret, *answer, rest[4..].to_vec())
@@ -921,9 +927,9 @@ mod near {
         let arena = small();
         let head = End::head(setting(&arena));
         let guest = Guest::new(&head);
-        assert_eq!(guest.ask(shm::host() ^ 1), b"", "it is on another host");
+        assert_eq!(guest.ask(Kind::Near, shm::host() ^ 1), b"", "it is on another host");
 
-        let (secret, answer, name) = guest.invitation();
+        let (secret, answer, name) = guest.invitation(Kind::Near);
         assert_eq!(enter(&name, [0; 16]).1, None, "it was guessed");
         let socket = Socket::connect(&name).unwrap();
         let ask = ask(1);
@@ -958,7 +964,7 @@ mod near {
         let head = End::head(setting(&arena));
         let guest = Guest::new(&head);
         for _ in 0..3 {
-            let (secret, _, name) = guest.invitation();
+            let (secret, _, name) = guest.invitation(Kind::Near);
             let (reader, _) = enter(&name, secret);
             // More than an owner can answer to one that does not listen.
             let begun = Instant::now();

@@ -1,8 +1,9 @@
-//! Words on the socket of shared memory, for the tasks of the road.
+//! Sockets between processes of one host, for the tasks of the road; and the words of shared memory
+//! on theirs.
 
 #![expect(unsafe_code, reason = "a file is registered with the runtime by its number")]
 
-use crate::shm::{Door, Socket, Word};
+use crate::shm::{Door, Pipe, Socket, Word};
 use std::io::Result;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use tokio::io::Interest;
@@ -12,6 +13,12 @@ use tokio::io::unix::AsyncFd;
 pub(super) fn watched(socket: Socket) -> Result<AsyncFd<Socket>> {
     // SAFETY: a socket keeps its file as long as it lives, and always the same one.
     Ok(unsafe { AsyncFd::register(socket) }?)
+}
+
+/// Has the runtime tell when bytes have come, or there is room for some.
+pub(super) fn watched_pipe(pipe: Pipe) -> Result<AsyncFd<Pipe>> {
+    // SAFETY: as for a socket.
+    Ok(unsafe { AsyncFd::register(pipe) }?)
 }
 
 /// Has the runtime tell when somebody knocks.

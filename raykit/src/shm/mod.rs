@@ -30,6 +30,7 @@ mod segment;
 mod arena;
 mod words;
 mod socket;
+mod pipe;
 mod reader;
 mod host;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -39,6 +40,7 @@ mod tests;
 
 pub(crate) use arena::{Arena, Held, Region, Share};
 pub(crate) use host::host;
+pub(crate) use pipe::Pipe;
 pub(crate) use reader::{Mapped, Releases};
 pub(crate) use segment::{Foreign, Segment};
 pub(crate) use socket::{Door, Socket};
