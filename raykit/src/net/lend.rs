@@ -1,7 +1,7 @@
 //! The owner's side of shared memory: tells readers where things lie, and keeps what they read.
 
 use super::hands::Hands;
-use super::near::{Bells, Near, To};
+use super::near::{Bells, Near};
 use super::turned::Why;
 use super::whisper::{receive, send, watched};
 use crate::base::NodeId;
@@ -111,7 +111,7 @@ async fn enter(
     let stranger = || Error::new(ErrorKind::PermissionDenied, "it was not invited");
     let invitation = invitation.ok_or_else(stranger)?;
     let welcome = Word::Welcome(invitation.answer);
-    if let To::Shortcut(place) = &invitation.to {
+    if let Some(place) = &invitation.shortcut {
         let other = near.halve(invitation.peer, place)?;
         send(&socket, &welcome, Some(other.as_fd())).await?;
         return Ok(None);

@@ -11,7 +11,6 @@ use super::carrier::{Carrier, End};
 use super::framing::{Reader, Writer};
 use super::hands::Hands;
 use super::name::{Name, Role};
-use super::near::To;
 use super::outbox::Outbox;
 use super::pulse;
 use super::renew;
@@ -396,14 +395,11 @@ async fn answer(carrier: &Carrier, send: SendStream, receive: RecvStream) -> Res
         (Kind::Fetch, request) => bulk::send(send, hands.serve(peer, &request)).await,
         (Kind::Renew, _) => streams::answer(send, &renew::answer(hands, connection)?).await,
         (kind @ (Kind::Near | Kind::Shortcut), host) => {
-            let to = match kind {
-                Kind::Shortcut => To::Shortcut(Arc::clone(shortcut)),
-                _ => To::Memory,
-            };
+            let place = (kind == Kind::Shortcut).then(|| Arc::clone(shortcut));
             // One who was dialled has no shortcut to ask for.
-            let may = kind == Kind::Near || !carrier.dialled;
+            let may = place.is_none() || !carrier.dialled;
             let near = hands.near.as_ref().filter(|_| may);
-            let invitation = near.map_or(Ok(Vec::new()), |near| near.invite(peer, &host, to))?;
+            let invitation = near.map_or(Ok(Vec::new()), |near| near.invite(peer, &host, place))?;
             streams::answer(send, &invitation).await
         }
     }

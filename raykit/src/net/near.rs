@@ -64,16 +64,10 @@ pub(super) struct Bells {
 /// What the one who comes with the secret is told, so that it knows who has opened.
 pub(super) struct Invitation {
     pub(super) peer: NodeId,
-    pub(super) to: To,
+    /// Where the shortcut goes that it is to, or else it is to shared memory.
+    pub(super) shortcut: Option<Place>,
     pub(super) answer: Secret,
     given: Instant,
-}
-
-/// What one is invited to.
-pub(super) enum To {
-    Memory,
-    /// The shortcut of a link, which has its place there.
-    Shortcut(Place),
 }
 
 struct Tried {
@@ -115,8 +109,13 @@ impl Near {
         invitation.filter(|invitation| invitation.given.elapsed() < HANDSHAKE)
     }
 
-    /// The answer to a peer that would like to come.
-    pub(super) fn invite(&self, peer: NodeId, host: &[u8], to: To) -> Result<Vec<u8>> {
+    /// The answer to a peer that would like to read here, or to have a shortcut.
+    pub(super) fn invite(
+        &self,
+        peer: NodeId,
+        host: &[u8],
+        shortcut: Option<Place>,
+    ) -> Result<Vec<u8>> {
         if host != self.host.to_le_bytes() {
             return Ok(Vec::new());
         }
@@ -127,7 +126,7 @@ impl Near {
         if invitations.len() >= INVITATIONS_MAX {
             return Ok(Vec::new());
         }
-        invitations.insert(secret, Invitation { peer, to, answer, given });
+        invitations.insert(secret, Invitation { peer, shortcut, answer, given });
         let name = self.door.get_ref().name();
         Ok(Writer::default().fixed(&secret).fixed(&answer).sized(name).done())
     }

@@ -11,16 +11,11 @@ use std::sync::Arc;
 /// There is none.
 pub(super) enum Near {}
 
-pub(super) enum To {
-    Memory,
-    Shortcut(Place),
-}
-
 impl Near {
     pub(super) fn open(_: &dyn Driver) -> Option<Near> {
         None
     }
-    pub(super) fn invite(&self, _: NodeId, _: &[u8], _: To) -> Result<Vec<u8>> {
+    pub(super) fn invite(&self, _: NodeId, _: &[u8], _: Option<Place>) -> Result<Vec<u8>> {
         match *self {}
     }
     pub(super) async fn shorten(&self, _: &Connection, _: NodeId) -> Option<Arc<Shortcut>> {
