@@ -3,7 +3,7 @@
 
 use super::ask::{Answer, Ask};
 use super::authority::Authority;
-use super::framing::{Splitter, pack};
+use super::framing::{MARK, Splitter, pack};
 use super::identity::{Said, pin};
 use super::link::Hello;
 use super::name::Role;
@@ -38,7 +38,8 @@ fn framing(bytes: &[u8]) {
 
 fn framing_seeds() -> Vec<Vec<u8>> {
     let packets = [&b"hello"[..], b"", &[7; 300]].map(Arc::from).to_vec();
-    vec![[&[3], &pack(packets).concat()[..]].concat()]
+    let bytes = [&[3], &pack(packets).concat()[..]].concat();
+    vec![[&bytes[..], &MARK].concat(), bytes]
 }
 
 fn hello(bytes: &[u8]) {
