@@ -134,7 +134,7 @@ impl Config {
         self
     }
 
-    /// Calls that are not done, before a thread outside the node's own has to wait when it submits
+    /// Calls that have not run, before a thread outside the node's own has to wait when it submits
     /// another. A queued call takes less than 400 bytes. Tasks never wait for this.
     pub fn max_pending(mut self, calls: usize) -> Config {
         self.max_pending = Some(calls);

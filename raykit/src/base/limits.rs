@@ -205,6 +205,10 @@ pub(crate) const BURDEN_PART: u64 = 4;
 /// And so much in any case.
 pub(crate) const BURDEN_BYTES_MIN: u64 = 64 << 20;
 
+/// Bytes of arguments that are kept for results which were left elsewhere, so that these can be
+/// made again. Beyond that the oldest go without.
+pub(crate) const LINEAGE_BYTES_MAX: u64 = 1 << 30;
+
 /// How often one looks at what was left on other nodes.
 pub(crate) const LEFT_LOOK_MS: u64 = 200;
 

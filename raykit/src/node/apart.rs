@@ -10,11 +10,10 @@
 //!    a result like others. The same goes for whatever goes wrong with 3.
 
 use super::Node;
-use super::cluster::{Cluster, Fetch, Foreign, Post, seal};
-use super::hands::{Arriving, Hands, Road};
-use super::left::{Direct, Left, Staying};
-use super::outcomes::again;
-use super::pack::Wanted;
+use super::cluster::{Cluster, Fetch, Foreign, Place, Post, seal};
+use super::hands::{Hands, Road};
+use super::left::{Arriving, Direct, Left, Staying};
+use super::pack::{To, Wanted};
 use super::post::wish;
 use super::task::Task;
 use crate::base::limits::{LEFT_BYTES_MIN, LEFT_LOOK_MS};
@@ -23,10 +22,11 @@ use crate::base::{NodeId, ObjectId, Strategy};
 use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
 use crate::object::error::{ErrorKind, Result};
+use crate::object::raw::RawRef;
 use crate::object::value::Value;
 use crate::proto::event::{Event, Wish};
 use crate::proto::wire::LeaseId;
-use crate::task::arg::Given;
+use crate::task::arg::{Given, Input};
 use crate::task::call::{Results, Returns};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +43,20 @@ impl Task {
     /// `false` if somebody waits for it here.
     fn leave(&self) -> bool {
         self.slot().leave(|| self.wanted.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of what it takes, as far as they are known here.
+    fn takes(&self, cluster: &Cluster) -> u64 {
+        let left = cluster.left.lock();
+        let bytes = |input: &Input| match &input.0 {
+            Given::Value(value) => value.bytes() as u64,
+            Given::Ref(reference) => match (reference.outcome(), left.get(&reference.id())) {
+                (Some(Ok(payload)), _) => payload.value().bytes() as u64,
+                (None, Some(at)) => at.len,
+                _ => 0,
+            },
+        };
+        self.inputs().as_slice().iter().map(bytes).fold(0, u64::saturating_add)
     }
 
     /// Whether it could run on any node as well as here.
@@ -65,14 +79,17 @@ enum Lacking {
 
 fn lacking(cluster: &Cluster, task: &Task) -> Lacking {
     let left = cluster.left.lock();
-    let (mut there, mut here) = (BTreeMap::<NodeId, u64>::new(), 0);
+    let (mut there, mut here) = (BTreeMap::<NodeId, u64>::new(), 0_u64);
     for input in task.inputs().as_slice() {
         match &input.0 {
             Given::Value(value) => here += value.bytes() as u64,
             Given::Ref(reference) => match (reference.outcome(), left.get(&reference.id())) {
                 (Some(Ok(payload)), _) => here += payload.value().bytes() as u64,
                 (Some(Err(_)), _) => {}
-                (None, Some(at)) => *there.entry(at.node).or_default() += at.len,
+                (None, Some(at)) => {
+                    let bytes = there.entry(at.node).or_default();
+                    *bytes = bytes.saturating_add(at.len); // as its node says: any number
+                }
                 (None, None) => return Lacking::Wait,
             },
         }
@@ -86,6 +103,11 @@ fn lacking(cluster: &Cluster, task: &Task) -> Lacking {
 impl Node {
     pub(crate) fn is_in_cluster(&self) -> bool {
         self.cluster.get().is_some()
+    }
+
+    /// Whether that is to become the result of a task of this node.
+    pub(super) fn makes(&self, reference: &RawRef) -> bool {
+        reference.id().node == self.id && reference.peek::<Task>().is_some()
     }
 
     /// Whether a task does not need its arguments here.
@@ -103,12 +125,36 @@ impl Node {
             Lacking::Bring if !self.sends_away(task) => return self.await_again(task, false),
             _ => wish(strategy),
         };
-        if task.make_ready()
-            && let Some(lease) = self.send_away(cluster, task)
+        // In one step: a worker that waits for it could begin it here, where not all of it is.
+        if let Some(attempt) = task.claim_waiting()
+            && let Some(lease) = self.write_away(cluster, task, attempt, &To::Anyone)
         {
             cluster.post(Post::Offer { lease, wish });
         }
     }
+}
+
+/// What a node had is lost: another attempt, if the task may have one.
+pub(super) fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
+    let attempt = task.attempt.load(Ordering::Relaxed);
+    if let Some(way) = task.mailbox.clone() {
+        return way.lost(node, task, by, why);
+    }
+    let begun = task.pipe().is_some_and(|pipe| pipe.has_begun());
+    if task.options().max_retries > attempt && !task.is_settled() && !begun {
+        task.attempt.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(task = %task.id(), name = task.name(), node = %by, why, "tries again elsewhere");
+        return node.come_back(task, Place::Anywhere);
+    }
+    let text = format!("{by}, which ran attempt {attempt}, is gone: {why}");
+    let error = task.error(ErrorKind::NodeDied, text);
+    node.settle_away(task, Err(error));
+}
+
+/// A result is lost, and cannot be made again.
+pub(super) fn lost(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
+    let text = format!("it was left on {by}, which is gone: {why}");
+    node.settle_away(task, Err(task.error(ErrorKind::ObjectLost, text)));
 }
 
 impl Hands {
@@ -134,20 +180,29 @@ impl Hands {
         let Ok(refs) = self.arrived(refs) else { return false };
         let object = task.id().result(0);
         let at = Left { node: by, lease, len, plain: refs.is_empty() };
+        let again = task.options().max_retries > lease.attempt;
+        let keeps = again.then(|| task.takes(&self.cluster));
         node.ledger.leaves(true);
         self.cluster.left.lock().insert(object, at);
-        self.apart.staying.insert(object, Staying { task: Arc::clone(task), at, refs });
+        self.apart.stays(object, Staying { task: Arc::clone(task), at, refs, keeps });
         // Last, for whoever follows it looks for it now.
         let stays = task.leave();
         if !stays {
             let staying = self.stays_no_more(object);
             quietly(|| drop(staying));
+            return false;
         }
-        stays
+        if !again {
+            task.drop_inputs();
+        }
+        while let Some(oldest) = self.apart.forgets() {
+            oldest.drop_inputs();
+        }
+        true
     }
 
-    fn stays_no_more(&mut self, object: ObjectId) -> Option<Staying> {
-        let staying = self.apart.staying.remove(&object)?;
+    pub(super) fn stays_no_more(&mut self, object: ObjectId) -> Option<Staying> {
+        let staying = self.apart.goes(object)?;
         staying.task.slot().leave_no_more(); // before: who finds it left looks for it in the table
         self.cluster.left.lock().remove(&object);
         if let Some(node) = self.node.upgrade() {
@@ -176,10 +231,12 @@ impl Hands {
 
     /// Brings a result that was left elsewhere.
     fn bring_left(&mut self, object: ObjectId, road: &mut dyn Road) {
-        let Some(Staying { task, at, refs }) = self.stays_no_more(object) else { return };
+        let Some(staying) = self.stays_no_more(object) else { return };
+        let Staying { task, at, refs, keeps } = staying;
         let (lease, by) = (at.lease, at.node);
         let what = Fetch::Result { lease, index: 0 };
-        self.arriving.insert(lease, Arriving { task, by, results: vec![None], broken: None });
+        let (results, once) = (vec![None], keeps.is_none());
+        self.arriving.insert(lease, Arriving { task, by, results, broken: None, once });
         self.expect(what, by, at.len, refs);
         road.fetch(by, what);
     }
@@ -203,16 +260,19 @@ impl Hands {
                 hurried.push(*object);
             }
         }
-        for object in gone {
-            let Some(Staying { task, at, refs }) = self.stays_no_more(object) else { continue };
-            let lease = at.lease;
+        while let Some(object) = gone.pop() {
+            let Some(Staying { task, at, refs, .. }) = self.stays_no_more(object) else { continue };
+            let taken: Vec<ObjectId> = task.inputs().references().map(RawRef::id).collect();
             // Whatever it is: nobody is there who could look.
             let nothing = Ok(Returns(Results::One(Value::new(()))));
             quietly(|| {
                 node.settle_away(&task, nothing);
                 drop((task, refs));
             });
-            self.happened(Event::Unpark { lease, by: at.node }, road);
+            self.happened(Event::Unpark { lease: at.lease, by: at.node }, road);
+            // What it was made of may have been wanted by nobody else.
+            let goes_too = |one: &ObjectId| self.apart.staying.get(one).is_some_and(unwanted);
+            gone.extend(taken.into_iter().filter(goes_too));
         }
         hurried.into_iter().for_each(|object| self.bring_left(object, road));
     }
@@ -220,20 +280,15 @@ impl Hands {
     /// A node is gone, and what was left there.
     pub(super) fn lost_with(&mut self, node: NodeId, why: &str, road: &mut dyn Road) {
         self.unreached(node, road);
-        self.apart.unasked.retain(|object, _| object.node != node);
-        self.apart.places.retain(|object, _| object.node != node);
+        self.apart.forget_all_of(node);
         let there =
             |(object, staying): (&ObjectId, &Staying)| (staying.at.node == node).then_some(*object);
-        let lost: Vec<ObjectId> = self.apart.staying.iter().filter_map(there).collect();
+        let all: Vec<ObjectId> = self.apart.staying.iter().filter_map(there).collect();
         let Some(own) = self.node.upgrade() else { return };
-        for staying in lost.into_iter().filter_map(|object| self.stays_no_more(object)) {
-            let task = &staying.task;
-            match task.options().max_retries > task.attempt.load(Ordering::Relaxed) {
-                true => again(&own, task, node, why),
-                false => {
-                    let text = format!("it was left on {node}, which is gone: {why}");
-                    own.settle_away(task, Err(task.error(ErrorKind::ObjectLost, text)));
-                }
+        for staying in all.into_iter().filter_map(|object| self.stays_no_more(object)) {
+            match staying.keeps {
+                Some(_) => again(&own, &staying.task, node, why),
+                None => lost(&own, &staying.task, node, why),
             }
             quietly(|| drop(staying));
         }

@@ -109,6 +109,17 @@ impl Node {
         to: &To,
     ) -> Option<LeaseId> {
         let attempt = task.claim_at(task.ticket())?;
+        self.write_away(cluster, task, attempt, to)
+    }
+
+    /// The same for one that was claimed.
+    pub(super) fn write_away(
+        self: &Arc<Node>,
+        cluster: &Arc<Cluster>,
+        task: &Arc<Task>,
+        attempt: u32,
+        to: &To,
+    ) -> Option<LeaseId> {
         let lease = LeaseId { task: task.id(), attempt };
         let packed = cluster.lost().map_or_else(|| pack::call(self, task, to), Err);
         let written = packed.and_then(|(spec, refs)| {

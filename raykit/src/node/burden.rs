@@ -32,7 +32,7 @@ impl Burden {
     /// Its node has more here than it may have. Then it does not count.
     pub(super) fn take(&mut self, lease: LeaseId, len: usize) -> Result<()> {
         let (node, bytes) = (lease.task.node, len.saturating_add(CALL_BYTES));
-        let all = self.nodes.entry(node).or_default();
+        let all = self.nodes.get(&node).copied().unwrap_or(0);
         let more = all.saturating_add(bytes);
         if more > self.budget {
             let text = format!(
@@ -42,7 +42,7 @@ impl Burden {
             );
             return Err(Error::new(ErrorKind::PendingCallsLimit, text));
         }
-        *all = more;
+        self.nodes.insert(node, more);
         self.calls.insert(lease, bytes);
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::burden::Burden;
 use super::circle;
 use super::cluster::{Away, Cluster, Fetch, Place, Post, owner_died};
 use super::flow::{Flow, Inflow};
-use super::left::Apart;
+use super::left::{Apart, Arriving};
 use super::order::Order;
 use super::pack;
 use super::post::Coming;
@@ -83,15 +83,6 @@ pub(super) struct Hands {
     /// Large values that lie on other nodes.
     pub(super) apart: Apart,
     load: Load,
-}
-
-/// The results of a task as far as they have come.
-pub(super) struct Arriving {
-    pub(super) task: Arc<Task>,
-    pub(super) by: NodeId,
-    pub(super) results: Vec<Option<Result<Value>>>,
-    /// Why one of them will not come.
-    pub(super) broken: Option<Error>,
 }
 
 impl Hands {
@@ -304,7 +295,10 @@ impl Hands {
             Action::Send(to, packet) => road.send(to, packet),
             Action::Connect(to, addresses) => road.connect(to, &addresses),
             Action::Disconnect(from) if self.machine.is_dead(from) => road.fence(from),
-            Action::Disconnect(from) => road.disconnect(from),
+            Action::Disconnect(from) => {
+                road.disconnect(from);
+                self.unreached(from, road); // nobody else says so
+            }
             Action::Joined(member) => {
                 let mut members = self.cluster.members.lock();
                 if members.iter().all(|known| known.node != member.node) {

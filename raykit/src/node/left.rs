@@ -2,11 +2,15 @@
 //! until somebody here wants them, and large objects of others.
 
 use super::task::Task;
+use crate::base::limits::LINEAGE_BYTES_MAX;
 use crate::base::moment::Moment;
+use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
+use crate::object::error::{Error, Result};
 use crate::object::raw::RawRef;
+use crate::object::value::Value;
 use crate::proto::wire::{LeaseId, record};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Where such a result is.
@@ -20,13 +24,25 @@ pub(super) struct Left {
 }
 record!(Left { node, lease, len, plain });
 
-/// An own task whose result stays elsewhere. It keeps its arguments: if the result is lost it runs
-/// again.
+/// An own task whose result stays elsewhere.
 pub(super) struct Staying {
     pub(super) task: Arc<Task>,
     pub(super) at: Left,
     /// The references in the result.
     pub(super) refs: Vec<RawRef>,
+    /// It has its arguments, and so can run again: their bytes.
+    pub(super) keeps: Option<u64>,
+}
+
+/// The results of a task as far as they have come.
+pub(super) struct Arriving {
+    pub(super) task: Arc<Task>,
+    pub(super) by: NodeId,
+    pub(super) results: Vec<Option<Result<Value>>>,
+    /// Why one of them will not come.
+    pub(super) broken: Option<Error>,
+    /// The task could not run again.
+    pub(super) once: bool,
 }
 
 /// An object of another node that is read from a third one.
@@ -49,9 +65,42 @@ pub(super) struct Apart {
     pub(super) direct: HashMap<LeaseId, Direct>,
     /// When `staying` was looked at.
     pub(super) looked: Moment,
+    /// Bytes of arguments that are kept, and of which tasks, the oldest first.
+    kept: u64,
+    keepers: VecDeque<ObjectId>,
 }
 
 impl Apart {
+    /// That task has its result elsewhere.
+    pub(super) fn stays(&mut self, object: ObjectId, staying: Staying) {
+        if let Some(bytes) = staying.keeps.filter(|bytes| *bytes > 0) {
+            self.kept = self.kept.saturating_add(bytes);
+            self.keepers.push_back(object);
+        }
+        self.staying.insert(object, staying);
+    }
+
+    /// It has not any more.
+    pub(super) fn goes(&mut self, object: ObjectId) -> Option<Staying> {
+        let staying = self.staying.remove(&object)?;
+        self.kept -= staying.keeps.unwrap_or(0).min(self.kept);
+        Some(staying)
+    }
+
+    /// A task that has to let go of its arguments, where more are kept than should be.
+    pub(super) fn forgets(&mut self) -> Option<Arc<Task>> {
+        while self.kept > LINEAGE_BYTES_MAX {
+            let oldest = self.keepers.pop_front()?;
+            let Some(staying) = self.staying.get_mut(&oldest) else { continue };
+            self.kept -= staying.keeps.take().unwrap_or(0).min(self.kept);
+            return Some(Arc::clone(&staying.task));
+        }
+        if self.keepers.len() > 2 * self.staying.len() + 64 {
+            self.keepers.retain(|object| self.staying.contains_key(object));
+        }
+        None
+    }
+
     pub(super) fn unasked(&mut self, object: ObjectId, len: u64, refs: Vec<RawRef>) {
         self.places.remove(&object); // its owner has it now
         self.unasked.insert(object, (len, refs));
@@ -59,14 +108,21 @@ impl Apart {
 
     /// Nobody here refers to that object of another node any more.
     pub(super) fn forget(&mut self, object: ObjectId) {
-        self.unasked.remove(&object);
+        let unasked = self.unasked.remove(&object);
+        quietly(|| drop(unasked));
         self.places.remove(&object);
     }
 
-    /// There is no cluster any more: the tasks whose results were elsewhere.
-    pub(super) fn end(&mut self) -> Vec<Arc<Task>> {
-        let staying = std::mem::take(&mut self.staying);
-        *self = Apart::default();
-        staying.into_values().map(|staying| staying.task).collect()
+    /// That node is gone.
+    pub(super) fn forget_all_of(&mut self, node: NodeId) {
+        let gone: Vec<_> = self.unasked.extract_if(|object, _| object.node == node).collect();
+        quietly(|| drop(gone));
+        self.places.retain(|object, _| object.node != node);
+    }
+
+    /// There is no cluster any more.
+    pub(super) fn end(&mut self) {
+        let all = std::mem::take(self);
+        quietly(|| drop(all));
     }
 }

@@ -179,10 +179,10 @@ impl Node {
         self.began.elapsed()
     }
 
-    /// Tasks submitted and not yet done.
+    /// Tasks submitted and not yet done. Those are done too whose results were left elsewhere.
     pub(crate) fn pending(&self) -> i64 {
         // Finished first: what is counted there was counted as submitted before.
-        let finished = self.counters.finished.sum();
+        let finished = self.counters.finished.sum() + self.ledger.left() as i64;
         self.counters.submitted.sum() - finished
     }
 

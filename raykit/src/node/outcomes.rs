@@ -1,9 +1,11 @@
 //! What comes back from other nodes: results, errors, objects, bytes, and the news that a node is
 //! gone, or the cluster.
 
+use super::apart::{again, lost};
 use super::cluster::{Away, Fetch, Foreign, Place, owner_died, seal};
 use super::flow::Inflow;
-use super::hands::{Arriving, Hands, Road};
+use super::hands::{Hands, Road};
+use super::left::Arriving;
 use super::task::Task;
 use super::{Node, names};
 use crate::base::AUDIT;
@@ -19,7 +21,6 @@ use crate::proto::event::Event;
 use crate::proto::wire::{LeaseId, Outcome};
 use crate::task::call::{Results, Returns};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 impl Hands {
     pub(super) fn fill(&mut self, object: ObjectId, outcome: Outcome, road: &mut dyn Road) {
@@ -106,7 +107,8 @@ impl Hands {
         {
             return;
         }
-        let mut arriving = Arriving { task: away.task, by, results: Vec::new(), broken: None };
+        let (task, results_here) = (away.task, Vec::new());
+        let mut arriving = Arriving { task, by, results: results_here, broken: None, once: false };
         let mut missing = 0;
         for (index, outcome) in results.into_iter().enumerate() {
             arriving.results.push(match outcome {
@@ -172,6 +174,9 @@ impl Hands {
                             node.settle_away(&whole.task, Err(error));
                         }
                         // The node is gone, or on its way: its word on the task is worth nothing.
+                        Some(error) if whole.once => {
+                            lost(&node, &whole.task, by, error.message());
+                        }
                         Some(error) => again(&node, &whole.task, by, error.message()),
                         None => finish(&node, whole),
                     }
@@ -222,13 +227,21 @@ impl Hands {
         self.lost_with(node, why, road);
     }
 
+    /// Own tasks that have run elsewhere, and whose results are not here: they will not come.
+    fn unfinished(&mut self) -> Vec<Arc<Task>> {
+        let staying: Vec<ObjectId> = self.apart.staying.keys().copied().collect();
+        let staying = staying.into_iter().filter_map(|object| self.stays_no_more(object));
+        let staying: Vec<Arc<Task>> = staying.map(|staying| staying.task).collect();
+        self.apart.end();
+        let arriving = self.arriving.drain().map(|(_, arriving)| arriving.task);
+        arriving.chain(staying).collect()
+    }
+
     /// There is no cluster any more: whatever waits for it ends.
     pub(super) fn alone(&mut self, why: &str) {
         let error = self.cluster.lose(why);
         tracing::error!(%error, "the node has lost its cluster");
-        let arriving = self.arriving.drain().map(|(_, arriving)| arriving.task);
-        let arriving: Vec<_> = arriving.chain(self.apart.end()).collect();
-        self.cluster.left.lock().clear();
+        let arriving = self.unfinished();
         let taken: Vec<Arc<Task>> = self.taken.drain().map(|(_, task)| task).collect();
         if let Some(node) = self.node.upgrade() {
             node.end_away(&self.cluster, arriving, &error);
@@ -247,6 +260,17 @@ impl Hands {
     }
 }
 
+/// With the road go those who could bring what lies elsewhere.
+impl Drop for Hands {
+    fn drop(&mut self) {
+        let unfinished = self.unfinished();
+        let Some(node) = self.node.upgrade().filter(|_| !unfinished.is_empty()) else { return };
+        let closed = || Error::new(ErrorKind::ClusterLost, "the node was closed");
+        let error = self.cluster.lost().unwrap_or_else(closed);
+        quietly(|| node.end_away(&self.cluster, unfinished, &error));
+    }
+}
+
 fn sealed_of(bytes: Buffer, refs: Vec<RawRef>) -> Value {
     Value::Sealed(Arc::new(Sealed::from_buffer(bytes, refs)))
 }
@@ -259,21 +283,4 @@ fn finish(node: &Arc<Node>, arriving: Arriving) {
         _ => Returns(Results::Many(values)),
     });
     quietly(|| node.settle_away(&arriving.task, returns));
-}
-
-/// What a node had is lost: another attempt, if the task may have one.
-pub(super) fn again(node: &Arc<Node>, task: &Arc<Task>, by: NodeId, why: &str) {
-    let attempt = task.attempt.load(Ordering::Relaxed);
-    if let Some(way) = task.mailbox.clone() {
-        return way.lost(node, task, by, why);
-    }
-    let begun = task.pipe().is_some_and(|pipe| pipe.has_begun());
-    if task.options().max_retries > attempt && !task.is_settled() && !begun {
-        task.attempt.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(task = %task.id(), name = task.name(), node = %by, why, "tries again elsewhere");
-        return node.come_back(task, Place::Anywhere);
-    }
-    let text = format!("{by}, which ran attempt {attempt}, is gone: {why}");
-    let error = task.error(ErrorKind::NodeDied, text);
-    node.settle_away(task, Err(error));
 }

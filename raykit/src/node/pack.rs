@@ -195,7 +195,7 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
 
 /// Which of these are of values that were left elsewhere.
 fn apart(node: &Node, refs: &[RawRef]) -> Vec<(u32, Left)> {
-    let Some(cluster) = node.cluster.get().filter(|_| node.ledger.has_left()) else {
+    let Some(cluster) = node.cluster.get().filter(|_| node.ledger.left() > 0) else {
         return Vec::new();
     };
     let left = cluster.left.lock();

@@ -330,7 +330,7 @@ impl Node {
         let references: Vec<RawRef> = task.inputs().references().cloned().collect();
         for reference in &references {
             task.open.fetch_add(1, Ordering::Relaxed);
-            let watched = match follows {
+            let watched = match follows && self.makes(reference) {
                 true => reference.follow(&waker),
                 false => reference.watch(&waker),
             };

@@ -150,8 +150,7 @@ pub(crate) trait Mailbox: Send + Sync {
 /// What few tasks have.
 pub(crate) struct Extra {
     pub(crate) options: Option<Box<Options>>,
-    /// The results after the first, until they are there: then each belongs to its references
-    /// alone.
+    /// The results after the first, until they are there: then they are their references' alone.
     pub(crate) parts: Mutex<Vec<Arc<Part>>>,
     /// When its time is up, its own or that of the call which it is a part of.
     pub(crate) deadline: Option<Instant>,
@@ -176,7 +175,7 @@ impl Holder for Task {
     }
     fn want(&self) {
         if !self.wanted.load(Ordering::Relaxed) {
-            self.wanted.store(true, Ordering::Relaxed); // see the fence in `Slot::want`
+            self.wanted.store(true, Ordering::Relaxed); // before the look: see `Slot::leave`
             self.slot.want();
         }
     }
@@ -416,6 +415,11 @@ impl Task {
         let (from, to) = (ticket | State::Queued as u8, ticket | State::Running as u8);
         let won = self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Acquire);
         won.is_ok().then_some(attempt)
+    }
+
+    /// The task is for another node to run, though not all that it takes is here.
+    pub(super) fn claim_waiting(&self) -> Option<u32> {
+        self.step(State::Waiting, State::Running).then(|| self.attempt.load(Ordering::Acquire))
     }
 
     /// Nobody will run the task until `make_ready`. `false` if somebody does, or nobody should.

@@ -181,7 +181,9 @@ impl Due {
                 }
             }
             Due::Retry(task) => {
-                if task.make_ready() {
+                if node.may_follow(&task) && task.lacks_arguments() {
+                    node.await_again(&task, true);
+                } else if task.make_ready() {
                     node.enqueue(task, None);
                 }
             }

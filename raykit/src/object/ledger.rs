@@ -57,22 +57,20 @@ impl Ledger {
     /// Another value was left elsewhere, or one fewer is.
     pub(crate) fn leaves(&self, one_more: bool) {
         match one_more {
-            true => self.left.fetch_add(1, Ordering::SeqCst),
-            false => self.left.fetch_sub(1, Ordering::SeqCst),
+            true => self.left.fetch_add(1, Ordering::Relaxed),
+            false => self.left.fetch_sub(1, Ordering::Relaxed),
         };
     }
 
-    /// Whether any value was left elsewhere.
-    pub(crate) fn has_left(&self) -> bool {
-        self.left.load(Ordering::SeqCst) > 0
+    /// How many values were left elsewhere.
+    pub(crate) fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
     }
 
-    /// Somebody waits for an object, wherever its value is.
+    /// Somebody waits for an object whose value was left elsewhere.
     pub(super) fn wants(&self, id: ObjectId) {
-        if self.has_left() {
-            let bring = self.bring.lock().clone();
-            bring.into_iter().for_each(|bring| bring(id));
-        }
+        let bring = self.bring.lock().clone();
+        bring.into_iter().for_each(|bring| bring(id));
     }
 
     /// A large object has its value. It is listed until it `is_gone`.
@@ -92,7 +90,7 @@ impl Ledger {
     /// The node is closed: nothing is opened here from now on.
     pub(crate) fn retire(&'static self) {
         *self.bring.lock() = None;
-        self.left.store(0, Ordering::SeqCst);
+        self.left.store(0, Ordering::Relaxed);
         #[cfg(not(raykit_loom))]
         RETIRED.lock().push(self);
     }

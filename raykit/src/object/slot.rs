@@ -18,7 +18,7 @@ use super::reference::ObjectRef;
 use super::value::Payload;
 use crate::base::ObjectId;
 use crate::base::limits::LISTED_BYTES_MIN;
-use crate::base::sync::{AtomicUsize, Mutex, OnceLock, Ordering, fence};
+use crate::base::sync::{AtomicUsize, Mutex, OnceLock, Ordering};
 use std::any::Any;
 use std::fmt;
 use std::task::Waker;
@@ -167,8 +167,7 @@ impl Slot {
     /// does so says it before they watch.
     pub(crate) fn leave(&self, wanted: impl FnOnce() -> bool) -> bool {
         let mut waiters = self.waiters.lock();
-        // Pairs with the fence in `want`: either the wish is seen here, or there that one is left.
-        fence(Ordering::SeqCst);
+        // Under the lock: either the wish is seen here, or `want` sees that it was left.
         if wanted() || self.outcome.get().is_some() {
             return false;
         }
@@ -193,8 +192,9 @@ impl Slot {
 
     /// Somebody here waits for it, and has said so.
     pub(crate) fn want(&self) {
-        fence(Ordering::SeqCst);
-        self.entry.ledger().wants(self.id);
+        if self.is_left() {
+            self.entry.ledger().wants(self.id);
+        }
     }
 
     /// Takes `waker` off the list, once: two futures of one task wait with the same waker, and the
@@ -328,6 +328,7 @@ pub(crate) struct Failures;
 #[cfg(not(raykit_loom))]
 mod failures {
     use super::*;
+    use crate::base::sync::fence;
 
     static LISTENING: AtomicUsize = AtomicUsize::new(0);
     static LISTENERS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
@@ -443,12 +444,9 @@ mod loom_tests {
             let wanted = Arc::new(AtomicUsize::new(0));
             let leaver = {
                 let (slot, wanted) = (Arc::clone(&slot), Arc::clone(&wanted));
-                loom::thread::spawn(move || {
-                    ledger.leaves(true);
-                    slot.leave(|| wanted.load(Ordering::SeqCst) > 0)
-                })
+                loom::thread::spawn(move || slot.leave(|| wanted.load(Ordering::Relaxed) > 0))
             };
-            wanted.store(1, Ordering::SeqCst);
+            wanted.store(1, Ordering::Relaxed);
             slot.want();
             let counting = Arc::new(Counting(Count::new(0)));
             assert_eq!(slot.watch(&Waker::from(Arc::clone(&counting))), Watched::Kept);

@@ -44,7 +44,7 @@ pub(crate) enum Wish {
     Anywhere,
     /// Evenly over all.
     Spread,
-    /// On this node, where large arguments lie, if it has room at this moment; else anywhere.
+    /// On this node, where large arguments lie, unless another one could begin at once.
     Near(NodeId),
     /// On this node. `soft`: elsewhere if that is gone.
     At { node: NodeId, soft: bool },

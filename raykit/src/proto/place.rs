@@ -4,8 +4,8 @@
 //!   use by less than half, so that a cluster fills node by node and keeps room for large requests;
 //!   if there is none such, the emptiest. (Ray calls this the hybrid policy.)
 //! - `Spread`: the emptiest, and of equal ones each in turn.
-//! - `Near`: that node, where large arguments lie, if it has room at this moment; else as
-//!   `Anywhere`.
+//! - `Near`: that node, where large arguments lie, if it has room at this moment; else the emptiest
+//!   where it can begin at once; else it waits. If the node is gone, as `Anywhere`.
 //! - `At`: that node, whether it has room or not; if it is gone, for a soft wish, as `Anywhere`.
 
 use super::event::Wish;
@@ -57,12 +57,19 @@ impl Seat<'_> {
         whole.fits(self.total) && !used_by_others
     }
 
+    fn cpus_used(&self) -> u64 {
+        let free = self.free.map_or(self.total.cpu, |free| free.cpu);
+        self.total.cpu.0.saturating_sub(free.0).max(self.lent.cpu.0 + self.held.cpu.0)
+    }
+
+    /// Whether it has CPUs for that which nothing uses.
+    fn is_idle_for(&self, want: &Resources) -> bool {
+        self.has_room(want) && self.cpus_used() + want.cpu.0 <= self.total.cpu.0
+    }
+
     /// The part of it that is in use, in thousandths.
     fn used(&self) -> u64 {
-        let total = self.total.cpu.0.max(1);
-        let free = self.free.map_or(total, |free| free.cpu.0);
-        let used = total.saturating_sub(free).max(self.lent.cpu.0 + self.held.cpu.0);
-        used * 1_000 / total
+        self.cpus_used() * 1_000 / self.total.cpu.0.max(1)
     }
 }
 
@@ -86,13 +93,14 @@ pub(super) fn choose<'a>(
             }
             false
         }
-        Wish::Near(node) => {
-            let there = |seat: &Seat<'_>| seat.node == node && seat.has_room(want);
-            if seats.iter().any(there) {
-                return Some(node);
+        Wish::Near(node) => match seats.iter().find(|seat| seat.node == node) {
+            Some(there) if there.has_room(want) => return Some(node),
+            Some(_) => {
+                seats.retain(|seat| seat.is_idle_for(want));
+                true
             }
-            false
-        }
+            None => false,
+        },
         Wish::Spread => true,
         Wish::Anywhere | Wish::Group { .. } => false,
     };
@@ -119,13 +127,12 @@ mod tests {
     /// Four nodes of four CPUs; how many of each are free, and where a task of one CPU goes.
     #[test]
     fn nodes_fill_to_their_half_and_then_evenly() {
-        let table: [([u64; 4], Wish, Option<u32>); 10] = [
+        let table: [([u64; 4], Wish, Option<u32>); 9] = [
             ([4, 4, 4, 4], Wish::Anywhere, Some(4)),
             ([3, 4, 4, 4], Wish::Anywhere, Some(1)),
             ([2, 4, 3, 4], Wish::Anywhere, Some(3)),
             ([2, 2, 2, 1], Wish::Anywhere, Some(1)),
             ([0, 0, 1, 0], Wish::Anywhere, Some(3)),
-            ([2, 4, 3, 4], Wish::Near(NodeId(2)), Some(2)),
             ([2, 4, 3, 4], Wish::Near(NodeId(9)), Some(3)),
             ([3, 4, 3, 3], Wish::Spread, Some(2)),
             ([0, 4, 4, 4], Wish::At { node: NodeId(1), soft: false }, Some(1)),
@@ -147,6 +154,37 @@ mod tests {
                 blocked: false,
             });
             assert_eq!(choose(&cpus(1), wish, 0, seats).map(|node| node.0), wanted, "{wish:?}");
+        }
+    }
+
+    /// Two nodes of four CPUs: how many are free, how many tasks they have of the five that each may
+    /// have, and where one goes whose arguments lie on the first.
+    #[test]
+    fn a_task_waits_for_its_arguments_unless_a_node_is_idle() {
+        let table = [
+            ([4, 4], [0, 0], Some(1)),
+            ([0, 4], [4, 0], Some(1)),
+            ([0, 4], [5, 0], Some(2)),
+            ([0, 0], [5, 4], None),
+            ([0, 1], [5, 4], Some(2)),
+        ];
+        let (total, nothing) = (cpus(4), Resources::default());
+        for (free, count, wanted) in table {
+            let free = free.map(cpus);
+            let seats = (0..2).map(|at| Seat {
+                node: NodeId(at as u32 + 1),
+                total: &total,
+                labels: &[],
+                free: Some(&free[at]),
+                lent: &nothing,
+                held: &nothing,
+                freed: &nothing,
+                count: count[at],
+                ahead: 5,
+                blocked: false,
+            });
+            let chosen = choose(&cpus(1), Wish::Near(NodeId(1)), 0, seats);
+            assert_eq!(chosen.map(|node| node.0), wanted, "{free:?} {count:?}");
         }
     }
 

@@ -10,8 +10,8 @@
 //!    said (`Lent`) that it knows of the receiver, or one of the three is gone.
 //! 3. A node that sends a reference to its owner need do nothing: what lets go of its hold comes
 //!    later on the same line.
-//! 4. Of an object that is there the outcome goes to each holder, after the reference. References
-//!    inside of it are kept as long as the outcome is.
+//! 4. Of an object that is there with its owner the outcome goes to each holder, after the
+//!    reference. References inside of it are kept as long as the outcome is.
 
 use super::bugs::{Bug, planted};
 use super::context::Context;

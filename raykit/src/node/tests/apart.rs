@@ -212,6 +212,68 @@ fn what_was_left_comes_before_its_node_goes() {
     nothing_left(&[&head]);
 }
 
+/// Passes on what it has not looked at.
+#[raykit::remote]
+fn passes_on(xs: Vec<ObjectRef<Vec<f64>>>) -> Result<f64, crate::Error> {
+    Ok(first::remote(&xs[0]).get()?.0)
+}
+
+/// An object of another node that nobody has asked for comes for a call that takes it.
+#[test]
+fn a_call_brings_what_it_takes() {
+    let mut world = World::new();
+    let (head, one, other) = (world.join(1), world.join(1), world.join(1));
+    here(&head, || {
+        let made = makes::options().strategy(at(&one)).remote(900);
+        until("it has run", || runs(900).0 == 1);
+        let stored = crate::put(vec![9.0; LEN]).unwrap();
+        for (of, wanted) in [(&stored, 9.0), (&made, 900.0)] {
+            let asked = passes_on::options().strategy(at(&other)).remote(vec![of.clone()]);
+            assert_eq!(asked.get().unwrap(), wanted);
+        }
+    });
+    nothing_left(&[&head, &one, &other]);
+}
+
+static FAILED: AtomicU32 = AtomicU32::new(0);
+
+#[raykit::remote(max_retries = 3, retry_on = all)]
+fn fails_once(xs: &[f64]) -> Result<f64, String> {
+    match FAILED.fetch_add(1, Relaxed) {
+        0 => Err("the first time".to_owned()),
+        _ => Ok(xs[0]),
+    }
+}
+
+/// A call that fails is tried again where its arguments are.
+#[test]
+fn who_tries_again_has_its_arguments() {
+    let mut world = World::new();
+    let (head, other) = (world.join(1), world.join(1));
+    here(&head, || {
+        let made = makes::options().strategy(at(&other)).remote(1_000);
+        until("it stays there", || !head.node.cluster.get().unwrap().left.lock().is_empty());
+        assert_eq!(fails_once::remote(&made).get().unwrap(), 1_000.0);
+        assert_eq!(FAILED.load(Relaxed), 2);
+    });
+    nothing_left(&[&head, &other]);
+}
+
+/// Whoever waits for what was left elsewhere when the node closes is told.
+#[test]
+fn what_was_left_ends_with_the_owner() {
+    let mut world = World::new();
+    let (mut owner, other) = (world.join(1), world.join(1));
+    let made = here(&owner, || {
+        let made = makes::options().strategy(at(&other)).remote(1_100);
+        until("it stays there", || !owner.node.cluster.get().unwrap().left.lock().is_empty());
+        assert_eq!(crate::stats().unwrap().tasks_pending, 0, "it has run");
+        made
+    });
+    owner.vanish();
+    assert_eq!(made.get().unwrap_err().kind(), ErrorKind::ClusterLost);
+}
+
 /// C3: it has run, and is what it is.
 #[test]
 fn what_was_left_is_not_cancelled() {
