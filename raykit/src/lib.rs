@@ -31,14 +31,17 @@
 //!   for.
 //! - [`context`], [`stats`], [`progress`]: what goes on here. [`state`](mod@state): what goes on in
 //!   the cluster; [`_docs::state`] is the chapter on that, the command `raykit`, metrics and logs.
+//! - With the feature `sim`, `raykit::sim` runs jobs on pretend clusters; [`_docs::simulate`] is
+//!   its chapter.
 //! - [`_docs`]: the architecture, the opinions behind it, a comparison, a glossary.
 //!
 //! # How it is built
 //!
 //! ```text
+//! floor 7   sim                a pretend world: clusters in one process, decided by a seed
 //! floor 6   kit                ready-made things: pools, groups, supervisors, queues
 //! floor 5   api                the porch: the words a user says
-//! floor 4   node (sim)         the stairwell: the only place where rooms meet · a pretend world
+//! floor 4   node               the stairwell: the only place where rooms meet
 //! floor 3   task proto net     a call written down · the cluster's brain · its road
 //! floor 2   actor     shm      state with a mailbox: what may run when · memory to share
 //! floor 1   object sched logs  what travels · who works · what is printed
@@ -71,13 +74,15 @@ mod proto;
     allow(dead_code, reason = "lists of tokens and bans wait for who asks for them")
 )]
 mod net;
-#[cfg(any(test, feature = "sim"))]
-mod sim;
 #[cfg(feature = "cluster")]
 mod logs;
 mod node;
 mod api;
 mod kit;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(all(test, not(feature = "sim")))]
+mod sim;
 
 pub use actor::supervise::{Decision, Restart};
 pub use api::actor::{Actor, ActorRef, Handle, WeakHandle, actor, actor_in};
@@ -188,6 +193,9 @@ pub mod _docs {
     }
     pub mod state {
         #![doc = include_str!("../docs/state.md")]
+    }
+    pub mod simulate {
+        #![doc = include_str!("../docs/simulate.md")]
     }
     pub mod deploy {
         #![doc = include_str!("../docs/deploy.md")]

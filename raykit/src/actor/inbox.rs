@@ -9,7 +9,8 @@
 //!    groups: between groups there is no order.
 
 use crate::base::NodeId;
-use std::collections::{HashMap, VecDeque};
+use crate::base::maps::HashMap;
+use std::collections::VecDeque;
 
 /// Who makes a call: what the order of calls is kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -148,7 +149,7 @@ impl<M> Inbox<M> {
             return self.line.push_back(mail);
         }
         let held = self.held.get_or_insert_with(|| {
-            Box::new(Holding { of: HashMap::new(), awaited: HashMap::new(), len: 0 })
+            Box::new(Holding { of: HashMap::default(), awaited: HashMap::default(), len: 0 })
         });
         held.of.entry(caller).or_default().push_back(Held { mail, awaited });
         held.awaited.extend(awaited.map(|number| (number, caller)));

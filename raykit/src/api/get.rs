@@ -1,5 +1,6 @@
 //! Values into the store and out of it: `put`, `get`, `shared`, `view`, and awaiting a reference.
 
+use crate::base::clock;
 use crate::node::cluster::Foreign;
 use crate::node::fetch::{self, Goal};
 use crate::node::{Node, current, future, graph, slots};
@@ -136,7 +137,7 @@ impl<T> std::fmt::Debug for Timed<'_, T> {
 
 impl<T: Object> Timed<'_, T> {
     fn awaited(&self) -> Result<&Payload> {
-        awaited(&self.reference.0, Instant::now().checked_add(self.limit))
+        awaited(&self.reference.0, clock::now().checked_add(self.limit))
     }
 
     /// As [`ObjectRef::get`].
@@ -286,7 +287,7 @@ pub fn get<G: Gather>(refs: G) -> Result<G::Values> {
 ///
 /// Also [`TimedOut`](crate::ErrorKind::TimedOut).
 pub fn get_timeout<G: Gather>(refs: G, limit: Duration) -> Result<G::Values> {
-    get_by(refs, Instant::now().checked_add(limit))
+    get_by(refs, clock::now().checked_add(limit))
 }
 
 fn get_by<G: Gather>(refs: G, deadline: Option<Instant>) -> Result<G::Values> {

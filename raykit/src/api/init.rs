@@ -2,6 +2,7 @@
 
 use super::own::{Node, complain};
 use super::tokens;
+use crate::base::thread;
 use crate::node::settings::{Hidden, Part, Settings};
 use crate::node::{Node as Core, current};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -318,6 +319,7 @@ impl Config {
     ///
     /// As [`init`].
     pub fn init(self) -> Result<Guard> {
+        outside_of_simulations()?;
         let settings = self.settings()?;
         let mut guards = GUARDS.lock();
         let running = current::change_process(|process| process.clone());
@@ -348,8 +350,19 @@ impl Config {
     ///
     /// As [`init`], but never [`ErrorKind::AlreadyRunning`].
     pub fn start(self) -> Result<Node> {
+        outside_of_simulations()?;
         Ok(Node { core: Core::start(self.settings()?)? })
     }
+}
+
+/// The nodes of a simulation are there already, and it alone starts others.
+fn outside_of_simulations() -> Result<()> {
+    if !thread::is_simulated() {
+        return Ok(());
+    }
+    let text = "this runs in a simulation, which has its own nodes: leave out `init`, and start \
+                others by `raykit::sim::Cluster::start`";
+    Err(Error::new(ErrorKind::Config, text))
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -1,13 +1,14 @@
 //! A line that shows how far many tasks are.
 
 use super::wait::IntoRefs;
+use crate::base::clock;
 use crate::node::current;
 use crate::node::fetch::{self, Goal};
 use crate::node::graph::Wait;
 use crate::object::error::Result;
 use crate::object::raw::RawRef;
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Waits for all of `refs` and shows meanwhile, on standard error, how many are ready, how fast
 /// they come and how long the rest will take: a line that is redrawn on a terminal, else one every
@@ -44,7 +45,7 @@ pub fn progress<T>(refs: impl IntoRefs<T>) -> Result<()> {
     };
     let terminal = std::io::stderr().is_terminal();
     let step = if terminal { Duration::from_millis(100) } else { Duration::from_secs(5) };
-    let begun = Instant::now();
+    let begun = clock::now();
     let mut next = begun + step;
     let mut shown = false;
     loop {
@@ -53,12 +54,12 @@ pub fn progress<T>(refs: impl IntoRefs<T>) -> Result<()> {
             Err(error) if error.is_timeout() => {}
             Err(error) => return Err(error),
         }
-        show(terminal, &line(ready(&raw), raw.len(), begun.elapsed()));
+        show(terminal, &line(ready(&raw), raw.len(), clock::since(begun)));
         shown = true;
-        next = Instant::now() + step;
+        next = clock::now() + step;
     }
     if terminal || shown {
-        show(terminal, &line(raw.len(), raw.len(), begun.elapsed()));
+        show(terminal, &line(raw.len(), raw.len(), clock::since(begun)));
         if terminal {
             eprintln!();
         }

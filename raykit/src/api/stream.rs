@@ -1,5 +1,6 @@
 //! Reading a stream: as an iterator, as a `futures::Stream`, with a time limit.
 
+use crate::base::clock;
 use crate::node::reader::{self, read_here};
 use crate::node::stream::{Tap, tap};
 use crate::node::{slots, submit};
@@ -14,7 +15,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 impl<T> ObjectStream<T> {
     fn tap(&self) -> Result<&Tap> {
@@ -64,7 +65,7 @@ impl<T> ObjectStream<T> {
         }
         self.begin();
         let next = match self.tap() {
-            Ok(tap) => tap.next(Instant::now().checked_add(limit))?,
+            Ok(tap) => tap.next(clock::now().checked_add(limit))?,
             Err(error) => return Ok(self.failed(error)),
         };
         Ok(next.map(ObjectRef::new))

@@ -1,5 +1,6 @@
 //! Some of many: `wait` and `as_completed`.
 
+use crate::base::clock;
 use crate::node::fetch::{self, Goal};
 use crate::node::graph::Wait;
 use crate::node::{current, graph};
@@ -134,7 +135,7 @@ impl<T> Waiting<T> {
         if self.most >= self.refs.len() && self.refs.iter().all(ObjectRef::is_ready) {
             return Ok(Ready { done: self.refs, pending: Vec::new() });
         }
-        let deadline = self.limit.and_then(|limit| Instant::now().checked_add(limit));
+        let deadline = self.limit.and_then(|limit| clock::now().checked_add(limit));
         if !self.enough() {
             let refs: Vec<&RawRef> = self.refs.iter().map(|reference| &reference.0).collect();
             match fetch::wait(&refs, Goal::Some(self.want()), deadline) {
@@ -266,11 +267,11 @@ struct Alarm {
 
 impl Alarm {
     fn after(limit: Duration) -> Option<Alarm> {
-        Some(Alarm { deadline: Instant::now().checked_add(limit)?, set: false })
+        Some(Alarm { deadline: clock::now().checked_add(limit)?, set: false })
     }
 
     fn is_over(&mut self, cx: &Context<'_>) -> bool {
-        let now = Instant::now();
+        let now = clock::now();
         if now >= self.deadline {
             return true;
         }

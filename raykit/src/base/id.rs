@@ -76,6 +76,10 @@ std::thread_local! {
 /// The next number, unique in this process.
 pub(crate) fn next_sequence() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    #[cfg(feature = "sim")]
+    if let Some(number) = super::turns::number() {
+        return number;
+    }
     BLOCK
         .try_with(|block| {
             let (next, end) = block.get();

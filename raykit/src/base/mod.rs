@@ -2,10 +2,20 @@
 //! synchronisation. This floor names nothing but the standard library and, for the locks,
 //! parking_lot (loom stands in for both when the schedules of small cases are enumerated).
 //!
-//! Absent on purpose: tasks, objects, threads. What this room knows can be used anywhere.
+//! Absent on purpose: tasks, objects, and threads of its own. `thread` and `clock` are how other
+//! rooms wait and tell the time, so that a simulation can stand in for both.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+pub(crate) mod rng;
+#[cfg(feature = "sim")]
+pub(crate) mod lineup;
+#[cfg(feature = "sim")]
+pub(crate) mod turns;
+pub(crate) mod thread;
+pub(crate) mod clock;
+pub(crate) mod channel;
+pub(crate) mod maps;
 pub(crate) mod id;
 pub(crate) mod inorder;
 pub(crate) mod labels;
@@ -13,7 +23,6 @@ pub(crate) mod limits;
 pub(crate) mod moment;
 pub(crate) mod quiet;
 pub(crate) mod quantity;
-pub(crate) mod rng;
 pub(crate) mod shards;
 pub(crate) mod spin;
 pub(crate) mod strategy;

@@ -6,10 +6,11 @@
 //! leaves the line, and what it was handed and has not taken goes back to the front.
 
 use crate::base::TaskId;
-use crate::node::future::Resting;
+use crate::base::maps::{HashMap, HashSet};
+use crate::node::future::{Resting, within};
 use crate::object::ObjectRef;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -153,9 +154,9 @@ impl Belt {
             closed: false,
             getters: VecDeque::new(),
             putters: VecDeque::new(),
-            handed: HashMap::new(),
-            refused: HashMap::new(),
-            given_up: HashSet::new(),
+            handed: HashMap::default(),
+            refused: HashMap::default(),
+            given_up: HashSet::default(),
             numbers: 0,
         };
         Belt { line: Mutex::new(line) }
@@ -166,9 +167,9 @@ impl Belt {
         let mut getting = Getting { belt: self, max, place: Place::default() };
         match limit {
             None => getting.await,
-            Some(limit) => match tokio::time::timeout(limit, &mut getting).await {
-                Ok(got) => got,
-                Err(_) => getting.late(),
+            Some(limit) => match within(limit, &mut getting).await {
+                Some(got) => got,
+                None => getting.late(),
             },
         }
     }
@@ -179,9 +180,9 @@ impl Belt {
         let mut putting = Putting { belt: self, items, all, place: Place::default() };
         match limit {
             None => putting.await,
-            Some(limit) => match tokio::time::timeout(limit, &mut putting).await {
-                Ok(put) => put,
-                Err(_) => putting.late(),
+            Some(limit) => match within(limit, &mut putting).await {
+                Some(put) => put,
+                None => putting.late(),
             },
         }
     }

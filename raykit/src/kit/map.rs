@@ -3,6 +3,7 @@
 use super::pool::{ActorPool, Arrivals};
 use crate::api::actor::Handle;
 use crate::api::wait::Ready;
+use crate::base::clock;
 use crate::object::{Error, ErrorKind, Object, ObjectRef, Result};
 use std::collections::VecDeque;
 use std::fmt;
@@ -178,10 +179,10 @@ where
         }
         let wait = crate::wait(open);
         let Ready { done, .. } = match until {
-            Some(until) => wait.timeout(until.saturating_duration_since(Instant::now())).get()?,
+            Some(until) => wait.timeout(until.saturating_duration_since(clock::now())).get()?,
             None => wait.get()?,
         };
-        if done.is_empty() && until.is_some_and(|until| Instant::now() >= until) {
+        if done.is_empty() && until.is_some_and(|until| clock::now() >= until) {
             return Err(Error::new(ErrorKind::TimedOut, "no result of the pool was there in time"));
         }
         Ok(())
@@ -212,7 +213,7 @@ where
     /// Those of the wait: [`ErrorKind::TimedOut`], and as of [`wait`](fn@crate::wait). The error of
     /// a call is inside, in the place of its result.
     pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Result<T>>> {
-        self.advance(Instant::now().checked_add(limit))
+        self.advance(clock::now().checked_add(limit))
     }
 }
 

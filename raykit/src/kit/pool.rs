@@ -2,6 +2,7 @@
 
 use crate::__private::handle;
 use crate::api::actor::Handle;
+use crate::base::clock;
 use crate::node::{Node, current, slots};
 use crate::object::slot::Watched;
 use crate::object::{Error, ErrorKind, ObjectRef};
@@ -124,7 +125,7 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.last.lock() = Instant::now();
+        *self.0.last.lock() = clock::now();
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -158,7 +159,7 @@ impl<H: Handle> State<H> {
     }
 
     fn add(&mut self, handle: H) -> &Member<H> {
-        let load = Load { calls: AtomicUsize::new(0), last: Mutex::new(Instant::now()) };
+        let load = Load { calls: AtomicUsize::new(0), last: Mutex::new(clock::now()) };
         self.members.push(Member { handle, load: Arc::new(load) });
         &self.members[self.members.len() - 1]
     }
@@ -231,7 +232,7 @@ impl<H: Handle> Shared<H> {
     fn shrink(&self) -> (Vec<Member<H>>, Option<Duration>) {
         let mut state = self.state.lock();
         let mut gone = state.without_dead();
-        let now = Instant::now();
+        let now = clock::now();
         for at in (0..state.members.len()).rev() {
             let load = &state.members[at].load;
             let idle = now.saturating_duration_since(*load.last.lock());

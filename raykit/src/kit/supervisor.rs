@@ -2,6 +2,7 @@
 
 use crate::actor::supervise::{Child, Decision, Family, Restart, Supervise, Supervised, Verdict};
 use crate::base::ActorId;
+use crate::base::clock;
 use crate::node::run::caught;
 use crate::object::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
@@ -163,7 +164,7 @@ impl Supervisor {
             id: ActorId { node, sequence: crate::base::id::next_sequence() },
             height: above.as_ref().map_or(1, |above| above.height + 1),
             above,
-            began: Instant::now(),
+            began: clock::now(),
             state: Mutex::new(state),
         }))
     }
@@ -274,7 +275,7 @@ impl Shared {
     fn restart(&self, child: &Arc<dyn Child>, seen: u64, error: &Error) {
         let (verdict, often) = {
             let mut state = self.state.lock();
-            let verdict = state.family.failed(child.id(), seen, self.began.elapsed());
+            let verdict = state.family.failed(child.id(), seen, clock::since(self.began));
             (verdict, format!("more than {} failures within {:?}", state.max, state.within))
         };
         let (affected, pause) = match verdict {

@@ -2,6 +2,7 @@
 
 use crate::actor::state::{Heir, Legacy};
 use crate::api::actor::Handle;
+use crate::base::maps::HashMap;
 use crate::base::quiet::quietly;
 use crate::node::address::{Address, Birth, Home, with_birth};
 use crate::node::claim::Claim;
@@ -13,7 +14,6 @@ use crate::object::value::{Payload, Value};
 use crate::object::{Error, ErrorKind, ObjectRef, Result};
 use parking_lot::Mutex;
 use std::any::type_name;
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
@@ -149,7 +149,7 @@ where
     /// Actors that are made by `make`, which is told the key. It is called for one key by one
     /// thread at a time, and must not call the actor of that key.
     pub fn new(make: impl Fn(&K) -> H + Send + Sync + 'static) -> VirtualActors<K, H> {
-        let state = State { places: HashMap::new(), idle_after: IDLE_AFTER, alarm: false };
+        let state = State { places: HashMap::default(), idle_after: IDLE_AFTER, alarm: false };
         VirtualActors { table: Arc::new(Table { make: Arc::new(make), state: Mutex::new(state) }) }
     }
 

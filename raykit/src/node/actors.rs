@@ -10,17 +10,19 @@ use super::report::ActorState;
 use super::task::{Mailbox, Task};
 use super::{Node, current, slots, submit};
 use crate::actor::options::ActorOptions;
+use crate::base::clock;
 use crate::base::limits::DEAD_ACTORS_KEPT_MAX;
+use crate::base::maps::HashMap;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use crate::task::arg::Inputs;
 use crate::task::function::Function;
 use crate::task::options::Options as CallOptions;
 use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// All actors of a node.
 #[derive(Default)]
@@ -168,7 +170,7 @@ impl Actors {
         all.retain(|cell| cell.on_stop.is_some());
         let ends: Vec<_> = all.iter().map(|cell| cell.ended(|| slots::open(node.id))).collect();
         all.iter().for_each(|cell| cell.retire(node));
-        let deadline = Instant::now().checked_add(grace);
+        let deadline = clock::now().checked_add(grace);
         let ends: Vec<&RawRef> = ends.iter().collect();
         if fetch::wait(&ends, Goal::Some(ends.len()), deadline).is_err() {
             tracing::warn!(?grace, "some actors have not come to their end in time");

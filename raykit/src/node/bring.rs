@@ -7,6 +7,7 @@ use super::request;
 use super::survey;
 use super::swarm::{self, Answer, Incoming, Next, Question, Swarm};
 use crate::base::limits::PIECES_AHEAD;
+use crate::base::thread;
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
 use crate::object::codec::Sealed;
@@ -141,8 +142,7 @@ impl Hands {
                 got: None,
             });
         };
-        let thread = std::thread::Builder::new().name("raykit-join".to_owned());
-        if let Err(error) = thread.spawn(join) {
+        if let Err(error) = thread::spawn("raykit-join".to_owned(), None, join) {
             self.fails(object, &error.to_string(), road);
         }
     }

@@ -3,9 +3,9 @@
 
 use crate::base::NodeId;
 use crate::base::limits::{BURDEN_BYTES_MIN, BURDEN_PART, CALL_BYTES};
+use crate::base::maps::HashMap;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::proto::wire::LeaseId;
-use std::collections::HashMap;
 
 pub(super) struct Burden {
     /// For each node, in bytes.
@@ -22,7 +22,7 @@ impl Burden {
 
     fn new(budget: u64) -> Burden {
         let budget = usize::try_from(budget).unwrap_or(usize::MAX);
-        Burden { budget, calls: HashMap::new(), nodes: HashMap::new() }
+        Burden { budget, calls: HashMap::default(), nodes: HashMap::default() }
     }
 
     /// A call that is written down in so many bytes is to run here.

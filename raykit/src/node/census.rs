@@ -15,6 +15,7 @@ use super::report::{
 use super::tally::{Failed, now_ms};
 use super::task::{State, Task};
 use crate::base::limits::{LOOKED_AT_MAX, REPORT_TEXT_BYTES_MAX};
+use crate::base::maps::HashSet;
 use crate::base::quantity::Resources;
 use crate::base::{ActorId, NodeId, TaskId};
 use crate::object::error::Error;
@@ -23,7 +24,7 @@ use crate::task::function::Function;
 use crate::task::registry;
 use parking_lot::Mutex;
 use std::any::Any;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -214,9 +215,9 @@ fn row_of_failed(failed: &Failed, node: NodeId) -> TaskState {
 
 impl Node {
     /// The tasks that are here.
-    pub(super) fn tasks(&self, filter: &Filter) -> Found<TaskState> {
-        let mut look =
-            Look { filter, seen: Vec::new(), known: HashSet::new(), looked: 0, truncated: false };
+    pub(crate) fn tasks(&self, filter: &Filter) -> Found<TaskState> {
+        let (seen, known) = (Vec::new(), HashSet::default());
+        let mut look = Look { filter, seen, known, looked: 0, truncated: false };
         self.look_at_running(&mut look);
         self.look_at_waiting(&mut look);
         let Look { seen, mut truncated, .. } = look;
@@ -341,7 +342,7 @@ impl Node {
 
     /// The node itself, and counts of what is on it.
     pub(super) fn state(&self) -> NodeState {
-        let (mut running, mut queued, mut waiting) = (HashSet::new(), 0, 0);
+        let (mut running, mut queued, mut waiting) = (HashSet::default(), 0, 0);
         let mut runs = |task: &Task| {
             if task.state() == State::Running {
                 running.insert(task.id());
@@ -382,7 +383,7 @@ impl Node {
                 Some(member) => &member.name,
                 None => self.config.name.as_deref().unwrap_or("node"),
             }),
-            is_head: matches!(self.config.part, super::settings::Part::Head { .. }),
+            is_head: self.cluster.get().is_some_and(|cluster| cluster.head() == self.id),
             is_driver: self.config.driver,
             addresses: member.map(|member| member.addresses).unwrap_or_default(),
             labels: self.config.labels.iter().cloned().collect(),

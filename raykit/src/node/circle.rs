@@ -9,11 +9,11 @@ use super::graph::{self, Edge};
 use super::request;
 use super::task::{State, Task, producer};
 use crate::base::limits::{CIRCLE_STEPS_MAX, CIRCLE_WAYS_MAX};
+use crate::base::maps::{HashMap, HashSet};
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::object::raw::RawRef;
 use crate::proto::wire::{LeaseId, Wire, choice, record};
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Where a search goes on.
@@ -85,7 +85,7 @@ pub(super) struct Place<'a> {
 /// The answer to such a question.
 pub(super) fn serve(place: &Place<'_>, asked: &[u8]) -> Option<Vec<u8>> {
     let question: Question = request::read(request::CIRCLE, asked)?;
-    let (answer, goal, seen) = (Answer::default(), Vec::new(), HashSet::new());
+    let (answer, goal, seen) = (Answer::default(), Vec::new(), HashSet::default());
     let mut search = Search { place, answer, goal, seen, steps: Vec::new() };
     search.begin(&question);
     let mut out = Vec::new();

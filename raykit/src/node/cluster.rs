@@ -7,8 +7,11 @@ use super::left::Left;
 pub(super) use super::post::{Away, Fetch, Packed, Place, Post};
 use super::question::Names;
 use super::task::Task;
+use crate::base::clock;
 use crate::base::inorder::InOrderMap;
+use crate::base::maps::HashMap;
 use crate::base::quiet::quietly;
+use crate::base::thread::Condvar;
 use crate::base::{NodeId, ObjectId, TaskId};
 use crate::object::buffer::{Buffer, Lender};
 use crate::object::error::{Error, ErrorKind, Result};
@@ -17,9 +20,9 @@ use crate::object::raw::{Holder, RawRef, Stage};
 use crate::object::slot::Slot;
 use crate::object::value::{Payload, Value};
 use crate::proto::wire::Member;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -83,7 +86,7 @@ impl Cluster {
             posts: Mutex::new(Vec::new()),
             bell: OnceLock::new(),
             wanted: AtomicBool::new(false),
-            foreign: Mutex::new(HashMap::new()),
+            foreign: Mutex::new(HashMap::default()),
             away: Mutex::default(),
             left: Mutex::default(),
             members: Mutex::new(members),
@@ -204,7 +207,7 @@ impl Cluster {
     pub(crate) fn drain(&self, limit: Duration) {
         self.draining.store(true, Ordering::Release);
         self.ring();
-        let deadline = std::time::Instant::now() + limit;
+        let deadline = clock::now() + limit;
         let mut owed = self.owed.lock();
         while *owed != Some(0) && self.lost().is_none() {
             if self.owed_changed.wait_until(&mut owed, deadline).timed_out() {

@@ -6,6 +6,7 @@ use super::Node;
 use super::cluster::{Cluster, Post};
 use super::request;
 use super::survey::{Told, ask_one};
+use crate::base::clock;
 use crate::base::limits::{
     LOG_BATCH_BYTES, LOG_BATCH_MS, LOG_BATCHES_WAITING, LOG_CLOSE_MS, LOG_PART_BYTES_MAX,
     LOG_TAKEN_MS,
@@ -202,10 +203,10 @@ impl Courier {
                     false => round.deliver(&lines, left_out),
                 }
                 match ends {
-                    Some(at) if Instant::now() >= at => return,
+                    Some(at) if clock::now() >= at => return,
                     Some(_) => {}
                     None if stopped.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) => {
-                        ends = Some(Instant::now() + Duration::from_millis(LOG_CLOSE_MS));
+                        ends = Some(clock::now() + Duration::from_millis(LOG_CLOSE_MS));
                     }
                     None => {}
                 }
@@ -305,10 +306,10 @@ impl Round {
             cluster.post(Post::Ask { to, request, told: back });
         }
         drop(tell);
-        let until = Instant::now() + Duration::from_millis(LOG_TAKEN_MS);
+        let until = clock::now() + Duration::from_millis(LOG_TAKEN_MS);
         let mut refused = false;
         while open > 0 {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(clock::now());
             let Ok((from, reply)) = told.recv_timeout(left) else { break };
             open -= 1;
             if reply.is_ok_and(|reply| reply.first() == Some(&0)) {

@@ -4,6 +4,7 @@
 use super::Node;
 use super::task::Task;
 use crate::base::NodeId;
+use crate::base::thread;
 use crate::object::{Error, ErrorKind, Result};
 use crate::sched::Lane;
 use parking_lot::Mutex;
@@ -93,13 +94,13 @@ pub(crate) fn change_process<R>(change: impl FnOnce(&mut Option<Arc<Node>>) -> R
 }
 
 /// All nodes of this process, the closed ones until another one begins.
-static NODES: Mutex<Vec<Weak<Node>>> = Mutex::new(Vec::new());
+static NODES: Mutex<Vec<(bool, Weak<Node>)>> = Mutex::new(Vec::new());
 
 /// A node begins.
 pub(crate) fn announce(node: &Arc<Node>) {
     let mut nodes = NODES.lock();
-    nodes.retain(|other| other.strong_count() > 0);
-    nodes.push(Arc::downgrade(node));
+    nodes.retain(|(_, other)| other.strong_count() > 0);
+    nodes.push((thread::is_simulated(), Arc::downgrade(node)));
 }
 
 /// The node with this id, in force here or not.
@@ -109,7 +110,8 @@ pub(crate) fn node_with(id: NodeId) -> Option<Arc<Node>> {
     }
     // Upgraded one at a time and dropped outside the lock: it may be the last claim to a node.
     let nodes = NODES.lock().clone();
-    nodes.iter().find_map(|node| node.upgrade().filter(|node| node.id == id))
+    let alike = nodes.iter().filter(|(simulated, _)| *simulated == thread::is_simulated());
+    alike.filter_map(|(_, node)| node.upgrade()).find(|node| node.id == id)
 }
 
 /// From now until `leave`, `node` is in force on this thread.
@@ -172,7 +174,7 @@ pub(crate) fn lane(node: &Node) -> HeldLane {
 pub(crate) fn thread_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     std::thread_local! {
-        static MINE: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+        static MINE: u64 = thread::number().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed));
     }
     MINE.try_with(|mine| *mine).unwrap_or(0)
 }

@@ -10,6 +10,7 @@ use super::graph::Wait;
 use super::task::{State, producer};
 use super::{Node, current, flight};
 use crate::base::NodeId;
+use crate::base::clock;
 use crate::base::limits::{INLINE_DEPTH_MAX, LOOK_AGAIN_MS, SPIN_US, STACK_FREE_BYTES_MIN};
 use crate::base::quantity::Amount;
 use crate::base::spin::spin;
@@ -74,7 +75,7 @@ pub(crate) fn patience(worker: Option<&Worker>, deadline: Option<Instant>) -> Du
         // on another one that has halted.
         None => 0,
     };
-    let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+    let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(clock::now()));
     Duration::from_micros(limit).min(left)
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn sleep_until(
     let mut whole = || match &registered {
         None => Ok(parked(deadline)),
         Some(registered) => loop {
-            let next = Instant::now() + Duration::from_millis(LOOK_AGAIN_MS);
+            let next = clock::now() + Duration::from_millis(LOOK_AGAIN_MS);
             if parked(Some(next)) {
                 break Ok(true);
             }
@@ -360,16 +361,16 @@ impl Node {
         }
         let mut lock = self.room.lock();
         self.throttled.store(true, std::sync::atomic::Ordering::SeqCst);
-        let mut warned = Instant::now();
+        let mut warned = clock::now();
         while self.pending() > max - max / 4 && !self.is_closed() {
             self.room_made.wait_for(&mut lock, Duration::from_millis(10));
-            if warned.elapsed() > Duration::from_secs(10) {
+            if clock::since(warned) > Duration::from_secs(10) {
                 tracing::warn!(
                     pending = self.pending(),
                     max,
                     "a thread waits to submit more tasks"
                 );
-                warned = Instant::now();
+                warned = clock::now();
             }
         }
         self.throttled.store(false, std::sync::atomic::Ordering::SeqCst);

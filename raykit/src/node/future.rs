@@ -5,14 +5,19 @@
 use super::flight::{Flight, Lent, Start, drive, fly};
 use super::task::{State as TaskState, Task};
 use super::{Node, current};
+use crate::base::maps::HashMap;
 use crate::base::quantity::Resources;
+#[cfg(feature = "sim")]
+use crate::base::thread;
 use crate::object::Result;
 use crate::object::raw::RawRef;
 use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// The asynchronous half of a node.
 #[derive(Default)]
@@ -20,6 +25,8 @@ pub(crate) struct Futures {
     state: Mutex<State>,
     /// Of the runtime, once there is one.
     handle: OnceLock<tokio::runtime::Handle>,
+    #[cfg(feature = "sim")]
+    pub(super) polls: super::polls::Polls,
 }
 
 #[derive(Default)]
@@ -120,6 +127,10 @@ impl Node {
     }
 
     fn spawn(self: &Arc<Node>, state: &mut State, start: Start) -> Result<()> {
+        #[cfg(feature = "sim")]
+        if thread::is_simulated() {
+            return Ok(self.futures.polls.spawn(self, drive(Arc::clone(self), start))?);
+        }
         self.runtime(state)?.spawn(drive(Arc::clone(self), start));
         Ok(())
     }
@@ -217,7 +228,7 @@ impl Node {
 
     /// No future begins from now on; those that wait their turn are abandoned. Returns the names of
     /// those that never came to an await within the grace.
-    pub(crate) fn close_futures(&self, grace: std::time::Duration) -> Vec<String> {
+    pub(crate) fn close_futures(&self, grace: Duration) -> Vec<String> {
         let (runtime, waiting) = {
             let mut state = self.futures.state.lock();
             state.closed = true;
@@ -229,6 +240,8 @@ impl Node {
                 self.give_back(&start.task, held);
             }
         }
+        #[cfg(feature = "sim")]
+        self.close_polls(grace);
         if let Some(runtime) = runtime {
             // On a thread of its own: the caller's may belong to another runtime, which forbids to
             // block.
@@ -240,6 +253,25 @@ impl Node {
         left.iter().for_each(|task| crate::sched::Job::abandon(&**task));
         left.iter().map(|task| task.label()).collect()
     }
+}
+
+#[cfg(feature = "sim")]
+impl Node {
+    fn close_polls(&self, grace: Duration) {
+        self.futures.polls.close();
+        let wakers: Vec<Waker> = self.futures.state.lock().wakers.values().cloned().collect();
+        wakers.iter().for_each(Waker::wake_by_ref);
+        self.futures.polls.join(grace);
+    }
+}
+
+/// Awaits `future`, on the node's runtime, for so long at the most.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    #[cfg(feature = "sim")]
+    if thread::is_simulated() {
+        return super::polls::within(limit, future).await;
+    }
+    tokio::time::timeout(limit, future).await.ok()
 }
 
 /// An async task waits for something other than a result; until this is dropped another one of the

@@ -2,10 +2,10 @@
 
 use super::Node;
 use super::task::Task;
+use crate::base::maps::HashMap;
 use crate::base::quantity::Resources;
 use crate::base::{ActorId, TaskId};
 use parking_lot::Mutex;
-use std::collections::HashMap;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Holder {

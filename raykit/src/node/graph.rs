@@ -8,20 +8,21 @@
 use super::task::{State, Task, producer};
 use super::{Node, current};
 use crate::base::TaskId;
+use crate::base::clock;
 use crate::base::id::next_sequence;
+use crate::base::maps::{HashMap, HashSet};
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::raw::{Holder, RawRef};
 use parking_lot::Mutex;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
-use std::time::SystemTime;
 
 /// How a wait needs its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,7 +277,7 @@ fn dead_end(
     reference: &RawRef,
     total: &Resources,
 ) -> Option<String> {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let start = edge.tasks.last()?;
     let mut open = vec![(reference.clone(), vec![Arc::clone(start)])];
     while let Some((reference, path)) = open.pop() {
@@ -335,7 +336,7 @@ fn starved(waits: &Waits<'_>, queued: &Arc<Task>, total: &Resources) -> Option<S
     let no_cpu = |held: Resources| Resources { cpu: Default::default(), ..held };
     let mut left = total.clone();
     let mut holders = Vec::new();
-    let mut counted = HashSet::new();
+    let mut counted = HashSet::default();
     let keeps_some = |edge: &&Arc<Edge>| edge.future.is_some() || !want.is_cpu_only();
     for edge in waits.edges.values().flatten().filter(keeps_some) {
         let running = edge.tasks.iter().filter(|task| task.state() == State::Running);
@@ -364,7 +365,7 @@ fn starved(waits: &Waits<'_>, queued: &Arc<Task>, total: &Resources) -> Option<S
 }
 
 fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let mut open: Vec<RawRef> = if edge.needs_each() { edge.refs.clone() } else { Vec::new() };
     while let Some(reference) = open.pop() {
         waits.keep(&reference);
@@ -390,8 +391,7 @@ fn leads_to(waits: &Waits<'_>, edge: &Arc<Edge>, goal: &Arc<Task>) -> bool {
 
 /// Nanoseconds since 1970.
 pub(super) fn since_epoch() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(1, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    u64::try_from(clock::since_epoch().as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
 /// For a call of an actor that has not begun: the calls that have to end first.

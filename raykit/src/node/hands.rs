@@ -17,7 +17,7 @@ use super::task::Task;
 use crate::base::moment::Moment;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
-use crate::base::{NodeId, ObjectId, Strategy};
+use crate::base::{NodeId, ObjectId, Strategy, clock, maps::HashMap};
 use crate::object::codec::Sealed;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::RawRef;
@@ -26,7 +26,7 @@ use crate::object::value::Value;
 use crate::proto::event::{Action, Event, Wish};
 use crate::proto::machine::{Machine, Welcome};
 use crate::proto::wire::{LeaseId, Load, Member};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Wake as _;
@@ -92,23 +92,23 @@ impl Hands {
             node: Arc::downgrade(node),
             cluster: Arc::clone(cluster),
             machine: Machine::new(node.id, welcome, Moment(0)),
-            began: Instant::now(),
-            claims: HashMap::new(),
-            aliases: HashMap::new(),
-            fresh: HashMap::new(),
-            exports: HashMap::new(),
-            parked: HashMap::new(),
+            began: clock::now(),
+            claims: HashMap::default(),
+            aliases: HashMap::default(),
+            fresh: HashMap::default(),
+            exports: HashMap::default(),
+            parked: HashMap::default(),
             owners: BTreeSet::new(),
-            taken: HashMap::new(),
+            taken: HashMap::default(),
             burden: Burden::of(node.config.memory),
-            making: HashMap::new(),
-            flows: HashMap::new(),
-            inflows: HashMap::new(),
-            arriving: HashMap::new(),
-            coming: HashMap::new(),
-            links: HashMap::new(),
-            incoming: HashMap::new(),
-            swarms: HashMap::new(),
+            making: HashMap::default(),
+            flows: HashMap::default(),
+            inflows: HashMap::default(),
+            arriving: HashMap::default(),
+            coming: HashMap::default(),
+            links: HashMap::default(),
+            incoming: HashMap::default(),
+            swarms: HashMap::default(),
             apart: Apart::default(),
             load: Load::default(),
         }
@@ -121,7 +121,7 @@ impl Hands {
     }
 
     pub(super) fn now(&self) -> Moment {
-        Moment(self.began.elapsed().as_nanos() as u64)
+        Moment(clock::since(self.began).as_nanos() as u64)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -3,6 +3,7 @@
 
 use super::task::Task;
 use crate::base::limits::LINEAGE_BYTES_MAX;
+use crate::base::maps::HashMap;
 use crate::base::moment::Moment;
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
@@ -10,7 +11,7 @@ use crate::object::error::{Error, Result};
 use crate::object::raw::RawRef;
 use crate::object::value::Value;
 use crate::proto::wire::{LeaseId, record};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Where such a result is.

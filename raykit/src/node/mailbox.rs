@@ -10,6 +10,7 @@ use super::{fetch, flight};
 use crate::actor::inbox::{Caller, Mail, Need};
 use crate::actor::state::{Life, State as ActorState};
 use crate::base::ActorId;
+use crate::base::clock;
 use crate::base::limits::{ACTOR_TURN_CALLS, LOOK_AGAIN_MS};
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
@@ -46,7 +47,7 @@ impl Cell {
                 return true;
             }
             let until =
-                until.unwrap_or_else(|| Instant::now() + Duration::from_millis(LOOK_AGAIN_MS));
+                until.unwrap_or_else(|| clock::now() + Duration::from_millis(LOOK_AGAIN_MS));
             let woken = !self.room.wait_until(&mut core, until).timed_out();
             woken || !is_full(&core)
         };

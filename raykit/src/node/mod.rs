@@ -35,6 +35,8 @@ pub(crate) mod timeline;
 pub(crate) mod graph;
 pub(crate) mod explain;
 mod flight;
+#[cfg(feature = "sim")]
+mod polls;
 pub(crate) mod future;
 pub(crate) mod current;
 pub(crate) mod run;
@@ -91,23 +93,29 @@ mod apart;
 mod bring;
 mod claims;
 mod outcomes;
+#[cfg(feature = "sim")]
+pub(crate) mod web;
 #[cfg(feature = "cluster")]
 pub(crate) mod keyring;
 #[cfg(feature = "cluster")]
 pub(crate) mod road;
 pub(crate) mod settings;
 pub(crate) mod start;
+#[cfg(feature = "sim")]
+pub(crate) mod pretend;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
 use crate::base::NodeId;
+use crate::base::clock;
 use crate::base::shards::Sharded;
+use crate::base::thread::Condvar;
 use crate::object::error::{Error, ErrorKind};
 use crate::object::ledger::Ledger;
 use crate::sched::Pool;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -176,7 +184,7 @@ impl Node {
 
     /// How long the node has been there.
     pub(crate) fn since_start(&self) -> Duration {
-        self.began.elapsed()
+        clock::since(self.began)
     }
 
     /// Tasks submitted and not yet done. Those are done too whose results were left elsewhere.

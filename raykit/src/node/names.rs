@@ -12,7 +12,9 @@ use super::placed::Placed;
 use super::question::{Name, Question, full_name};
 use super::task::{Mailbox, Task};
 use super::{Node, slots, submit};
+use crate::base::clock;
 use crate::base::limits::{ASK_MS, CLAIMS_MAX};
+use crate::base::thread;
 use crate::base::{ActorId, NodeId};
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{Holder, RawRef};
@@ -20,7 +22,7 @@ use crate::object::value::Value;
 use crate::task::arg::Inputs;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a name stands for when one asks for it for a new actor.
 pub(super) enum Claimed {
@@ -113,7 +115,7 @@ pub(super) fn claim(
         match found {
             Ok(actor) => return Ok(Claimed::Taken(actor)),
             // It has just ended, and the head has not heard of it.
-            Err(error) if error.kind() == ErrorKind::ActorNotFound => std::thread::yield_now(),
+            Err(error) if error.kind() == ErrorKind::ActorNotFound => thread::yield_now(),
             Err(error) => return Err(error),
         }
     }
@@ -187,7 +189,7 @@ fn ask(node: &Arc<Node>, cluster: &Arc<Cluster>, to: NodeId, question: Question)
         return Ok(answer(node, to, &question));
     }
     let asked = RawRef(send(node, cluster, to, question) as Arc<dyn Holder>);
-    let deadline = Instant::now().checked_add(Duration::from_millis(ASK_MS));
+    let deadline = clock::now().checked_add(Duration::from_millis(ASK_MS));
     fetch::wait(&[&asked], Goal::Some(1), deadline)?;
     Ok(asked)
 }

@@ -11,6 +11,7 @@ use super::task::Task;
 use super::{Node, slots};
 use crate::actor::inbox::Caller;
 use crate::base::NodeId;
+use crate::base::clock;
 use crate::base::limits::INLINE_BYTES_MAX;
 use crate::base::quantity::Resources;
 use crate::base::quiet::quietly;
@@ -173,7 +174,7 @@ pub(super) fn call(node: &Node, task: &Task, to: &To) -> Result<(Bytes, Vec<RawR
             },
         },
     };
-    let left = |at: Instant| at.saturating_duration_since(Instant::now()).as_millis() as u64;
+    let left = |at: Instant| at.saturating_duration_since(clock::now()).as_millis() as u64;
     let function = to.creates().unwrap_or(task.function);
     let spec = Spec {
         function: registry::number(function),
@@ -281,8 +282,7 @@ pub(super) fn read_call(
     (options.backpressure, options.backpressure_bytes) = spec.brake;
     (options.num_cpus, options.num_gpus) = (want.cpu.as_f64(), want.gpu.as_f64());
     (options.memory, options.resources) = (want.memory, amounts(want));
-    let deadline =
-        spec.left.and_then(|left| Instant::now().checked_add(Duration::from_millis(left)));
+    let deadline = spec.left.and_then(|left| clock::now().checked_add(Duration::from_millis(left)));
     let mut method = None;
     if let Target::Method { actor, caller, manner } = spec.target {
         method = Some((at(actor)?, Caller::Far(from, caller)));

@@ -2,9 +2,9 @@
 
 use crate::actor::options::ActorOptions;
 use crate::base::NodeId;
+use crate::base::maps::HashMap;
 use crate::proto::wire::choice;
 use parking_lot::Mutex;
-use std::collections::HashMap;
 
 /// Namespace and name of an actor.
 pub(super) type Name = (String, String);

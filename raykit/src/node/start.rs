@@ -3,16 +3,17 @@
 use super::settings::{Part, Settings};
 use super::{Counters, Node, actors, current, future, graph, groups, run, timeline, timer, watch};
 use crate::base::NodeId;
+use crate::base::clock;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::shards::Sharded;
+use crate::base::thread::Condvar;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::ledger::Ledger;
 use crate::sched::{Pool, PoolConfig};
 use crate::task::registry;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
 
 impl Node {
     /// Builds a node:
@@ -21,18 +22,27 @@ impl Node {
     /// 3. the ledger, the timer, the graph: memory only;
     /// 4. the pool; its threads start when the node is whole, and know it from their first step on.
     pub(crate) fn start(config: Settings) -> Result<Arc<Node>> {
-        registry::check()?;
-        config.check()?;
-        let resources = config.resources()?;
-        run::note_panics();
+        let resources = sound(&config)?;
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let entry = entry(&config, &resources)?;
         let id = match &entry {
             Some(entry) => id_of(entry),
             None => NodeId(NEXT.fetch_add(1, Ordering::Relaxed)),
         };
+        let node = Node::build(id, config, &resources)?;
+        match join(&node, entry) {
+            Ok(()) => Ok(node),
+            Err(error) => {
+                node.close()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Steps 3 and 4.
+    pub(super) fn build(id: NodeId, config: Settings, resources: &Resources) -> Result<Arc<Node>> {
         let node = Arc::new_cyclic(|this: &Weak<Node>| {
-            let pool = pool_of(this, id, &config, &resources);
+            let pool = pool_of(this, id, &config, resources);
             Node {
                 id,
                 pool: Pool::new(pool),
@@ -43,7 +53,7 @@ impl Node {
                 futures: future::Futures::default(),
                 actors: actors::Actors::default(),
                 groups: groups::Groups::default(),
-                began: Instant::now(),
+                began: clock::now(),
                 timeline: config.timeline.as_deref().map(timeline::Timeline::new),
                 counters: Counters { submitted: Sharded::new(), finished: Sharded::new() },
                 books: Default::default(),
@@ -59,13 +69,7 @@ impl Node {
         });
         current::announce(&node);
         match node.pool.open() {
-            Ok(()) => match join(&node, entry) {
-                Ok(()) => Ok(node),
-                Err(error) => {
-                    node.close()?;
-                    Err(error)
-                }
-            },
+            Ok(()) => Ok(node),
             Err(error) => {
                 node.close()?;
                 Err(error.into())
@@ -114,6 +118,14 @@ impl Node {
         );
         Err(Error::new(ErrorKind::ShutDown, text))
     }
+}
+
+/// Steps 1 and 2: what a node with these settings has.
+pub(super) fn sound(config: &Settings) -> Result<Resources> {
+    registry::check()?;
+    config.check()?;
+    run::note_panics();
+    config.resources()
 }
 
 /// How the pool of a node is made.

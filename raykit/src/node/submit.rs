@@ -5,6 +5,7 @@ use super::slots::nowhere;
 use super::task::{Extra, Mailbox, Part, Parts, State, Task};
 use super::{Node, current, flow};
 use crate::actor::inbox::Caller;
+use crate::base::clock;
 use crate::base::id::next_sequence;
 use crate::base::limits::{STREAM_BYTES_AHEAD, STREAM_ITEMS_AHEAD};
 use crate::base::quiet::quietly;
@@ -184,7 +185,7 @@ pub(crate) fn farewell(
     mailbox: Arc<dyn Mailbox>,
 ) -> Arc<Task> {
     let limit = on_stop.defaults.timeout;
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let deadline = limit.and_then(|limit| clock::now().checked_add(limit));
     let mut own = NewTask::of_node(node, lane, State::Queued, mailbox);
     own.deadline = deadline;
     let task = own.make(on_stop, None, Inputs::None);
@@ -227,7 +228,7 @@ impl Node {
         };
         // The call of an actor is a part of the call that makes it, and has no more time than that.
         let inherited = parent.as_ref().filter(|_| is_method).and_then(|parent| parent.deadline());
-        let own = timeout.and_then(|limit| Instant::now().checked_add(limit));
+        let own = timeout.and_then(|limit| clock::now().checked_add(limit));
         let deadline = [inherited, own].into_iter().flatten().min();
         let referring = inputs.references().next().is_some();
         let waits = referring && inputs.references().any(|reference| !reference.is_ready());

@@ -6,16 +6,18 @@ use super::census::{Filter, Found};
 use super::cluster::{Cluster, Post};
 use super::report::{ActorState, FunctionState, NodeState, ObjectState, ReferenceType, TaskState};
 use super::request;
+use crate::base::channel::{Receiver, Sender, channel};
+use crate::base::clock;
 use crate::base::limits::{REPORT_BYTES_MAX, REPORT_ROWS_MAX};
+use crate::base::maps::HashMap;
 use crate::base::quiet::quietly;
 use crate::base::{NodeId, ObjectId};
 use crate::object::buffer::Buffer;
 use crate::object::error::{Error, ErrorKind, Result};
 use crate::object::raw::{RawRef, Stage};
 use crate::proto::wire::{Reader, Wire, record};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// What is asked for.
@@ -193,9 +195,9 @@ impl<T: Row> Open<T> {
     /// Waits for the answers.
     pub(crate) fn answers(mut self) -> Survey<T> {
         while !self.asked.is_empty() {
-            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let told = self.told.recv_timeout(left.unwrap_or(Duration::MAX));
-            let Ok((from, bytes)) = told else { break };
+            let left = self.deadline.map(|at| at.saturating_duration_since(clock::now()));
+            let told = self.told.take_within(left.unwrap_or(Duration::MAX));
+            let Some((from, bytes)) = told else { break };
             self.asked.retain(|node| *node != from);
             self.survey.take(from, bytes.as_ref().map(|bytes| &bytes[..]).map_err(Error::clone));
         }
@@ -218,7 +220,7 @@ pub(crate) fn survey<T: Row>(
     let question = Question { topic: T::TOPIC, filter: filter.clone() };
     let survey = Survey { answers: Vec::new(), silent: Vec::new() };
     let (tell, told) = channel();
-    let deadline = Instant::now().checked_add(limit);
+    let deadline = clock::now().checked_add(limit);
     let mut open = Open { survey, asked: Vec::new(), told, limit, deadline };
     let Some(cluster) = node.cluster.get().filter(|cluster| cluster.lost().is_none()) else {
         match only {
@@ -249,9 +251,9 @@ pub(crate) fn ask_one(
     limit: Duration,
 ) -> Result<Buffer> {
     let (tell, told) = channel();
-    let told_of: Told = Box::new(move |bytes| drop(tell.send(bytes)));
+    let told_of: Told = Box::new(move |bytes| tell.send(bytes));
     cluster.post(Post::Ask { to, request, told: told_of });
-    told.recv_timeout(limit).unwrap_or_else(|_| Err(late(limit)))
+    told.take_within(limit).unwrap_or_else(|| Err(late(limit)))
 }
 
 fn late(limit: Duration) -> Error {
@@ -262,7 +264,7 @@ type Answers = Sender<(NodeId, Result<Buffer>)>;
 
 fn ask(cluster: &Arc<Cluster>, to: NodeId, question: &Question, tell: Answers) {
     let request = request::write(request::STATE, question);
-    let told: Told = Box::new(move |bytes| drop(tell.send((to, bytes))));
+    let told: Told = Box::new(move |bytes| tell.send((to, bytes)));
     if cluster.members().iter().all(|member| member.node != to) {
         return told(Err(unknown(to)));
     }

@@ -3,17 +3,18 @@
 
 use super::order::is_word;
 use super::task::Task;
+use crate::base::clock;
 use crate::base::limits::{FAILURE_TEXT_BYTES_MAX, FAILURES_KEPT_MAX};
+use crate::base::maps::HashMap;
 use crate::base::{ActorId, TaskId};
 use crate::object::error::Error;
 use crate::task::function::Function;
 use parking_lot::Mutex;
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Functions that one thread counts by itself; calls of further ones are counted under a lock.
 const ROWS: usize = 64;
@@ -211,8 +212,7 @@ impl Tally {
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    u64::try_from(clock::since_epoch().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A text of bounded length: who writes into it stops when it is full.

@@ -2,6 +2,7 @@
 //! on the line of the thread that ran it.
 
 use super::task::Task;
+use crate::base::clock;
 use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -44,11 +45,11 @@ fn thread_number() -> u64 {
 
 impl Timeline {
     pub(crate) fn new(path: &Path) -> Timeline {
-        Timeline { path: path.to_owned(), start: Instant::now(), bars: Mutex::new(Vec::new()) }
+        Timeline { path: path.to_owned(), start: clock::now(), bars: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn now(&self) -> Mark {
-        Mark(self.start.elapsed().as_nanos() as f64 / 1e3)
+        Mark(clock::since(self.start).as_nanos() as f64 / 1e3)
     }
 
     /// Notes an attempt that ends now.

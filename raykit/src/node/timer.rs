@@ -3,9 +3,11 @@
 
 use super::Node;
 use super::task::Task;
+use crate::base::clock;
 use crate::base::quiet::quietly;
+use crate::base::thread::{self, Condvar, JoinHandle};
 use crate::object::error::ErrorKind;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Weak};
@@ -27,7 +29,7 @@ struct State {
     count: u64,
     /// At this length what is due for tasks that are gone is thrown out.
     purge_at: usize,
-    thread: Option<std::thread::JoinHandle<()>>,
+    thread: Option<JoinHandle>,
     closed: bool,
 }
 
@@ -72,7 +74,7 @@ impl Timer {
         deadline: Instant,
         limit: Option<Duration>,
     ) {
-        let after = deadline.saturating_duration_since(Instant::now());
+        let after = deadline.saturating_duration_since(clock::now());
         self.add(node, after, Due::Expire(Arc::downgrade(task), limit));
     }
 
@@ -104,7 +106,7 @@ impl Timer {
             return;
         }
         // A limit beyond what the clock can tell is no limit.
-        let Some(at) = Instant::now().checked_add(after) else { return };
+        let Some(at) = clock::now().checked_add(after) else { return };
         if state.heap.len() >= state.purge_at {
             state.heap.retain(|Reverse(entry)| match &entry.due {
                 Due::Expire(task, _) => task.upgrade().is_some_and(|task| !task.is_settled()),
@@ -117,10 +119,8 @@ impl Timer {
         state.heap.push(Reverse(Entry { at, number, due }));
         if state.thread.is_none() {
             let node = Arc::clone(node);
-            let thread = std::thread::Builder::new()
-                .name(format!("raykit-{}-timer", node.id))
-                .spawn(move || node.timer.run(&node));
-            match thread {
+            let name = format!("raykit-{}-timer", node.id);
+            match thread::spawn(name, None, move || node.timer.run(&node)) {
                 Ok(thread) => state.thread = Some(thread),
                 Err(error) => tracing::error!(%error, "no thread for timeouts and retries"),
             }
@@ -136,7 +136,7 @@ impl Timer {
                 continue;
             };
             let at = first.at;
-            if Instant::now() < at {
+            if clock::now() < at {
                 self.changed.wait_until(&mut state, at);
                 continue;
             }
@@ -160,9 +160,8 @@ impl Timer {
                 crate::sched::Job::abandon(&*task);
             }
         }
-        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
-            // A panic there was printed when it happened, and there is nothing to undo.
-            let _ = thread.join();
+        if let Some(thread) = thread.filter(|thread| !thread.is_this()) {
+            thread.join();
         }
     }
 }

@@ -8,8 +8,10 @@ use super::task::Task;
 use super::{Node, current};
 use crate::actor::inbox::{Kind, Need};
 use crate::actor::state::Life;
+use crate::base::clock;
 use crate::base::limits::{ACTOR_TURN_CALLS, SLICE_US};
 use crate::base::quiet::quietly;
+use crate::base::thread;
 use crate::object::error::{Error, ErrorKind};
 use crate::sched::desk::Work;
 use crate::sched::{Job, LaneId};
@@ -99,7 +101,7 @@ impl Cell {
     fn turn(self: &Arc<Cell>, node: &Arc<Node>, on_worker: bool) {
         let mut taking = Taking {
             generation: self.begin_turn(),
-            until: Instant::now() + Duration::from_micros(SLICE_US),
+            until: clock::now() + Duration::from_micros(SLICE_US),
             on_worker,
             solo: false,
             batch: Vec::new(),
@@ -161,7 +163,7 @@ impl Cell {
         }
         let more = core.is_alive() && core.inbox.could_start();
         // The clock is not read for a turn that has just begun or is over.
-        let late = more && !taking.batch.is_empty() && Instant::now() >= taking.until;
+        let late = more && !taking.batch.is_empty() && clock::now() >= taking.until;
         let turn = core.kind_of_turn();
         if late || (more && turn == Turn::OfThreads && !taking.on_worker) {
             (core.queued, core.active) = (core.queued + 1, core.active - 1);
@@ -172,7 +174,7 @@ impl Cell {
         let mail = if more && !node.is_closed() { core.inbox.start() } else { None };
         let (Some(mail), Some(life)) = (mail, core.life.clone()) else {
             let waits = taking.solo && !core.closing && core.is_alive() && core.inbox.is_idle();
-            if waits && Instant::now() < taking.until {
+            if waits && clock::now() < taking.until {
                 core.solo = true;
                 return Step::Linger;
             }
@@ -201,7 +203,7 @@ impl Cell {
                 if node.pool.has_plain() {
                     return false;
                 }
-                std::thread::yield_now(); // the caller may need this very core
+                thread::yield_now(); // the caller may need this very core
             }
             for _ in 0..LINGER_PAUSES {
                 std::hint::spin_loop();

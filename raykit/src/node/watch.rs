@@ -13,15 +13,17 @@ use super::graph::{Edge, since_epoch};
 use super::request;
 use super::survey::ask_one;
 use crate::base::NodeId;
+use crate::base::clock;
 use crate::base::limits::{CIRCLE_ANSWER_MS, CIRCLE_NODES_MAX, CIRCLE_ROUND_MS, CIRCLE_WAITS_MAX};
+use crate::base::maps::{HashMap, HashSet};
+use crate::base::thread::{self, Condvar, JoinHandle};
 use crate::proto::wire::{Reader, Wire};
-use parking_lot::{Condvar, Mutex};
-use std::collections::{HashMap, HashSet, VecDeque};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The thread that looks, and what wakes it.
 #[derive(Default)]
@@ -29,7 +31,7 @@ pub(crate) struct Watcher {
     /// It will look at what has come: nobody need wake it.
     awake: Arc<AtomicBool>,
     bell: Arc<Bell>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle>>,
 }
 
 #[derive(Default)]
@@ -62,10 +64,10 @@ impl Watcher {
             me: node.id,
             awake: Arc::clone(&self.awake),
             bell: Arc::clone(&self.bell),
-            found: HashMap::new(),
+            found: HashMap::default(),
         };
         let name = format!("raykit-{}-watch", node.id);
-        match std::thread::Builder::new().name(name).spawn(move || rounds.run()) {
+        match thread::spawn(name, None, move || rounds.run()) {
             Ok(started) => *thread = Some(started),
             Err(error) => {
                 self.awake.store(false, Ordering::SeqCst); // the next wait tries again
@@ -79,8 +81,8 @@ impl Watcher {
         *self.bell.closed.lock() = true;
         self.bell.rung.notify_all();
         let thread = self.thread.lock().take();
-        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
-            let _ = thread.join(); // a panic there was printed when it happened
+        if let Some(thread) = thread.filter(|thread| !thread.is_this()) {
+            thread.join();
         }
     }
 }
@@ -98,7 +100,7 @@ impl Rounds {
     fn run(mut self) {
         let pause = Duration::from_millis(CIRCLE_ROUND_MS);
         loop {
-            let until = Instant::now() + pause;
+            let until = clock::now() + pause;
             let mut closed = self.bell.closed.lock();
             while !*closed && !self.bell.rung.wait_until(&mut closed, until).timed_out() {}
             while !*closed && !self.awake.load(Ordering::SeqCst) {
@@ -120,7 +122,7 @@ impl Rounds {
         let edges = node.graph.older(than, CIRCLE_WAITS_MAX);
         let waits = !edges.is_empty() || node.graph.any();
         self.awake.fetch_or(waits, Ordering::SeqCst);
-        let mut found = HashMap::new();
+        let mut found = HashMap::default();
         for edge in edges {
             let Some(circle) = circle(node, self.me, edge.number) else { continue };
             let same = self.found.get(&edge.number) == Some(&circle);
@@ -137,7 +139,7 @@ impl Rounds {
 fn circle(node: &Node, me: NodeId, number: u64) -> Option<Vec<Step>> {
     let cluster = node.cluster.get().filter(|cluster| cluster.lost().is_none())?;
     let mut open = VecDeque::from([(me, At::Wait(number), Vec::new())]);
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     while let Some((to, at, path)) = open.pop_front() {
         if !seen.insert((to, at)) {
             continue;

@@ -10,11 +10,13 @@ use super::aside::Aside;
 use super::gpus::{Gpus, Share};
 use super::job::Job;
 use super::parker::Parker;
+use crate::base::clock;
 use crate::base::limits::REACQUIRE_MS;
+use crate::base::maps::HashMap;
 use crate::base::quantity::{Amount, Resources};
 use crate::base::sync::{Arc, AtomicI64, AtomicUsize, Mutex, Ordering, fence};
-use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 /// How many requests that do not fit are looked at before the rest has to wait for the next time.
 const LOOK_AHEAD: usize = 64;
@@ -84,7 +86,7 @@ impl Budget {
                 rest,
                 aside: Aside::default(),
                 gpus: Gpus::new(total.gpu),
-                granted: HashMap::new(),
+                granted: HashMap::default(),
                 woken: VecDeque::new(),
                 requests: VecDeque::new(),
                 cpu_wanted: false,
@@ -293,7 +295,7 @@ impl Budget {
         }
         // What came back between the look above and the entry in the list was given to nobody.
         run(self.serve());
-        let deadline = Instant::now() + Duration::from_millis(REACQUIRE_MS);
+        let deadline = clock::now() + Duration::from_millis(REACQUIRE_MS);
         while !woken.served.load(Ordering::Acquire) {
             if !parker.park_until(deadline) {
                 break;

@@ -4,10 +4,11 @@
 use super::job::Job;
 use super::lanes::{Lane, Row};
 use super::worker::Worker;
+use crate::base::clock;
 use crate::base::limits::SLICE_US;
 use crossbeam_deque::Steal;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many tasks a worker takes from a common queue at once.
 const BATCH_LEN: usize = 32;
@@ -44,7 +45,7 @@ impl Worker {
             self.slice_ends.set(None);
             return None;
         }
-        let now = Instant::now();
+        let now = clock::now();
         match self.slice_ends.get() {
             Some(end) if now >= end => {}
             Some(_) => return None,

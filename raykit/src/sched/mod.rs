@@ -56,19 +56,21 @@ pub(crate) use wait::Exhausted;
 pub(crate) use worker::Worker;
 
 use crate::base::PlacementGroupId;
+use crate::base::clock;
 use crate::base::limits::STACK_BYTES;
 use crate::base::quantity::Resources;
+use crate::base::thread::{self, Condvar, JoinHandle};
 use budget::Budget;
 use crossbeam_deque::{Steal, Worker as Deque};
 use desk::{Desk, Place, WeakDesk};
 use gpus::Share;
 use lanes::Lanes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use queue::Queue;
 use sleep::{Sleep, Woken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use worker::Seat;
 
 /// What all workers of a pool share.
@@ -105,7 +107,7 @@ struct Crew {
     desks: Vec<(Arc<Seat>, Arc<Place>)>,
     blocked: usize,
     born: usize,
-    threads: Vec<std::thread::JoinHandle<()>>,
+    threads: Vec<JoinHandle>,
 }
 
 /// A pool of worker threads.
@@ -308,7 +310,7 @@ impl Pool {
         shared.closing.store(true, Ordering::SeqCst);
         shared.sleep.wake_all();
         shared.abandon_queued();
-        let deadline = Instant::now() + grace;
+        let deadline = clock::now() + grace;
         // A task that closes its own node cannot wait for itself.
         let own = self.worker().map(|worker| Arc::clone(&worker.seat));
         let is_own = |seat: &Arc<Seat>| own.as_ref().is_some_and(|own| Arc::ptr_eq(own, seat));
@@ -323,11 +325,9 @@ impl Pool {
         let stuck: Vec<Arc<Seat>> = crew.all().filter(|seat| !is_own(seat)).cloned().collect();
         let threads = std::mem::take(&mut crew.threads);
         drop(crew);
-        let me = std::thread::current().id();
         for thread in threads {
-            if (stuck.is_empty() || thread.is_finished()) && thread.thread().id() != me {
-                // A panic outside a task is a fault of the pool; it was printed when it happened.
-                let _ = thread.join();
+            if (stuck.is_empty() || thread.is_finished()) && !thread.is_this() {
+                thread.join();
             }
         }
         shared.abandon_queued();
@@ -418,16 +418,14 @@ impl Shared {
             return Err(std::io::Error::other("the pool is closed"));
         };
         let mine = Arc::clone(seat);
-        let thread = std::thread::Builder::new()
-            .name(format!("{}-{}", self.name, crew.born))
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                (shared.on_start)();
-                work(Arc::clone(&shared));
-                shared.leave(&mine);
-                // Who counted on this thread a moment ago may need another one.
-                shared.call();
-            })?;
+        let name = format!("{}-{}", self.name, crew.born);
+        let thread = thread::spawn(name, Some(STACK_BYTES), move || {
+            (shared.on_start)();
+            work(Arc::clone(&shared));
+            shared.leave(&mine);
+            // Who counted on this thread a moment ago may need another one.
+            shared.call();
+        })?;
         crew.born += 1;
         crew.threads.retain(|thread| !thread.is_finished());
         crew.threads.push(thread);

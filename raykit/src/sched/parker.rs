@@ -6,14 +6,18 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 #[cfg(not(raykit_loom))]
+use crate::base::clock;
+#[cfg(not(raykit_loom))]
 use crate::base::sync::{AtomicBool, Ordering};
+#[cfg(not(raykit_loom))]
+use crate::base::thread::Sleeper;
 
 /// A place to sleep for the thread that made it.
 pub(crate) struct Parker {
     #[cfg(not(raykit_loom))]
     permit: AtomicBool,
     #[cfg(not(raykit_loom))]
-    thread: std::thread::Thread,
+    sleeper: Sleeper,
     #[cfg(raykit_loom)]
     permit: crate::base::sync::Mutex<bool>,
     #[cfg(raykit_loom)]
@@ -24,7 +28,7 @@ pub(crate) struct Parker {
 impl Parker {
     /// For the calling thread.
     pub(crate) fn new() -> Arc<Parker> {
-        Arc::new(Parker { permit: AtomicBool::new(false), thread: std::thread::current() })
+        Arc::new(Parker { permit: AtomicBool::new(false), sleeper: Sleeper::here() })
     }
 
     /// Sleeps until there is a permit, and takes it. Only the thread that made this may call it.
@@ -32,7 +36,7 @@ impl Parker {
         // Acquire pairs with the release in `unpark`: what was done before it is seen after it. The
         // loop is there because std's token may also be given by user code on this thread.
         while !self.permit.swap(false, Ordering::Acquire) {
-            std::thread::park();
+            self.sleeper.park();
         }
     }
 
@@ -42,18 +46,18 @@ impl Parker {
             if self.permit.swap(false, Ordering::Acquire) {
                 return true;
             }
-            let now = Instant::now();
+            let now = clock::now();
             if now >= deadline {
                 return false;
             }
-            std::thread::park_timeout(deadline - now);
+            self.sleeper.park_until(now, deadline);
         }
     }
 
     /// Gives a permit.
     pub(crate) fn unpark(&self) {
         if !self.permit.swap(true, Ordering::Release) {
-            self.thread.unpark();
+            self.sleeper.unpark();
         }
     }
 }

@@ -4,11 +4,13 @@ use super::Shared;
 use super::job::{Job, LaneId};
 use super::lanes::{Lane, Row};
 use super::parker::{self, Parker};
+use crate::base::clock;
 use crate::base::limits::{LOCAL_QUEUE_LEN_MAX, SPIN_US, STACK_BYTES};
 use crate::base::quantity::Amount;
 use crate::base::quiet::quietly;
 use crate::base::rng::Rng;
 use crate::base::spin::spin;
+use crate::base::thread;
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use parking_lot::Mutex;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -264,6 +266,7 @@ impl Worker {
     pub(crate) fn run_job(&self, job: Arc<dyn Job>) {
         self.seat.running.lock().push(Arc::clone(&job));
         self.depth.set(self.depth.get() + 1);
+        thread::may_be_interrupted();
         job.run();
         self.depth.set(self.depth.get() - 1);
         let done = self.seat.running.lock().pop();
@@ -367,7 +370,7 @@ impl Worker {
         let shared = &self.shared;
         let mut nap = LOOKOUT;
         while shared.budget.could_lease() && shared.sleep.take_lookout() {
-            let called = self.away(|| self.parker.park_until(Instant::now() + nap));
+            let called = self.away(|| self.parker.park_until(clock::now() + nap));
             nap = (2 * nap).min(LOOKOUT_MAX);
             shared.sleep.leave_lookout();
             if called || self.look() {
@@ -375,7 +378,7 @@ impl Worker {
             }
         }
         self.away(|| match self.kind == Kind::Spare {
-            true => self.parker.park_until(Instant::now() + SPARE_IDLE),
+            true => self.parker.park_until(clock::now() + SPARE_IDLE),
             false => {
                 self.parker.park();
                 true
@@ -389,6 +392,15 @@ impl Worker {
         let result = sleep();
         self.shared.awake.fetch_add(1, Ordering::Relaxed);
         result
+    }
+
+    /// Calls `sleep`, which blocks this thread. It keeps its CPU, and none relies on it meanwhile.
+    #[cfg(feature = "sim")]
+    pub(crate) fn doze(&self, sleep: impl FnOnce()) {
+        self.set_busy(false);
+        self.shared.call();
+        self.away(sleep);
+        self.set_busy(true);
     }
 
     /// Queues `job` on this thread if it belongs to what runs here; gives it back if not.
