@@ -148,6 +148,7 @@ fn length(bytes: &[u8]) -> usize {
 fn traces_are_told() {
     if std::env::var_os("SIM_JOBS_TRACES").is_some() {
         (0..50).for_each(|seed| println!("trace {seed} {:?}", everything(seed)));
+        (0..10).for_each(|seed| println!("things {seed} {:?}", ready_made_things(seed)));
     }
 }
 
@@ -156,15 +157,18 @@ fn a_seed_is_the_same_story_each_time_and_in_each_process() {
     let own: Vec<_> = (0..50).map(everything).collect();
     let again: Vec<_> = (0..50).map(everything).collect();
     assert_eq!(own, again, "twice in one process");
+    let twice = [0, 1].map(|_| (0..10).map(ready_made_things).collect::<Vec<_>>());
+    assert_eq!(twice[0], twice[1], "twice in one process");
     let other = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "traces_are_told", "--nocapture"])
         .env("SIM_JOBS_TRACES", "1")
         .output()
         .unwrap();
     let told = String::from_utf8(other.stdout).unwrap();
-    for (seed, trace) in own.iter().enumerate() {
-        let line = format!("trace {seed} {trace:?}");
-        assert!(told.contains(&line), "seed {seed} is another story in another process:\n{told}");
+    let things = twice[0].iter().zip(0..).map(|(trace, seed)| format!("things {seed} {trace:?}"));
+    let lines = own.iter().zip(0..).map(|(trace, seed)| format!("trace {seed} {trace:?}"));
+    for line in lines.chain(things) {
+        assert!(told.contains(&line), "another story in another process: {line}\n{told}");
     }
     let distinct: std::collections::BTreeSet<_> = own.iter().map(|(_, trace)| trace).collect();
     assert_eq!(distinct.len(), own.len(), "each seed has a story of its own");
@@ -317,7 +321,7 @@ fn a_wait_that_never_ends_is_told_and_does_not_hang() {
         found.contains("seed 3") && found.contains("the time that it was given is over"),
         "{found}"
     );
-    assert!(found.contains("waits_for_a_number"), "{found}");
+    assert!(found.contains("task `waits_for_a_number` (t3@n1) waits for"), "{found}");
 }
 
 #[test]
@@ -397,9 +401,54 @@ fn sleeps_for_ever() {
 }
 
 #[test]
+fn a_simulation_has_its_own_nodes() {
+    let error = sim::run(6, |_| raykit::init().map(drop).unwrap_err());
+    assert!(error.to_string().contains("leave out `init`"), "{error}");
+}
+
+#[test]
 fn time_outside_of_a_simulation_is_real() {
     let begun = Instant::now();
     sim::sleep(millis(30));
     assert!(begun.elapsed() >= millis(30));
     assert_ne!(sim::random(), sim::random());
+}
+
+/// Queues with limits of time, pools, virtual actors, names, groups of places and `async` methods.
+fn ready_made_things(seed: u64) -> (Duration, u64) {
+    Sim::new(seed).cut_every(secs(2)).run(|cluster| {
+        machines(cluster, 2);
+        let queue = Queue::bounded(2);
+        assert_eq!(queue.get_timeout(secs(3)).unwrap_err().kind(), ErrorKind::TimedOut);
+        let puts = puts::remote(queue.clone(), 20);
+        let got: u64 = (0..20).map(|_| queue.get().unwrap().unwrap()).sum();
+        assert_eq!(got, 190);
+        puts.get().unwrap();
+        let pool = raykit::ActorPool::new((0..3).map(|_| Counter::remote()));
+        let adds: Vec<_> = (0..12).map(|n| pool.submit(|counter| counter.add(n))).collect();
+        assert_eq!(raykit::get(&adds).unwrap().len(), 12);
+        let named = Counter::options().name("the counter").remote();
+        named.add(5).get().unwrap();
+        let found: CounterHandle = raykit::actor("the counter").unwrap();
+        assert_eq!(found.count().get().unwrap(), 5);
+        let bundles = [raykit::Bundle::new().num_cpus(1.0), raykit::Bundle::new().num_cpus(1.0)];
+        let spread = raykit::PlacementStrategy::StrictSpread;
+        let group = raykit::PlacementGroup::of(bundles).strategy(spread).create().unwrap();
+        assert!(group.wait(secs(30)).unwrap());
+        let one = where_am_i::options().strategy(group.bundle(0)).remote().get().unwrap();
+        let other = where_am_i::options().strategy(group.bundle(1)).remote().get().unwrap();
+        assert_ne!(one, other);
+        group.remove().unwrap();
+        let nodes = raykit::state::nodes().get().unwrap();
+        assert_eq!((nodes.items.len(), nodes.silent.len()), (3, 0), "{nodes:?}");
+        (cluster.now(), cluster.trace())
+    })
+}
+
+#[remote]
+async fn puts(queue: Queue<u64>, n: u64) -> raykit::Result<()> {
+    for x in 0..n {
+        queue.put_async(x).await?;
+    }
+    Ok(())
 }

@@ -205,3 +205,81 @@ impl Lineup {
         self.fates.extend(all.into_iter().map(|process| (process, Fate::Condemned)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(lineup: &mut Lineup, id: u32, until_ns: Option<u64>) {
+        let wait = Wait { what: For::Permit, until_ns };
+        lineup.threads.get_mut(&id).unwrap().waits = Some(wait);
+    }
+
+    /// Three further threads, each of a process of its own.
+    fn four(seed: u64) -> Lineup {
+        let mut lineup = Lineup::new(seed, 1_000);
+        for process in 1..4 {
+            lineup.enroll(format!("t{process}"), process);
+        }
+        lineup
+    }
+
+    fn story(seed: u64) -> (Vec<u32>, u64) {
+        let mut lineup = four(seed);
+        let turn = |_| {
+            lineup.choose();
+            lineup.turn
+        };
+        let turns = (0..40).map(turn).collect();
+        (turns, lineup.trace)
+    }
+
+    #[test]
+    fn the_seed_decides_whose_turn_it_is() {
+        assert_eq!(story(7), story(7));
+        assert_ne!(story(7), story(8));
+        assert_eq!((0..4).filter(|id| story(7).0.contains(id)).count(), 4, "all have turns");
+    }
+
+    #[test]
+    fn the_clock_moves_when_nobody_can_go_on() {
+        let mut lineup = four(1);
+        (0..4).for_each(|id| waits(&mut lineup, id, Some(100 * u64::from(id) + 100)));
+        for id in 0..4 {
+            lineup.choose();
+            assert_eq!((lineup.turn, lineup.now_ns), (id, 100 * u64::from(id) + 100));
+            waits(&mut lineup, id, None);
+        }
+        lineup.call(2, For::Call(9)); // that is not what it waits for
+        lineup.call(2, For::Permit);
+        lineup.choose();
+        assert_eq!((lineup.turn, lineup.threads[&2].called), (2, true));
+    }
+
+    #[test]
+    fn a_process_that_stands_still_has_no_turns_and_a_condemned_one_has() {
+        let mut lineup = four(2);
+        lineup.fates.insert(2, Fate::Still);
+        (0..3).for_each(|id| waits(&mut lineup, id, None));
+        (0..20).for_each(|_| {
+            lineup.choose();
+            assert_eq!(lineup.turn, 3);
+        });
+        waits(&mut lineup, 3, None);
+        lineup.fates.insert(2, Fate::Condemned);
+        lineup.choose();
+        assert_eq!((lineup.turn, lineup.must_end(2)), (2, true));
+    }
+
+    #[test]
+    fn the_first_thread_is_told_that_nobody_can_go_on() {
+        for (until_ns, why) in [(None, "nobody can go on"), (Some(1_001), "the time that it was")] {
+            let mut lineup = four(3);
+            (0..4).for_each(|id| waits(&mut lineup, id, until_ns));
+            lineup.choose();
+            assert_eq!((lineup.turn, lineup.must_end(FIRST)), (FIRST, true));
+            let told = lineup.verdict.unwrap();
+            assert!(told.contains(why) && told.contains("`t2` waits to be called"), "{told}");
+        }
+    }
+}

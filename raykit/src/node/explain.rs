@@ -15,6 +15,17 @@ pub(crate) fn describe(reference: &RawRef) -> String {
     }
 }
 
+/// The waits of a node's tasks, one in each line, so many at the most.
+#[cfg(feature = "sim")]
+pub(crate) fn waits(node: &Node, most: usize) -> Vec<String> {
+    let told = |edge: Arc<super::graph::Edge>| {
+        let task = edge.tasks.last()?.label();
+        let missing = edge.refs.iter().find(|reference| !reference.is_ready())?;
+        Some(format!("task {task} waits for {}", describe(missing)))
+    };
+    node.graph.older(u64::MAX, most).into_iter().filter_map(told).collect()
+}
+
 /// How many steps of a chain `explain` tells.
 const EXPLAINED_MAX: usize = 32;
 

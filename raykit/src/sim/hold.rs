@@ -6,7 +6,7 @@ use crate::base::NodeId;
 use crate::base::turns::{self, Run};
 use crate::node::census::Filter;
 use crate::node::web::Web;
-use crate::node::{Node, pretend};
+use crate::node::{Node, explain, pretend};
 use crate::object::Result;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -124,7 +124,8 @@ impl Cluster {
     }
 
     /// The node is told to go, as a worker by SIGTERM: it takes nothing new, ends what it has, and
-    /// says goodbye. It has the five seconds of grace for each of the two.
+    /// says goodbye. It has the five seconds of grace for each of the two. One that is paused goes
+    /// on for that.
     ///
     /// # Errors
     ///
@@ -135,7 +136,7 @@ impl Cluster {
     /// For the head, and for a node that is gone.
     pub fn drain(&self, node: NodeId) -> Result<()> {
         assert_ne!(node, self.head, "the driver runs on the head, which cannot go");
-        self.change(node, |_| ());
+        self.resume(node);
         let member = self.nodes.lock().remove(&node);
         member.map_or(Ok(()), |member| {
             if let Some(cluster) = member.node.cluster.get() {
@@ -209,6 +210,9 @@ impl Cluster {
             if member.fate != Fate::Runs {
                 let _ = write!(text, "\n  {id} was {:?}", member.fate);
                 continue;
+            }
+            for wait in explain::waits(&member.node, ROWS_MAX as usize) {
+                let _ = write!(text, "\n  {id}: {wait}");
             }
             for row in member.node.tasks(&filter).rows {
                 if row.error_type.is_none() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 /// Sleeps: in a simulation by its clock, which takes no time, and elsewhere as
 /// [`std::thread::sleep`].
 ///
-/// A task keeps its CPU meanwhile. In a process of the simulation that was killed the call does not
-/// return.
+/// A task keeps its CPU meanwhile. In an `async` task it holds up nobody else of a simulation, but
+/// elsewhere a thread of the runtime. In a process of the simulation that was killed the call does
+/// not return.
 ///
 /// ```
 /// use raykit::sim;
