@@ -417,7 +417,7 @@ fn time_outside_of_a_simulation_is_real() {
 /// Queues with limits of time, pools, virtual actors, names, groups of places and `async` methods.
 fn ready_made_things(seed: u64) -> (Duration, u64) {
     Sim::new(seed).cut_every(secs(2)).run(|cluster| {
-        machines(cluster, 2);
+        let nodes = machines(cluster, 2);
         let queue = Queue::bounded(2);
         assert_eq!(queue.get_timeout(secs(3)).unwrap_err().kind(), ErrorKind::TimedOut);
         let puts = puts::remote(queue.clone(), 20);
@@ -439,10 +439,29 @@ fn ready_made_things(seed: u64) -> (Duration, u64) {
         let other = where_am_i::options().strategy(group.bundle(1)).remote().get().unwrap();
         assert_ne!(one, other);
         group.remove().unwrap();
-        let nodes = raykit::state::nodes().get().unwrap();
+        let (owner, nodes) = (nodes[0], raykit::state::nodes().get().unwrap());
         assert_eq!((nodes.items.len(), nodes.silent.len()), (3, 0), "{nodes:?}");
+        orphans(cluster, owner);
         (cluster.now(), cluster.trace())
     })
+}
+
+#[remote]
+fn never(count: u64) -> Vec<ObjectRef<()>> {
+    (0..count).map(|_| sleeps_for_ever::remote()).collect()
+}
+
+/// In which order the objects of a dead node fail is a part of the story too.
+fn orphans(cluster: &Cluster, owner: NodeId) {
+    let all = never::options().strategy(at(owner)).remote(12).get().unwrap();
+    let places: BTreeMap<String, u64> =
+        all.iter().zip(0..).map(|(one, place)| (one.id().to_string(), place)).collect();
+    cluster.sleep(millis(100));
+    cluster.kill(owner);
+    for one in raykit::as_completed(all) {
+        cluster.sleep(millis(places[&one.id().to_string()]));
+        assert_eq!(one.get().unwrap_err().kind(), ErrorKind::OwnerDied);
+    }
 }
 
 #[remote]

@@ -116,12 +116,14 @@ pub(crate) fn number() -> Option<u64> {
 }
 
 /// A thread that can be called while it sleeps.
+#[cfg_attr(raykit_loom, allow(dead_code, reason = "loom has its own"))]
 pub(crate) struct Sleeper {
     thread: std::thread::Thread,
     #[cfg(feature = "sim")]
     part: Option<Part>,
 }
 
+#[cfg_attr(raykit_loom, allow(dead_code, reason = "loom has its own"))]
 impl Sleeper {
     /// The calling thread.
     pub(crate) fn here() -> Sleeper {
