@@ -151,7 +151,12 @@ impl Placed {
 
     /// Has it made, the first time or again.
     pub(super) fn make(self: &Arc<Placed>, node: &Arc<Node>) {
-        let inputs = self.berth.lock().inputs.clone();
+        let inputs = {
+            // Where there is no next time nothing is kept for it.
+            let comes_back = self.options.max_restarts > 0 && !self.by_head;
+            let kept = &mut self.berth.lock().inputs;
+            if comes_back { kept.clone() } else { std::mem::take(kept) }
+        };
         let mut options = Options::of_actor(&self.options);
         if self.by_head {
             options.strategy = Strategy::Default; // the head sees to it

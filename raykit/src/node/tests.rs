@@ -28,7 +28,9 @@ use std::time::{Duration, Instant};
 mod apart;
 mod circles;
 mod groups;
+mod lost;
 mod placed;
+mod refs;
 mod streams;
 mod swarms;
 
@@ -51,19 +53,33 @@ struct Channels {
     cuts: Arc<Cuts>,
 }
 
-/// Links that end over bulk bytes.
+/// Links that end over bulk bytes, and over packets.
 #[derive(Default)]
 struct Cuts {
     /// How many more do, each after half of what it was to carry.
     left: AtomicU32,
     /// Bytes that were sent.
     sent: AtomicUsize,
+    /// How many packets are still to be lost, each with its link: every fourth.
+    packets: AtomicU32,
+    passed: AtomicUsize,
 }
 
 impl Cuts {
     fn cut(&self) -> bool {
-        self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+        one_of(&self.left)
     }
+
+    fn loses(&self) -> bool {
+        self.packets.load(Relaxed) > 0
+            && self.passed.fetch_add(1, Relaxed) % 4 == 3
+            && one_of(&self.packets)
+    }
+}
+
+/// Takes one of those that are left.
+fn one_of(left: &AtomicU32) -> bool {
+    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 impl Channels {
@@ -85,6 +101,9 @@ impl Channels {
 
 impl Road for Channels {
     fn send(&mut self, to: NodeId, packet: Arc<[u8]>) {
+        if self.cuts.loses() {
+            return self.ends(to);
+        }
         self.tell(to, Word::Event(Event::Arrived(self.me, packet)));
     }
     fn connect(&mut self, to: NodeId, _: &[String]) {
@@ -112,7 +131,8 @@ struct Joined {
 }
 
 fn settings(cpus: usize) -> Settings {
-    Settings { num_cpus: cpus, ..Settings::standard() }
+    // What a node that vanishes was running is not waited for.
+    Settings { num_cpus: cpus, grace: Duration::from_millis(300), ..Settings::standard() }
 }
 
 fn run(mut hands: Hands, mut road: Channels, words: &Receiver<Word>, all: &Clusters) {
@@ -361,6 +381,7 @@ fn nothing_left(members: &[&Joined]) {
     }
 }
 
+/// R9, R13: some come back to their owner as arguments, and some go where they have come from.
 #[test]
 fn references_go_through_several_nodes() {
     let mut world = World::new();
