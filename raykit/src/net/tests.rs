@@ -364,6 +364,7 @@ fn two_that_dial_at_once_have_one_link() {
     }
 }
 
+/// A34: who answers at an address is not taken for the one who had it before.
 #[test]
 fn a_dial_that_reaches_nobody_is_told() {
     let head = End::head(Setting::default());

@@ -390,6 +390,8 @@ fn explore(world: World) -> Result<usize, String> {
 const WORLDS: [([u32; 2], u32, bool); 4] =
     [([0, 1], 2, false), ([0, 0], 2, true), ([0, 1], 2, true), ([0, 0], 3, false)];
 
+/// R3, R5, R6, R8, R9, R21, R22, R23, R28: who lends, borrows, drops, dies, and hears of it, in
+/// each order.
 #[test]
 fn every_order_of_events_is_safe_and_leaves_nothing() {
     for (owners, passes, nested) in WORLDS {

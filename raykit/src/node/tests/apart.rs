@@ -133,6 +133,65 @@ fn what_is_lost_with_its_node_is_made_again() {
     nothing_left(&[&head, &third]);
 }
 
+/// L20: who has borrowed it has its owner make it again.
+#[test]
+fn a_borrower_has_it_made_again() {
+    let mut world = World::new();
+    let (head, mut other, third) = (world.join(1), world.join(1), world.join(1));
+    here(&head, || {
+        let soft = crate::Strategy::Node { node: other.node.id, soft: true };
+        let made = makes::options().strategy(soft).remote(310);
+        let never = makes::options().strategy(soft).max_retries(0).remote(311);
+        until("both stay there", || head.node.cluster.get().unwrap().left.lock().len() == 2);
+        other.vanish();
+        let asks = |of: &ObjectRef<Vec<f64>>| {
+            first_of::options().strategy(at(&third)).max_retries(0).remote(vec![of.clone()])
+        };
+        assert_eq!(asks(&made).get().unwrap(), 310.0);
+        assert_eq!(runs(310).0, 2);
+        let error = asks(&never).get().unwrap_err();
+        assert!(error.to_string().contains("left on"), "{error}");
+        assert_eq!(runs(311).0, 1);
+    });
+    nothing_left(&[&head, &third]);
+}
+
+/// L18: an actor and what it was made of are lost with their node: both are made again.
+#[test]
+fn what_an_actor_is_made_of_is_made_again() {
+    let mut world = World::new();
+    let (head, mut other, third) = (world.join(2), world.join(2), world.join(1));
+    here(&head, || {
+        let there = crate::Strategy::Node { node: other.node.id, soft: true };
+        let made = makes::options().strategy(there).remote(320);
+        until("it stays there", || !head.node.cluster.get().unwrap().left.lock().is_empty());
+        let holds = Holds::options().strategy(there).max_restarts(1).remote(&made);
+        drop(made);
+        assert_eq!(holds.place().get().unwrap(), (320.0, other.node.id.0));
+        other.vanish();
+        let (first, place) = holds.place().get().unwrap();
+        assert_eq!(first, 320.0);
+        assert_ne!(place, other.node.id.0);
+    });
+    nothing_left(&[&head, &third]);
+}
+
+#[raykit::remote]
+struct Holds {
+    first: f64,
+}
+
+#[raykit::remote]
+impl Holds {
+    pub fn new(xs: &[f64]) -> Self {
+        Holds { first: xs[0] }
+    }
+    #[remote(max_retries = 5)]
+    pub fn place(&self) -> (f64, u32) {
+        (self.first, current::node().expect("a node").id.0)
+    }
+}
+
 /// L5: where no attempt is left whoever asks for it is told.
 #[test]
 fn what_may_not_run_again_is_lost() {

@@ -60,7 +60,7 @@ fn keeps(large: Vec<ObjectRef<Vec<f64>>>) -> bool {
     true
 }
 
-/// One of those that fetch it dies, and the others get what it had from elsewhere; when the owner
+/// L24: one of those that fetch it dies, and the others get what it had from elsewhere; when the owner
 /// dies they hear of it.
 #[test]
 fn who_fetches_may_die_and_so_may_the_owner() {
@@ -134,7 +134,7 @@ fn a_lost_link_does_not_lose_a_result() {
     nothing_left(&[&head, &other]);
 }
 
-/// A node that dies while its link is down is not waited for.
+/// L24: a node that dies while its link is down is not waited for.
 #[test]
 fn bytes_of_a_dead_node_are_not_waited_for() {
     let mut world = World::new();
