@@ -46,12 +46,23 @@ fn ones(len: usize) -> Vec<f64> {
     vec![1.0; len]
 }
 
+/// Ends its process in one of the ways in which that happens.
 #[remote]
-fn dies(x: i64) -> i64 {
-    if x > 0 {
-        std::process::abort();
+fn dies(way: &str) {
+    match way {
+        "abort" => std::process::abort(),
+        "overflow" => drop(overflows(0)),
+        // The first SIGSEGV that no fault of memory has raised only ends the handler for it.
+        signal => eventually("the signal arrives", || {
+            let id = std::process::id().to_string();
+            !Command::new("kill").args([signal, &id]).status().unwrap().success()
+        }),
     }
-    x
+}
+
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn overflows(depth: usize) -> usize {
+    std::hint::black_box([depth; 100])[depth % 100] + overflows(depth + 1)
 }
 
 /// What a node of these tests does: it is told by the environment.
@@ -143,16 +154,23 @@ fn a_killed_process_is_noticed_and_its_tasks_run_again() {
     eventually("the node is gone", || raykit::nodes().unwrap().len() == 1);
 }
 
-/// T3: a task that takes its process with it ends after its last attempt.
+/// T2, T3, T16: a task that takes its process with it ends after its last attempt, whatever kills
+/// it: were it tried again it would take this process, or the last one.
 #[test]
 fn a_task_that_always_kills_its_process_gives_up() {
     let head = head(1);
     let _here = head.node.enter();
-    let workers = [head.node(&[]), head.node(&[])];
-    let dead = dies::options().strategy(workers[0].here()).max_retries(0).remote(1);
-    assert_eq!(dead.get().unwrap_err().kind(), ErrorKind::NodeDied);
-    let alive = process::options().strategy(workers[1].here()).remote(1);
-    assert_eq!(alive.get().unwrap().1, workers[1].child.id());
+    let last = head.node(&[]);
+    for way in ["abort", "overflow", "-SEGV", "-KILL"] {
+        let worker = head.node(&[]);
+        let dead = dies::options().strategy(worker.preferred()).max_retries(0).remote(way);
+        let error = dead.get().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NodeDied, "{way}: {error}");
+        let words = error.to_string();
+        assert!(words.contains("dies") && words.contains(&worker.id.to_string()), "{words}");
+    }
+    let alive = process::options().strategy(last.here()).remote(1);
+    assert_eq!(alive.get().unwrap().1, last.child.id());
 }
 
 /// X1: who has no token, a wrong one, or one of another cluster is told so in one line.
