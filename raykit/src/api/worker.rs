@@ -229,6 +229,9 @@ impl NodeArgs {
     /// As [`worker`].
     pub fn run(self) -> Result<()> {
         let head = self.head;
+        let (tell, told) = mpsc::channel();
+        // Before others know of the node, who may have it told to go.
+        listens(tell.clone());
         // Before the node, so that what it says is kept; and closed after it.
         let kept = Kept(keep());
         let guard = self.config()?.worker().init()?;
@@ -237,7 +240,7 @@ impl NodeArgs {
             Some(logs) => Some(Courier::start(&current::node()?, logs)?),
             None => None,
         };
-        let why = wait(left.as_mut());
+        let why = wait(tell, &told, left.as_mut());
         drop(left);
         if let (Why::Told, Ok(node)) = (&why, current::node())
             && let Some(cluster) = node.cluster.get().filter(|_| !head)
@@ -377,20 +380,21 @@ enum Why {
     Lost(Error),
 }
 
-/// Waits until the node is told to go, or has lost its cluster. Told a second time the process ends
-/// at once.
-fn wait(mut left: Option<&mut Left>) -> Why {
-    let (tell, told) = mpsc::channel();
+/// Has a signal to go told. The second one ends the process at once, as does one that nobody waits
+/// for any more.
+fn listens(tell: mpsc::Sender<Why>) {
+    let signals = std::thread::Builder::new().name("raykit-signals".to_owned());
+    if let Err(error) = signals.spawn(move || listen(&tell)) {
+        tracing::warn!(%error, "signals end the process at once");
+    }
+}
+
+/// Waits until the node is told to go, or has lost its cluster.
+fn wait(tell: mpsc::Sender<Why>, told: &mpsc::Receiver<Why>, mut left: Option<&mut Left>) -> Why {
     if let Ok(node) = current::node()
         && let Some(cluster) = node.cluster.get()
     {
-        let tell = tell.clone();
         cluster.when_lost(move |error| drop(tell.send(Why::Lost(error.clone()))));
-    }
-    let signals = std::thread::Builder::new().name("raykit-signals".to_owned());
-    let listening = signals.spawn(move || listen(&tell));
-    if let Err(error) = listening {
-        tracing::warn!(%error, "signals end the process at once");
     }
     loop {
         match told.recv_timeout(TOKEN_TTL / 2) {
@@ -411,8 +415,9 @@ fn listen(tell: &mpsc::Sender<Why>) {
     let Ok(runtime) = runtime else { return };
     runtime.block_on(async {
         signal().await;
-        let _ = tell.send(Why::Told);
-        signal().await;
+        if tell.send(Why::Told).is_ok() {
+            signal().await;
+        }
         std::process::exit(1);
     });
 }
