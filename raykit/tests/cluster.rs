@@ -8,12 +8,11 @@ mod processes;
 #[path = "common/relay.rs"]
 mod relay;
 
-use clap::{Args as _, FromArgMatches as _};
 use common::eventually;
-use processes::{Head, be_node};
+use processes::{Head, be_node, be_worker, tell_to_go, told};
 use raykit::prelude::*;
-use raykit::{Config, ErrorKind, NodeArgs, NodeId, Strategy};
-use std::process::{Child, Command, Stdio};
+use raykit::{Config, ErrorKind, Strategy};
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -70,10 +69,7 @@ fn overflows(depth: usize) -> usize {
 fn a_node_of_the_tests() {
     let Ok(part) = std::env::var(processes::NODE) else { return };
     if part == "worker" {
-        let address = std::env::var("RAYKIT_TEST_HEAD").unwrap();
-        let words = ["worker", "--join", &address, "--num-cpus", "2"];
-        let matches = NodeArgs::augment_args(clap::Command::new("worker")).get_matches_from(words);
-        return NodeArgs::from_arg_matches(&matches).unwrap().run().unwrap();
+        return be_worker();
     }
     be_node(match part.as_str() {
         "head" => Config::new().num_cpus(1).head("127.0.0.1:0".parse().unwrap()),
@@ -354,6 +350,7 @@ fn a_bad_road_costs_only_time() {
         delay: Duration::from_millis(15),
         jitter: Duration::from_millis(15),
         lost: 100,
+        rate: None,
     };
     let (address, counts) = relay::relay(head.address.parse().unwrap(), weather);
     head.address = address.to_string();
@@ -441,32 +438,6 @@ fn what_runs_for_a_dead_process_is_cancelled() {
     common::all_clear(1);
 }
 
-/// A node that goes when it is told to, and its number.
-fn told(head: &Head, variables: &[(&str, &str)]) -> (Child, NodeId) {
-    let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-        .env("RAYKIT_TEST_NODE", "worker")
-        .env("RAYKIT_TEST_HEAD", &head.address)
-        .env("RAYKIT_TOKEN", &head.token)
-        .envs(variables.iter().copied())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut new = None;
-    eventually("the node has come", || {
-        let nodes = raykit::nodes().unwrap();
-        new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
-        new.is_some()
-    });
-    (child, new.unwrap())
-}
-
-fn tell_to_go(child: &Child) {
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-}
-
 #[remote]
 fn ones_late(len: usize, ms: u64) -> Vec<f64> {
     std::thread::sleep(Duration::from_millis(ms));
@@ -490,8 +461,8 @@ fn what_a_node_has_made_arrives_before_it_goes() {
     }
 }
 
-/// D5, D8: a node that is told to go takes nothing new, ends what it runs, and leaves; its process
-/// ends well, and nothing has to run twice.
+/// D2, D5, D8, N2: a node that is told to go takes nothing new, ends what it runs, and leaves; its
+/// process ends well, and nothing has to run twice.
 #[test]
 fn a_node_that_is_told_to_go_ends_what_it_has() {
     let head = head(1);

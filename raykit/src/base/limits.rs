@@ -281,9 +281,11 @@ pub(crate) mod net {
     /// For a handshake, its messages included, and for one address that is dialled.
     pub(crate) const HANDSHAKE_MS: u64 = 5_000;
 
-    /// A silent link is asked for a sign of life so often, and is lost after so long without one.
+    /// A silent link is asked for a sign of life so often, and is lost after so long without one:
+    /// where only its way is gone, as when a router has forgotten it, there must be time to make
+    /// another one before a node that is not heard of is dead.
     pub(crate) const KEEP_ALIVE_MS: u64 = 2_500;
-    pub(crate) const IDLE_MS_MAX: u64 = 15_000;
+    pub(crate) const IDLE_MS_MAX: u64 = 6_000;
 
     /// A node that leaves waits for a peer's answer to its goodbye until the peer was silent for so
     /// long, and looks so often. A living one answers at once.

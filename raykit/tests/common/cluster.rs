@@ -2,7 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 use crate::common::eventually;
-use raykit::{Config, NodeId, Strategy};
+use clap::{Args as _, FromArgMatches as _};
+use raykit::{Config, NodeArgs, NodeId, Strategy};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -83,4 +84,43 @@ impl Drop for Worker {
         }
         let _ = self.child.wait();
     }
+}
+
+/// Is a node until it is told to go, or has no cluster any more.
+pub(crate) fn be_worker() {
+    let address = std::env::var("RAYKIT_TEST_HEAD").unwrap();
+    let words = ["worker", "--join", &address, "--num-cpus", "2"];
+    let matches = NodeArgs::augment_args(clap::Command::new("worker")).get_matches_from(words);
+    NodeArgs::from_arg_matches(&matches).unwrap().run().unwrap();
+}
+
+/// A node that goes when it is told to, and its number.
+pub(crate) fn told(head: &Head, variables: &[(&str, &str)]) -> (Child, NodeId) {
+    let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+        .env("RAYKIT_TEST_NODE", "worker")
+        .env("RAYKIT_TEST_HEAD", &head.address)
+        .env("RAYKIT_TOKEN", &head.token)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut new = None;
+    eventually("the node has come", || {
+        let nodes = raykit::nodes().unwrap();
+        new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
+        new.is_some()
+    });
+    (child, new.unwrap())
+}
+
+/// Sends a signal to that process.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+pub(crate) fn tell_to_go(child: &Child) {
+    signal(child, "-TERM");
 }

@@ -1,10 +1,11 @@
 //! A road for datagrams that is slow, loses some of them, and brings others late: `tc netem` is not
 //! to be had everywhere.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,28 @@ pub(crate) struct Weather {
     pub(crate) jitter: Duration,
     /// Of a thousand datagrams so many are lost.
     pub(crate) lost: u64,
+    /// Bytes in a second. What has to wait for too long is lost.
+    pub(crate) rate: Option<u64>,
 }
+
+impl Weather {
+    /// A road that is as good as none.
+    pub(crate) const GOOD: Weather =
+        Weather { delay: Duration::ZERO, jitter: Duration::ZERO, lost: 0, rate: None };
+}
+
+/// For how long datagrams wait where there is no more room.
+const QUEUE: Duration = Duration::from_millis(200);
 
 /// What has passed, and what was lost.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) passed: AtomicU64,
     pub(crate) lost: AtomicU64,
+    /// While it is so, nothing passes.
+    pub(crate) closed: AtomicBool,
+    /// How often those behind the relay have got other addresses.
+    pub(crate) moves: AtomicU64,
 }
 
 /// A datagram on its way: by which socket it leaves, and to whom.
@@ -39,16 +55,22 @@ pub(crate) fn relay(to: SocketAddr, weather: Weather) -> (SocketAddr, Arc<Counts
     let address = front.local_addr().unwrap();
     let counts = Arc::new(Counts::default());
     let (send, parcels) = channel();
-    let (loss, on_road) = (Arc::clone(&counts), weather);
-    std::thread::spawn(move || carry(&parcels, on_road, &loss));
+    let on_road = Arc::clone(&counts);
+    std::thread::spawn(move || carry(&parcels, weather, &on_road));
+    let at = Arc::clone(&counts);
     std::thread::spawn(move || {
-        let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+        let mut clients: HashMap<(SocketAddr, u64), Arc<UdpSocket>> = HashMap::new();
         let mut bytes = vec![0; 1 << 16];
         while let Ok((len, client)) = front.recv_from(&mut bytes) {
-            let by = clients.entry(client).or_insert_with(|| {
+            let moves = at.moves.load(Ordering::SeqCst);
+            let by = clients.entry((client, moves)).or_insert_with(|| {
                 let own = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
                 let (back, front, send) = (Arc::clone(&own), Arc::clone(&front), send.clone());
-                std::thread::spawn(move || answers(&back, &front, client, &send));
+                let at = Arc::clone(&at);
+                std::thread::spawn(move || {
+                    let moved = || at.moves.load(Ordering::SeqCst) != moves;
+                    answers(&back, &front, client, &send, moved);
+                });
                 own
             });
             let parcel = Parcel { by: Arc::clone(by), to, bytes: bytes[..len].to_vec() };
@@ -60,9 +82,18 @@ pub(crate) fn relay(to: SocketAddr, weather: Weather) -> (SocketAddr, Arc<Counts
     (address, counts)
 }
 
-fn answers(back: &UdpSocket, front: &Arc<UdpSocket>, client: SocketAddr, send: &Sender<Parcel>) {
+fn answers(
+    back: &UdpSocket,
+    front: &Arc<UdpSocket>,
+    client: SocketAddr,
+    send: &Sender<Parcel>,
+    moved: impl Fn() -> bool,
+) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok((len, _)) = back.recv_from(&mut bytes) {
+        if moved() {
+            return; // nobody hears at the old address
+        }
         let parcel = Parcel { by: Arc::clone(front), to: client, bytes: bytes[..len].to_vec() };
         if send.send(parcel).is_err() {
             return;
@@ -74,6 +105,7 @@ fn carry(parcels: &Receiver<Parcel>, weather: Weather, counts: &Counts) {
     let mut on_the_way: BTreeMap<(Instant, u64), Parcel> = BTreeMap::new();
     let mut number = 0_u64;
     let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut free_at = Instant::now();
     loop {
         let first = on_the_way.keys().next().map(|(at, _)| *at);
         let wait = first
@@ -84,12 +116,19 @@ fn carry(parcels: &Receiver<Parcel>, weather: Weather, counts: &Counts) {
                 dice ^= dice << 13;
                 dice ^= dice >> 7;
                 dice ^= dice << 17;
-                if dice % 1_000 < weather.lost {
+                let now = Instant::now();
+                let full = free_at.saturating_duration_since(now) > QUEUE;
+                let closed = counts.closed.load(Ordering::SeqCst);
+                if dice % 1_000 < weather.lost || full || closed {
                     counts.lost.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 let late = (weather.jitter.as_micros() as u64 * (dice >> 32 & 0xffff)) >> 16;
-                let at = Instant::now() + weather.delay + Duration::from_micros(late);
+                if let Some(rate) = weather.rate {
+                    let us = parcel.bytes.len() as u64 * 1_000_000 / rate;
+                    free_at = free_at.max(now) + Duration::from_micros(us);
+                }
+                let at = free_at.max(now) + weather.delay + Duration::from_micros(late);
                 on_the_way.insert((at, number), parcel);
             }
             Err(RecvTimeoutError::Disconnected) => return,
