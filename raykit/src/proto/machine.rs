@@ -345,6 +345,14 @@ impl Machine {
         self.peers.peers.get(&from).map_or(0, |peer| peer.line.expects())
     }
 
+    /// What is written down of other nodes, but for the numbers of the dead.
+    #[cfg(test)]
+    pub(crate) fn records(&self) -> usize {
+        let Machine { cx, peers, work, .. } = self;
+        let told = peers.members().len() + peers.loads.len() + peers.changed.len();
+        told + peers.peers.len() + peers.pulses.len() + work.rooms.len() + cx.timers.count()
+    }
+
     /// Whether nothing of any other node is in use from here.
     pub(crate) fn is_unused(&self) -> bool {
         self.work.is_unused()

@@ -39,6 +39,10 @@ pub(crate) mod machine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 #[cfg(test)]
+mod town;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod small_tests;

@@ -216,6 +216,7 @@ impl Peers {
         cx.timers.clear(Timer::Resend(node));
         cx.timers.clear(Timer::Ack(node));
         if self.dead.contains(&node) {
+            self.peers.remove(&node); // it had come once more, to hear that it is dead
             return;
         }
         if sure && self.is_head() {

@@ -62,6 +62,11 @@ impl Timers {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.at.len()
+    }
+
     pub(super) fn next(&self) -> Option<Moment> {
         self.order.first().map(|(at, _)| *at)
     }
