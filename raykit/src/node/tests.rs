@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 mod apart;
 mod circles;
+mod faults;
 mod groups;
 mod lost;
 mod placed;
