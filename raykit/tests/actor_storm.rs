@@ -147,7 +147,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Calls of one caller against a sequential model: each answer is that of the model, or an
+    /// I17: calls of one caller against a sequential model: each answer is that of the model, or an
     /// error that the model allows; with every crash the state begins anew, and there are no more
     /// of them than `max_restarts`.
     #[test]

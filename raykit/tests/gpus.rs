@@ -61,7 +61,7 @@ async fn tells() -> Vec<usize> {
     raykit::context().gpus()
 }
 
-/// After a panic, a cancellation and a time limit the GPU is another one's.
+/// S11: after a panic, a cancellation and a time limit the GPU is another one's.
 #[test]
 fn gpus_come_back_whatever_happens() {
     let node = Config::new().num_cpus(2).num_gpus(1.0).start().unwrap();

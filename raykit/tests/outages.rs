@@ -54,6 +54,7 @@ fn a_node_of_the_tests() {
     }
 }
 
+/// It shares nothing with the others on its host, and so has no shortcut past a relay.
 fn head(cpus: usize) -> Head {
     processes::head(Config::new().num_cpus(cpus).object_memory(0))
 }
@@ -177,8 +178,8 @@ fn a_full_road_is_no_death() {
 #[test]
 fn a_driver_is_cut_off_for_a_while() {
     let (head, counts) = far_head(Weather::GOOD);
-    let driver = Config::new().num_cpus(1).address(&head.address).token(&head.token).start();
-    let driver = driver.unwrap();
+    let driver = Config::new().num_cpus(1).object_memory(0).address(&head.address);
+    let driver = driver.token(&head.token).start().unwrap();
     let _here = driver.enter();
     let far = Strategy::Node { node: head.node.id(), soft: false };
     let once = |x| sleepy::options().strategy(far).max_retries(0).remote(x, 1);
@@ -200,7 +201,7 @@ fn a_driver_is_cut_off_for_a_while() {
 fn a_node_gets_another_address() {
     let (head, counts) = far_head(Weather::GOOD);
     let _here = head.node.enter();
-    let worker = head.node(&[]);
+    let worker = head.node(&[("RAYKIT_OBJECT_MEMORY", "0".to_owned())]);
     let once = |x| process::options().strategy(worker.here()).max_retries(0).remote(x);
     let before: Vec<_> = (0..50).map(once).collect();
     counts.moves.fetch_add(1, Ordering::SeqCst);

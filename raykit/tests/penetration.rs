@@ -312,8 +312,8 @@ fn lease(of: u32, sequence: u64, spec: &[u8]) -> Vec<u8> {
         .0
 }
 
-/// X4: a call that cannot be read, or of a function that the node does not have, is refused with an
-/// error, and nothing runs.
+/// X4, I24: a call that cannot be read, or of a function that the node does not have, is refused
+/// with an error, and nothing runs.
 #[test]
 fn calls_that_make_no_sense_are_refused() {
     let head = Head::new();
@@ -342,8 +342,8 @@ fn calls_that_make_no_sense_are_refused() {
     head.is_well();
 }
 
-/// X4, X5: a member that says what comes to its mind costs itself its link. The head and its work go on,
-/// and nobody is talked out of the cluster.
+/// P10, X4, X5: a member that says what comes to its mind costs itself its link. The head and its
+/// work go on, and nobody is talked out of the cluster.
 #[test]
 fn a_member_that_raves_harms_nobody() {
     let head = Head::new();

@@ -345,7 +345,7 @@ fn threads(prefix: &str) -> Vec<String> {
     names.map(|name| name.trim().to_owned()).filter(|name| name.starts_with(prefix)).collect()
 }
 
-/// Closing resolves what is pending, joins all threads, and takes no further calls.
+/// Q4: closing resolves what is pending, joins all threads, and takes no further calls.
 #[test]
 fn closing_leaves_neither_threads_nor_open_references() {
     let node = common::node(2);

@@ -291,6 +291,7 @@ fn who_fails_again_and_again_is_locked_out() {
     assert_eq!(error.message(), "the head refuses: the token was refused");
 }
 
+/// N14
 #[test]
 fn the_driver_has_the_last_word() {
     let admits: Admits = Box::new(|_, _| Err("this build is another one".into()));
@@ -364,7 +365,7 @@ fn two_that_dial_at_once_have_one_link() {
     }
 }
 
-/// A34: who answers at an address is not taken for the one who had it before.
+/// A34, N15: who answers at an address is not taken for the one who had it before.
 #[test]
 fn a_dial_that_reaches_nobody_is_told() {
     let head = End::head(Setting::default());
@@ -629,6 +630,7 @@ fn an_id_that_is_not_the_certificates_is_turned_away() {
     assert_eq!(head.next(), Happening::Up(own));
 }
 
+/// P10
 #[test]
 fn a_frame_that_is_too_long_ends_the_link() {
     let head = End::head(Setting::default());
@@ -643,6 +645,7 @@ fn a_frame_that_is_too_long_ends_the_link() {
     assert!(closed_with(&reason, Code::Protocol), "{reason}");
 }
 
+/// P11
 #[test]
 fn a_flood_of_streams_is_stopped_and_the_rest_goes_on() {
     let (head, node) = pair(Setting::default(), Setting::default());
@@ -691,6 +694,7 @@ fn what_is_fetched_from_one_that_closes_is_told_as_lost() {
     assert!(!told.recv_timeout(LONG).expect("an answer"));
 }
 
+/// X10: a certificate that is about to end.
 #[test]
 fn a_certificate_is_renewed_while_the_link_is_up() {
     let head = End::head(Setting::default());

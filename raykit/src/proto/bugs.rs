@@ -9,11 +9,11 @@ pub(crate) enum Bug {
     CountIgnored,
     /// A node that has let go is dropped from the list though another reference arrived meanwhile.
     GenerationIgnored,
-    /// A frame that arrives twice is taken twice.
+    /// P1: a frame that arrives twice is taken twice.
     NoDedup,
-    /// What a lost link had under way is not sent again.
+    /// P7: what a lost link had under way is not sent again.
     NoResend,
-    /// The dead are listened to.
+    /// N9: the dead are listened to.
     NoFencing,
     /// A lost attempt is lent again under its own number.
     DoubleLease,
@@ -21,7 +21,7 @@ pub(crate) enum Bug {
     LostLent,
     /// A reference that was passed on is not held meanwhile.
     SidewaysUnpinned,
-    /// Results of an attempt that was given up are taken.
+    /// S7: results of an attempt that was given up are taken.
     StaleRan,
     /// A node that asked for work and died is still given some.
     GiveToDead,
@@ -51,9 +51,9 @@ pub(crate) enum Bug {
     RefusedForgotten,
     /// A node that comes in is not told what the others have to do.
     LoadsUntold,
-    /// A placement group lies where it should as soon as one node has set something aside.
+    /// S10: a placement group lies where it should as soon as one node has set something aside.
     HalfGroup,
-    /// What was set aside in vain is kept.
+    /// S10: what was set aside in vain is kept.
     ReservedForEver,
     /// A node that comes in is not told of placement groups.
     GroupsUntold,
@@ -61,7 +61,7 @@ pub(crate) enum Bug {
     HeadUnmissed,
     /// Who gives a stream is not told what was taken of it.
     CreditUntold,
-    /// Items of an attempt that was given up are taken.
+    /// G7: items of an attempt that was given up are taken.
     StaleItem,
     /// Who runs what is not wanted any more is not told so.
     RevokeUntold,

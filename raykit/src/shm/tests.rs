@@ -29,6 +29,7 @@ fn share(memory: &dyn Memory) -> Share {
     Region::of(memory).expect("it is a region").share()
 }
 
+/// I13
 #[test]
 fn it_grows_on_demand_and_within_its_bound() {
     let arena = arena(2);

@@ -143,6 +143,7 @@ fn holds(nodes: &Nodes, model: &mut Model, holder: NodeId, object: ObjectId, rul
 }
 
 /// In good weather: all have the same list, which is those that live, and all tasks have ended.
+/// N16, P8: whatever word of a death was lost, or late.
 /// `drains`: and all that were told to go have gone.
 pub(super) fn is_well(nodes: &Nodes, head: NodeId, drains: bool) -> Result<(), String> {
     let version = nodes.get(&head).map(|node| node.machine.version());
@@ -190,7 +191,7 @@ pub(super) fn is_well(nodes: &Nodes, head: NodeId, drains: bool) -> Result<(), S
     Ok(())
 }
 
-/// Once nobody wants anything, nothing is left.
+/// Once nobody wants anything, nothing is left. Q6: nor is what was sent kept once it has come.
 pub(super) fn is_empty(nodes: &Nodes) -> Result<(), String> {
     for (id, node) in nodes {
         let (lent, taken, no_refs) = node.machine.counts();

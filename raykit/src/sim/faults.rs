@@ -11,21 +11,21 @@ use std::time::Duration;
 pub(super) enum Fault {
     /// A process is gone with all its state.
     Crash { who: usize, noticed: Noticed },
-    /// A process stands still for a while.
+    /// N8, N13: a process stands still for a while.
     Pause { who: usize, time: Duration },
-    /// A link is lost with what is under way.
+    /// P7: a link is lost with what is under way.
     Cut { a: usize, b: usize },
     /// A link is replaced by a new one, and nobody hears that the old one is gone.
     Replace { a: usize, b: usize },
-    /// Nothing gets from one group of nodes to the other; or only in one direction.
+    /// N4, N5, N6: nothing gets from one group of nodes to the other; or only in one direction.
     Part { groups: usize, time: Duration, one_way: bool },
-    /// A road is slow.
+    /// P8, P12: a road is slow.
     Slow { a: usize, b: usize, time: Duration },
     /// The head hears signs that a node is gone, which lives.
     Rumour { who: usize },
     /// A node comes in; `late`: and its process ends before it has said a word.
     Join { late: bool },
-    /// A node goes, after it has finished what it runs.
+    /// N2: a node goes, after it has finished what it runs.
     Leave { who: usize },
 }
 

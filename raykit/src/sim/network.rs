@@ -20,7 +20,7 @@ enum Link {
 pub(super) struct Weather {
     pub(super) delay_us: usize,
     pub(super) jitter_us: usize,
-    /// Of ten thousand packets so many are lost, come twice, come out of order.
+    /// P1: of ten thousand packets so many are lost, come twice, come out of order.
     pub(super) lost: usize,
     pub(super) twice: usize,
     pub(super) early: usize,

@@ -183,7 +183,7 @@ fn removing_a_group_ends_what_runs_in_it() {
     until("all is free", || crate::stats().unwrap().cpus_free == 3.0);
 }
 
-/// Half a group is none: it lies there when the last of its bundles is set aside.
+/// S9: half a group is none: it lies there when the last of its bundles is set aside.
 #[test]
 fn a_group_is_not_there_before_all_of_it_is() {
     let node = crate::Config::new().num_cpus(2).start().unwrap();

@@ -60,8 +60,8 @@ fn keeps(large: Vec<ObjectRef<Vec<f64>>>) -> bool {
     true
 }
 
-/// L24: one of those that fetch it dies, and the others get what it had from elsewhere; when the owner
-/// dies they hear of it.
+/// L24, S13: one of those that fetch it dies, and the others get what it had from elsewhere; when
+/// the owner dies they hear of it.
 #[test]
 fn who_fetches_may_die_and_so_may_the_owner() {
     let mut world = World::new();
