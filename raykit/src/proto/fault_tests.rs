@@ -62,8 +62,8 @@ fn told(node: NodeId, action: &Action) -> Option<String> {
     }
 }
 
-/// P1, P3, P4, S5, S10, N16: any one packet of a story is lost, comes twice, comes too late, or takes
-/// its link with it: all is done that is done without it, and no more often.
+/// P1, P3, P4, S5, S10, N16: any one packet of a story is lost, comes twice, comes too late, or
+/// takes its link with it: all is done that is done without it, and no more often.
 #[test]
 fn each_packet_may_be_lost_once() {
     let (expected, sent) = story(None);
@@ -80,8 +80,8 @@ fn each_packet_may_be_lost_once() {
     }
 }
 
-/// S6: a task that runs elsewhere is withdrawn at any moment: either it has ended before, or nothing
-/// is heard of it any more.
+/// S6: a task that runs elsewhere is withdrawn at any moment: either it has ended before, or
+/// nothing is heard of it any more.
 #[test]
 fn what_is_withdrawn_has_one_end() {
     let mut ends = BTreeSet::new();
@@ -123,8 +123,8 @@ fn who_goes_many_times_is_gone_once() {
     assert_eq!(town.brain(HEAD).version(), version + 1);
 }
 
-/// N9, S3, S7: who has taken a task and is declared dead has lost it, once. What it says of it later
-/// is answered, and not heard; the next attempt is somebody else's.
+/// N9, S3, S7: who has taken a task and is declared dead has lost it, once. What it says of it
+/// later is answered, and not heard; the next attempt is somebody else's.
 #[test]
 fn the_dead_are_answered_and_not_heard() {
     let mut town = Town::new(2);
@@ -161,7 +161,7 @@ fn the_dead_are_answered_and_not_heard() {
     assert_eq!(town.count(settled), 1);
 }
 
-/// N12, Q8: of nodes that have come and gone, in whatever manner, their numbers are all that is left.
+/// N12, Q8: of nodes that have come and gone, in whatever manner, only their numbers are left.
 #[test]
 fn nodes_that_come_and_go_leave_no_records() {
     let mut town = Town::new(1);
