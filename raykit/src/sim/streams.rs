@@ -114,8 +114,8 @@ impl Host {
         }
     }
 
-    /// The brain has an item of an own stream. G6, G7: whatever is lost, late, or of an attempt that
-    /// was given up.
+    /// The brain has an item of an own stream. G6, G7: whatever is lost, late, or of an attempt
+    /// that was given up.
     pub(super) fn hears_item(
         &mut self,
         model: &mut Model,
