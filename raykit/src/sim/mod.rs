@@ -1,7 +1,7 @@
 //! Whole clusters in one process, on a pretend network and by a clock of their own. A seed decides
 //! everything that happens, so that a failure that was seen once can be seen again.
 //!
-//! A job is given to [`run`] or [`seeds`] and is called as the driver, on the first node of a
+//! A job is given to [`run()`] or [`seeds`] and is called as the driver, on the first node of a
 //! cluster. What it calls are its program's own remote functions and actors, and what runs them is
 //! the code that runs in any cluster. [`Cluster`] starts further nodes, kills and pauses them, cuts
 //! and slows what is between them. [`sleep`] takes no time, so that hours are over in a moment.
