@@ -444,13 +444,14 @@ fn ones_late(len: usize, ms: u64) -> Vec<f64> {
     vec![1.0; len]
 }
 
-/// D5: what a node has made for others when it goes is theirs, however long it takes to bring it.
+/// D5: what a node has made for others when it goes is theirs, as long as its grace lasts.
 #[test]
 fn what_a_node_has_made_arrives_before_it_goes() {
     let head = head(1);
     let _here = head.node.enter();
     for memory in ["0", "1073741824"] {
-        let (mut child, id) = told(&head, &[("RAYKIT_OBJECT_MEMORY", memory)]);
+        let variables = [("RAYKIT_OBJECT_MEMORY", memory), ("RAYKIT_GRACE_MS", "60000")];
+        let (mut child, id) = told(&head, &variables);
         let there = Strategy::Node { node: id, soft: true };
         let large = ones_late::options().strategy(there).max_retries(0).remote(30_000_000, 200);
         let sure = process::options().strategy(there).remote(1);
