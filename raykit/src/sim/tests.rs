@@ -1,5 +1,6 @@
 use super::cluster::{Settings, finds, run};
 use crate::proto::bugs::Bug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// I26: the same seed gives the same run.
 #[test]
@@ -21,11 +22,17 @@ fn the_brain_holds_in_all_weathers() {
 fn planted_faults_are_found() {
     // Two need moments so rare that `proto`'s small world, which knows them all, is there for them.
     let rare = [Bug::LentTooEarly, Bug::RefusedForgotten];
-    for bug in Bug::ALL.into_iter().filter(|bug| !rare.contains(bug)) {
-        let found = finds(bug, 500);
-        let (seed, failure) = found.unwrap_or_else(|| panic!("{bug:?} is not found"));
-        println!("{bug:?}: seed {seed}: {failure}");
-    }
+    let bugs: Vec<Bug> = Bug::ALL.into_iter().filter(|bug| !rare.contains(bug)).collect();
+    let next = AtomicUsize::new(0);
+    let find = || {
+        while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = finds(*bug, 500);
+            let (seed, failure) = found.unwrap_or_else(|| panic!("{bug:?} is not found"));
+            println!("{bug:?}: seed {seed}: {failure}");
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(find))));
 }
 
 /// Seeds that have shown faults of the brain, each with what it was. Changes of the world give them
