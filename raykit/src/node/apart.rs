@@ -241,8 +241,8 @@ impl Hands {
         road.fetch(by, what);
     }
 
-    /// Sees to what was left elsewhere: what nobody refers to any more, or has been given up, is
-    /// let go of, and what lies on a node that is about to go is brought.
+    /// Sees to what was left elsewhere: what nobody refers to any more is let go of, and what lies
+    /// on a node that is about to go is brought.
     pub(super) fn look_at_left(&mut self, road: &mut dyn Road) {
         let now = self.now();
         let pause = Duration::from_millis(LEFT_LOOK_MS);
@@ -348,7 +348,7 @@ impl Hands {
         }
     }
 
-    /// There is none, and nobody has come of the attempt to make one.
+    /// There is none: an attempt to make one has failed.
     pub(super) fn unreached(&mut self, node: NodeId, road: &mut dyn Road) {
         for lease in self.waiting_for(node) {
             if let Some(Direct { object, .. }) = self.apart.direct.remove(&lease) {

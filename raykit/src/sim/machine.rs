@@ -1,8 +1,6 @@
 //! What a node of a simulation has.
 
-use crate::base::limits::{ASYNC_TASKS_MAX, GRACE_MS, PENDING_TASKS_MAX, THREADS_MAX};
-use crate::node::settings::{Part, Settings};
-use std::time::Duration;
+use crate::node::settings::Settings;
 
 /// Bytes of memory of a pretend machine: tasks may reserve them.
 const MEMORY: u64 = 16 << 30;
@@ -27,22 +25,10 @@ impl Machine {
         Machine {
             settings: Settings {
                 num_cpus: 2,
-                num_gpus: 0.0,
                 memory: MEMORY,
                 object_memory: 0,
-                resources: Vec::new(),
-                always_encode: false,
-                max_pending: PENDING_TASKS_MAX,
-                async_tasks_max: ASYNC_TASKS_MAX,
-                threads_max: THREADS_MAX,
-                grace: Duration::from_millis(GRACE_MS),
-                timeline: None,
-                part: Part::Alone,
-                name: None,
-                labels: Vec::new(),
-                metrics: None,
                 log_to_driver: false,
-                driver: false,
+                ..Settings::standard()
             },
         }
     }

@@ -29,27 +29,36 @@ pub(crate) fn head(config: Config) -> Head {
 impl Head {
     /// Starts this program once more as a node: its test `a_node_of_the_tests` is what that does.
     pub(crate) fn node(&self, variables: &[(&str, String)]) -> Worker {
-        let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-            .env(NODE, &self.address)
-            .env("RAYKIT_TOKEN", &self.token)
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut new = None;
-        eventually("the node has come", || {
-            let nodes = raykit::nodes().unwrap();
-            new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
-            new.is_some()
-        });
+        let mut program = self.program();
+        program.env(NODE, &self.address).envs(variables.iter().map(|(name, value)| (name, value)));
+        let (mut child, id) = joins(program.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("node n")), "the node has joined");
         std::thread::spawn(move || lines.for_each(drop));
-        Worker { child, id: new.unwrap() }
+        Worker { child, id }
     }
+
+    /// This program once more, to be a node of the cluster.
+    fn program(&self) -> Command {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program
+            .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
+            .env("RAYKIT_TOKEN", &self.token);
+        program
+    }
+}
+
+/// Starts a program, and waits until it is a node.
+fn joins(program: &mut Command) -> (Child, NodeId) {
+    let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
+    let child = program.spawn().unwrap();
+    let mut new = None;
+    eventually("the node has come", || {
+        let nodes = raykit::nodes().unwrap();
+        new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
+        new.is_some()
+    });
+    (child, new.unwrap())
 }
 
 /// Is a node, with these settings, until the standard input ends.
@@ -96,23 +105,9 @@ pub(crate) fn be_worker() {
 
 /// A node that goes when it is told to, and its number.
 pub(crate) fn told(head: &Head, variables: &[(&str, &str)]) -> (Child, NodeId) {
-    let known: Vec<NodeId> = raykit::nodes().unwrap().iter().map(|node| node.id).collect();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["a_node_of_the_tests", "--exact", "--nocapture", "--test-threads=1"])
-        .env("RAYKIT_TEST_NODE", "worker")
-        .env("RAYKIT_TEST_HEAD", &head.address)
-        .env("RAYKIT_TOKEN", &head.token)
-        .envs(variables.iter().copied())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut new = None;
-    eventually("the node has come", || {
-        let nodes = raykit::nodes().unwrap();
-        new = nodes.iter().map(|node| node.id).find(|id| !known.contains(id));
-        new.is_some()
-    });
-    (child, new.unwrap())
+    let mut program = head.program();
+    program.env(NODE, "worker").env("RAYKIT_TEST_HEAD", &head.address);
+    joins(program.envs(variables.iter().copied()).stdout(Stdio::null()))
 }
 
 /// Sends a signal to that process.
